@@ -1,0 +1,102 @@
+import Metrics
+import WALStore
+
+/// The points of one request: runs of a lease's pieces, in order.
+public struct Chunk: Sendable {
+    public var tenant: String
+    public var pieces: [LeasedPiece]
+    public var runs: [LeasedRun]
+    public var points: Int { runs.reduce(0) { $0 + $1.ordinals.count } }
+
+    public init(tenant: String, pieces: [LeasedPiece], runs: [LeasedRun]) {
+        self.tenant = tenant
+        self.pieces = pieces
+        self.runs = runs
+    }
+}
+
+/// One request, encoded: fixed at the first attempt, the same bytes for every retry.
+public struct EncodedRequest: Sendable {
+    public var body: [UInt8] = []
+    /// Size of the body before compression.
+    public var rawBytes = 0
+    public var points = 0
+    /// For backends that answer item by item: which points item i carries.
+    public var items: [[LeasedRun]] = []
+    /// Points this backend cannot carry, with the reason to count; they are in no body.
+    public var excluded: [(run: LeasedRun, reason: String)] = []
+
+    public init() {}
+}
+
+/// What a backend needs and allows. Sheets give the defaults; the config overrides what it may.
+public struct BackendTraits: Sendable, Hashable {
+    /// Order per series matters: one request in flight per lane.
+    public var keepsOrder: Bool
+    public var maximumPoints: Int
+    public var maximumBodyBytes: Int
+    /// Requests in flight per tenant where order allows.
+    public var concurrency: Int
+    /// A second copy of a request changes nothing; false where it doubles.
+    public var isIdempotent: Bool
+    public var timeout: Duration
+
+    public init(
+        keepsOrder: Bool, maximumPoints: Int, maximumBodyBytes: Int, concurrency: Int = 1, isIdempotent: Bool = true,
+        timeout: Duration = .seconds(30)
+    ) {
+        self.keepsOrder = keepsOrder
+        self.maximumPoints = maximumPoints
+        self.maximumBodyBytes = maximumBodyBytes
+        self.concurrency = concurrency
+        self.isIdempotent = isIdempotent
+        self.timeout = timeout
+    }
+}
+
+/// A remote system that takes batches. One file in `Backends/`, one line in `backendTypes`, one test file; the contract
+/// suite runs over the list.
+public protocol Backend: Sendable {
+    /// The config's `type`.
+    static var type: String { get }
+    /// Reads its own keys; what it does not ask for is an unknown key.
+    init(name: String, settings: Settings) throws(SettingsError)
+    var traits: BackendTraits { get }
+    /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
+    func encode(_ chunk: Chunk, into request: inout EncodedRequest)
+    /// One attempt. Most backends build an `HTTPRequest` and hand it to `transport`.
+    func send(_ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport) async -> Answer
+    func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome
+}
+
+/// What came back, or did not.
+public enum Answer: Sendable, Equatable {
+    case response(HTTPResponse)
+    /// No answer: whether the request arrived is told apart, because a refusal means something else afterwards.
+    case failure(TransportFailure)
+    /// A backend that is not HTTP, done.
+    case stored
+}
+
+public struct HTTPResponse: Sendable, Equatable {
+    public var status: Int
+    /// Names in lower case.
+    public var headers: [String: String]
+    /// Bounded by the transport.
+    public var body: [UInt8]
+    public init(status: Int, headers: [String: String] = [:], body: [UInt8] = []) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+public struct TransportFailure: Error, Sendable, Equatable {
+    /// True when bytes of the request may have reached the backend: the outcome is unknown.
+    public var mayHaveArrived: Bool
+    public var reason: String
+    public init(mayHaveArrived: Bool, reason: String) {
+        self.mayHaveArrived = mayHaveArrived
+        self.reason = reason
+    }
+}

@@ -1,0 +1,35 @@
+import WALStore
+
+/// What one attempt's answer asks the worker to do next (design section 6).
+public enum DeliveryOutcome: Equatable, Sendable {
+    /// The backend's full success.
+    case delivered
+    /// The answer speaks of items: what is not named in it was delivered.
+    case partly([ItemOutcome])
+    /// The same bytes again, later; `after` is what Retry-After asked for.
+    case retry(after: Duration?, reason: String)
+    /// 413 and kin: split; `limitBytes` when the answer named one.
+    case tooLarge(limitBytes: Int?)
+    /// Permanent, culprit unknown: bisect. `meansAlreadyThere` when a refusal of these words can also mean that the
+    /// points are held (duplicate, out of order, version conflict): after an unknown attempt it settles as assumed.
+    case refused(DeadLetterReason, meansAlreadyThere: Bool)
+    /// An operator must act: stop this lane, keep everything, probe now and then.
+    case hold(reason: String)
+}
+
+/// A verdict on some of a request's points.
+public struct ItemOutcome: Equatable, Sendable {
+    public enum Verdict: Equatable, Sendable {
+        case dead(DeadLetterReason)
+        /// A create conflict: it is there.
+        case alreadyThere
+        case retry(reason: String)
+        case hold(reason: String)
+    }
+    public var runs: [LeasedRun]
+    public var verdict: Verdict
+    public init(runs: [LeasedRun], verdict: Verdict) {
+        self.runs = runs
+        self.verdict = verdict
+    }
+}

@@ -1,0 +1,95 @@
+extension Batch {
+    /// Appends the points of `other` after our own, in their order: how one commit makes one block of many requests.
+    ///
+    /// - Parameter range: which ordinals of `other`; its exemplars travel with their points, and exemplars without a
+    ///   point and metadata travel when `range` is all of it.
+    /// - Returns: the ordinals the points have here.
+    @discardableResult
+    public mutating func merge(_ other: Batch, _ range: Range<Int>? = nil) -> Range<Int> {
+        let range = range ?? 0..<other.points.count
+        let first = points.count
+        var seriesMap = SeriesMap(count: other.series.count)
+        points.reserveCapacity(first + range.count)
+        if other.points.kinds.isEmpty, other.points.startTimes.isEmpty, other.points.flags.isEmpty {
+            for ordinal in range {
+                let id = mapped(other.points.series[ordinal], of: other, &seriesMap)
+                points.appendFloat64(series: id, time: other.points.times[ordinal], bits: other.points.bits[ordinal])
+            }
+        } else {
+            for ordinal in range { mergePoint(ordinal, of: other, &seriesMap, isFirst: ordinal == range.lowerBound) }
+        }
+        mergeExemplars(of: other, range, &seriesMap, shift: first - range.lowerBound)
+        if range.count == other.points.count { metadata.append(contentsOf: other.metadata) }
+        return first..<points.count
+    }
+
+    /// Ids of another batch's series here; `UInt32.max` while not looked up.
+    private struct SeriesMap {
+        var ids: [UInt32]
+        init(count: Int) { ids = Array(repeating: .max, count: count) }
+    }
+
+    @inline(__always)
+    private mutating func mapped(_ id: UInt32, of other: Batch, _ map: inout SeriesMap) -> UInt32 {
+        let known = map.ids[Int(id)]
+        return known == .max ? mapSlow(id, of: other, &map) : known
+    }
+
+    private mutating func mapSlow(_ id: UInt32, of other: Batch, _ map: inout SeriesMap) -> UInt32 {
+        var identity = other.series.identity(of: id)
+        if identity != .plain {
+            identity.field = intern(text: other.texts[Int(identity.field)])
+            identity.unit = intern(text: other.texts[Int(identity.unit)])
+            if identity.resource != 0 {
+                identity.resource = intern(resource: other.resources[Int(identity.resource) - 1])
+            }
+            if identity.scope != 0 { identity.scope = intern(scope: other.scopes[Int(identity.scope) - 1]) }
+        }
+        let hash = other.series.hash(of: id)
+        let here = other.series.withLabels(of: id) { labels in
+            series.find(labels, hash: hash, identity: identity) ?? series.insert(labels, hash: hash, identity: identity)
+        }
+        map.ids[Int(id)] = here
+        return here
+    }
+
+    private mutating func mergePoint(_ ordinal: Int, of other: Batch, _ map: inout SeriesMap, isFirst: Bool) {
+        let id = mapped(other.points.series[ordinal], of: other, &map)
+        let time = other.points.times[ordinal]
+        let start = other.points.startTime(at: ordinal)
+        var flags = other.points.flags(at: ordinal)
+        // The row it shared began before the range: here it begins a row of its own.
+        if isFirst { flags.remove(.sharesRow) }
+        let index = Int(truncatingIfNeeded: other.points.bits[ordinal])
+        switch other.points.kind(at: ordinal) {
+        case .string:
+            append(series: id, time: time, string: other.strings[index], startTime: start, flags: flags)
+        case .explicitHistogram:
+            append(
+                series: id, time: time, explicit: other.explicitHistograms[index], startTime: start, flags: flags)
+        case .exponentialHistogram:
+            append(
+                series: id, time: time, exponential: other.exponentialHistograms[index], startTime: start, flags: flags)
+        case .summary:
+            append(series: id, time: time, summary: other.summaries[index], startTime: start, flags: flags)
+        case let scalar:
+            points.append(
+                series: id, time: time, kind: scalar, bits: other.points.bits[ordinal], startTime: start, flags: flags)
+        }
+    }
+
+    private mutating func mergeExemplars(of other: Batch, _ range: Range<Int>, _ map: inout SeriesMap, shift: Int) {
+        let whole = range.count == other.points.count
+        for exemplar in other.exemplars {
+            var exemplar = exemplar
+            if let ordinal = exemplar.ordinal {
+                guard range.contains(Int(ordinal)) else { continue }
+                exemplar.ordinal = UInt32(Int(ordinal) + shift)
+            } else if !whole {
+                continue
+            }
+            exemplar.series = mapped(exemplar.series, of: other, &map)
+            exemplars.append(exemplar)
+        }
+    }
+}

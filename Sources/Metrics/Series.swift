@@ -1,0 +1,168 @@
+import CXXHash
+
+/// What kind of instrument a series comes from; the numbers of remote write's `MetricMetadata.MetricType`.
+/// <https://github.com/prometheus/prometheus/blob/main/prompb/types.proto>
+public enum MetricKind: UInt8, Sendable, CaseIterable {
+    case unknown = 0
+    case counter = 1
+    case gauge = 2
+    case histogram = 3
+    case gaugeHistogram = 4
+    case summary = 5
+    case info = 6
+    case stateSet = 7
+}
+
+/// How the points of a series add up (OTLP's `AggregationTemporality`).
+public enum Temporality: UInt8, Sendable, CaseIterable {
+    case unspecified = 0
+    case delta = 1
+    case cumulative = 2
+}
+
+/// What makes a series besides its labels. Two series with equal labels and another identity are two series.
+public struct SeriesIdentity: Sendable, Hashable {
+    /// Index into `Batch.texts`; 0, the empty text, except for line protocol.
+    public var field: UInt32 = 0
+    /// Index into `Batch.texts`; 0 when unknown.
+    public var unit: UInt32 = 0
+    /// Index into `Batch.resources`, plus 1; 0 when there is none.
+    public var resource: UInt32 = 0
+    /// Index into `Batch.scopes`, plus 1; 0 when there is none.
+    public var scope: UInt32 = 0
+    public var kind: MetricKind = .unknown
+    public var temporality: Temporality = .unspecified
+    public var isMonotonic = false
+
+    public init() {}
+    public static let plain = SeriesIdentity()
+}
+
+/// The series of one batch: canonical label bytes in one arena, found again by hash.
+///
+/// Limits: 4 GiB of label bytes and 2^32 - 1 series; a block is far below both (`WALStore`'s limits).
+public struct SeriesTable: Sendable {
+    struct Entry: Sendable {
+        var hash: UInt64
+        var start: UInt32
+        var length: UInt32
+        var identity: SeriesIdentity
+    }
+    /// A slot holds the low half of the hash and the id plus 1; 0 is free.
+    private var slots: [UInt64] = []
+    private(set) var entries: [Entry] = []
+    public private(set) var labelBytes: [UInt8] = []
+
+    public init() {}
+
+    /// Drawn once a process: the tables are fed by strangers, who must not be able to aim at one slot.
+    private static let seed = UInt64.random(in: .min ... .max)
+
+    public var count: Int { entries.count }
+    public func identity(of id: UInt32) -> SeriesIdentity { entries[Int(id)].identity }
+
+    @inline(__always)
+    public func labelRange(of id: UInt32) -> Range<Int> {
+        let entry = entries[Int(id)]
+        return Int(entry.start)..<Int(entry.start) + Int(entry.length)
+    }
+
+    /// Lends the canonical label bytes of one series.
+    @inline(__always)
+    public func withLabels<Result>(
+        of id: UInt32, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        let range = labelRange(of: id)
+        return try labelBytes.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// A hash for `find` and `insert`, the same in every table of this process.
+    @inline(__always)
+    public static func hash(_ labels: UnsafeRawBufferPointer) -> UInt64 {
+        holdfast_xxh3_seeded(labels.baseAddress, labels.count, seed)
+    }
+
+    /// The id of the series with these labels and identity, or nil.
+    ///
+    /// `labels` need not be canonical: bytes that are not simply are not found.
+    @inline(__always)
+    public func find(_ labels: UnsafeRawBufferPointer, hash: UInt64, identity: SeriesIdentity = .plain) -> UInt32? {
+        if slots.isEmpty { return nil }
+        let mask = slots.count - 1
+        var at = Int(truncatingIfNeeded: hash >> 32) & mask
+        let wanted = hash << 32
+        return slots.withUnsafeBufferPointer { slots in
+            while true {
+                let slot = slots[at]
+                if slot == 0 { return nil }
+                if slot & 0xffff_ffff_0000_0000 == wanted {
+                    let id = UInt32(truncatingIfNeeded: slot) - 1
+                    if matches(id, labels, identity) { return id }
+                }
+                at = (at + 1) & mask
+            }
+        }
+    }
+
+    @inline(__always)
+    private func matches(_ id: UInt32, _ labels: UnsafeRawBufferPointer, _ identity: SeriesIdentity) -> Bool {
+        let entry = entries[Int(id)]
+        guard Int(entry.length) == labels.count, entry.identity == identity else { return false }
+        return labelBytes.withUnsafeBytes { bytes in
+            let range = Int(entry.start)..<Int(entry.start) + Int(entry.length)
+            return ByteOrder.compare(UnsafeRawBufferPointer(rebasing: bytes[range]), labels) == 0
+        }
+    }
+
+    /// Adds a series that `find` did not find.
+    ///
+    /// - Parameter labels: canonical label bytes (`LabelBuilder` makes them); never empty.
+    public mutating func insert(
+        _ labels: UnsafeRawBufferPointer, hash: UInt64, identity: SeriesIdentity = .plain
+    ) -> UInt32 {
+        precondition(labelBytes.count + labels.count <= UInt32.max, "a batch is bounded long before this")
+        if (entries.count + 1) * 2 > slots.count { grow() }
+        let id = UInt32(entries.count)
+        entries.append(
+            Entry(hash: hash, start: UInt32(labelBytes.count), length: UInt32(labels.count), identity: identity))
+        labelBytes.append(contentsOf: labels)
+        place(id, hash)
+        return id
+    }
+
+    /// `find`, then `insert` when it is new.
+    public mutating func intern(_ labels: UnsafeRawBufferPointer, identity: SeriesIdentity = .plain) -> UInt32 {
+        let hash = SeriesTable.hash(labels)
+        return find(labels, hash: hash, identity: identity) ?? insert(labels, hash: hash, identity: identity)
+    }
+
+    public func hash(of id: UInt32) -> UInt64 { entries[Int(id)].hash }
+
+    private mutating func grow() {
+        slots = Array(repeating: 0, count: max(64, slots.count * 2))
+        for index in entries.indices { place(UInt32(index), entries[index].hash) }
+    }
+
+    private mutating func place(_ id: UInt32, _ hash: UInt64) {
+        let mask = slots.count - 1
+        var at = Int(truncatingIfNeeded: hash >> 32) & mask
+        while slots[at] != 0 { at = (at + 1) & mask }
+        slots[at] = hash << 32 | UInt64(id + 1)
+    }
+
+    public mutating func removeAll(keepingCapacity: Bool = true) {
+        entries.removeAll(keepingCapacity: keepingCapacity)
+        labelBytes.removeAll(keepingCapacity: keepingCapacity)
+        for index in slots.indices { slots[index] = 0 }
+    }
+}
+
+extension SeriesTable: Equatable {
+    /// Same series in the same order.
+    public static func == (left: SeriesTable, right: SeriesTable) -> Bool {
+        left.labelBytes == right.labelBytes
+            && left.entries.elementsEqual(right.entries) { a, b in
+                a.start == b.start && a.length == b.length && a.identity == b.identity
+            }
+    }
+}

@@ -1,0 +1,133 @@
+import Metrics
+
+/// Which ranges a worker takes first. Raw values are stored.
+public enum Lane: Int, Sendable, Hashable, CaseIterable {
+    case live = 0
+    case backlog = 1
+    case replay = 2
+}
+
+/// A run of leased points of one stored row, with the decoded block they are in (shared, never copied).
+public struct LeasedPiece: Sendable {
+    /// The first and the last place are of this row; after a repack a row spans many sequences.
+    public var places: PlaceRange
+    /// The block's points; `ordinals` says which are leased.
+    public var batch: Batch
+    public var ordinals: Range<Int>
+    /// Whether the points may have been sent by a process that did not live to settle them.
+    public var maybeSent: Bool
+
+    public init(places: PlaceRange, batch: Batch, ordinals: Range<Int>, maybeSent: Bool) {
+        self.places = places
+        self.batch = batch
+        self.ordinals = ordinals
+        self.maybeSent = maybeSent
+    }
+}
+
+/// A worker's claim on pieces of what one backend is owed. Held in memory: a restart releases it.
+public struct Lease: Sendable {
+    public let id: UInt64
+    public let backend: String
+    public let lane: Lane
+    public let pieces: [LeasedPiece]
+    public var points: Int { pieces.reduce(0) { $0 + $1.ordinals.count } }
+
+    public init(id: UInt64, backend: String, lane: Lane, pieces: [LeasedPiece]) {
+        self.id = id
+        self.backend = backend
+        self.lane = lane
+        self.pieces = pieces
+    }
+}
+
+/// How much a worker wants at once.
+public struct LeaseLimit: Sendable, Hashable {
+    public var points: Int
+    public init(points: Int) { self.points = points }
+}
+
+/// A run of points inside a lease: which of its pieces, and which of the batch's ordinals there.
+public struct LeasedRun: Sendable, Hashable {
+    public var piece: Int
+    public var ordinals: Range<Int>
+    public init(piece: Int, ordinals: Range<Int>) {
+        self.piece = piece
+        self.ordinals = ordinals
+    }
+}
+
+/// Why points were set aside, as told by the backend: stored with each dead letter.
+public struct DeadLetterReason: Sendable, Hashable {
+    /// A short class for filters and metrics: `refused`, `too_large`, `stuck`, `not_representable`.
+    public var code: String
+    /// What the backend said, bounded and with secrets removed.
+    public var excerpt: String
+    /// HTTP status or the backend's own, 0 when there was none.
+    public var status: Int
+
+    public static let excerptBytes = 1024
+
+    public init(code: String, excerpt: String, status: Int) {
+        self.code = code
+        self.excerpt = excerpt
+        self.status = status
+    }
+}
+
+/// What becomes of a run of leased points.
+public enum Fate: Sendable, Hashable {
+    /// The backend said so.
+    case delivered
+    /// Sent once without an answer, then refused as already there (`storage.md` 4).
+    case assumed
+    case dead(DeadLetterReason)
+    /// By rule: routed elsewhere, or the backend cannot represent it. `reason` is counted.
+    case excluded(reason: String)
+    /// Not done: owed again at once.
+    case released
+}
+
+/// The end of a lease, or of a part of it: one transaction.
+public struct Settlement: Sendable {
+    public struct Part: Sendable {
+        public var run: LeasedRun
+        public var fate: Fate
+        public init(_ run: LeasedRun, _ fate: Fate) {
+            self.run = run
+            self.fate = fate
+        }
+    }
+    public var parts: [Part]
+    /// Requests it took, counted from 1.
+    public var attempts: Int
+    /// The last answer's status, 0 for backends without one.
+    public var status: Int
+    /// Wall clock of the first attempt, nanoseconds since the epoch.
+    public var firstAttemptAt: Int64
+
+    public init(parts: [Part], attempts: Int, status: Int, firstAttemptAt: Int64) {
+        self.parts = parts
+        self.attempts = attempts
+        self.status = status
+        self.firstAttemptAt = firstAttemptAt
+    }
+}
+
+/// What must survive a restart of a lane's retry clock, so that a reboot does not start a storm.
+public struct RetryState: Sendable, Hashable, Codable {
+    public enum Mode: String, Sendable, Codable { case ok, backingOff = "backing_off", held }
+    public var mode: Mode
+    public var attempts: Int
+    /// Wall clock, nanoseconds since the epoch; 0 when there is none.
+    public var nextAttemptAt: Int64
+    public var reason: String
+
+    public init(mode: Mode = .ok, attempts: Int = 0, nextAttemptAt: Int64 = 0, reason: String = "") {
+        self.mode = mode
+        self.attempts = attempts
+        self.nextAttemptAt = nextAttemptAt
+        self.reason = reason
+    }
+    public static let ok = RetryState()
+}

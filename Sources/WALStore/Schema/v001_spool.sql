@@ -1,0 +1,1 @@
+../../../schema/v001_spool.sql

@@ -1,0 +1,49 @@
+/// One backend's side of the equation (`storage.md` 3): `owed = delivered + assumed + pending + dead + lost + excluded`.
+public struct BackendLedger: Sendable, Hashable, Codable {
+    public var name = ""
+    public var type = ""
+    /// Every point the spool ever accepted.
+    public var owedPoints: Int64 = 0
+    /// Counted over the ranges, never by subtraction.
+    public var pendingPoints: Int64 = 0
+    public var deliveredPoints: Int64 = 0
+    public var assumedPoints: Int64 = 0
+    public var deadPoints: Int64 = 0
+    public var lostPoints: Int64 = 0
+    public var excludedPoints: Int64 = 0
+    /// Stored bytes of the rows still owed, wholly or in part.
+    public var pendingBytes: Int64 = 0
+    /// When the oldest pending point was received (spool clock), nanoseconds; 0 when nothing is pending.
+    public var oldestPendingAgeSeconds: Double = 0
+    public var isDetached = false
+    public var retry = RetryState.ok
+
+    public init() {}
+
+    public var balances: Bool {
+        owedPoints == pendingPoints + deliveredPoints + assumedPoints + deadPoints + lostPoints + excludedPoints
+    }
+}
+
+/// One tenant's spool, as `status` and `/metrics` show it.
+public struct SpoolStatus: Sendable, Hashable, Codable {
+    public var tenant = ""
+    public var incarnation = ""
+    public var acceptedPoints: Int64 = 0
+    public var acceptedRequests: Int64 = 0
+    public var refusedPoints: Int64 = 0
+    /// Points turned into loss rows before they had a place (`drop_newest`).
+    public var droppedAtIngestPoints: Int64 = 0
+    public var batches: Int64 = 0
+    public var lastSequence: Int64 = 0
+    public var databaseBytes: Int64 = 0
+    public var freePageBytes: Int64 = 0
+    public var walBytes: Int64 = 0
+    public var deadLetters: Int64 = 0
+    public var deadLetterBytes: Int64 = 0
+    public var lossRows: Int64 = 0
+    public var maximumBytes: Int64?
+    public var backends: [BackendLedger] = []
+
+    public init() {}
+}
