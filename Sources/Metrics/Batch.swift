@@ -13,10 +13,10 @@ public struct Batch: Sendable, Equatable {
     public private(set) var resources: [Resource] = []
     public private(set) var scopes: [Scope] = []
     /// Values of `PointKind.string` points.
-    public internal(set) var strings: [[UInt8]] = []
-    public internal(set) var explicitHistograms: [ExplicitHistogram] = []
-    public internal(set) var exponentialHistograms: [ExponentialHistogram] = []
-    public internal(set) var summaries: [Summary] = []
+    public package(set) var strings: [[UInt8]] = []
+    public package(set) var explicitHistograms: [ExplicitHistogram] = []
+    public package(set) var exponentialHistograms: [ExponentialHistogram] = []
+    public package(set) var summaries: [Summary] = []
     public var exemplars: [Exemplar] = []
     public var metadata: [MetricMetadata] = []
 
@@ -25,6 +25,18 @@ public struct Batch: Sendable, Equatable {
     private var scopeIDs: [Scope: UInt32] = [:]
 
     public init() {}
+
+    /// A batch from a block. The caller has checked that indexes are in range and that values that are no scalars come
+    /// in the order of their tables.
+    package init(
+        series: SeriesTable, points: PointColumns, texts: [String], resources: [Resource], scopes: [Scope]
+    ) {
+        self.series = series
+        self.points = points
+        for text in texts { _ = intern(text: text) }
+        for resource in resources { _ = intern(resource: resource) }
+        for scope in scopes { _ = intern(scope: scope) }
+    }
 
     public var isEmpty: Bool { points.count == 0 && exemplars.isEmpty && metadata.isEmpty }
 

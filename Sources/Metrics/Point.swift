@@ -34,17 +34,17 @@ public struct PointFlags: OptionSet, Sendable, Hashable {
 /// The columns of a batch: one entry a point, in arrival order. An ordinal is an index into them.
 public struct PointColumns: Sendable, Equatable {
     /// Index into the batch's series table.
-    public internal(set) var series: [UInt32] = []
+    public package(set) var series: [UInt32] = []
     /// Nanoseconds since the epoch.
-    public internal(set) var times: [Int64] = []
+    public package(set) var times: [Int64] = []
     /// The value, or an index into a table of the batch: see `PointKind`.
-    public internal(set) var bits: [UInt64] = []
+    public package(set) var bits: [UInt64] = []
     /// Empty while every point is a `float64`.
-    public internal(set) var kinds: [PointKind] = []
+    public package(set) var kinds: [PointKind] = []
     /// Nanoseconds since the epoch, 0 = unknown. Empty while every start is unknown.
-    public internal(set) var startTimes: [Int64] = []
+    public package(set) var startTimes: [Int64] = []
     /// Empty while no point has a flag.
-    public internal(set) var flags: [PointFlags] = []
+    public package(set) var flags: [PointFlags] = []
 
     public init() {}
 

@@ -55,6 +55,26 @@ public struct SeriesTable: Sendable {
 
     public init() {}
 
+    /// A table from a block: the arena, where each series' labels end in it, and identities (empty: all plain). It is
+    /// not indexed until something is inserted, because a block is mostly walked, not searched.
+    package init(labelBytes: [UInt8], ends: [Int], identities: [SeriesIdentity]) {
+        var entries: [Entry] = []
+        entries.reserveCapacity(ends.count)
+        labelBytes.withUnsafeBytes { bytes in
+            var start = 0
+            for (id, end) in ends.enumerated() {
+                let labels = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                entries.append(
+                    Entry(
+                        hash: SeriesTable.hash(labels), start: UInt32(start), length: UInt32(end - start),
+                        identity: identities.isEmpty ? .plain : identities[id]))
+                start = end
+            }
+        }
+        self.entries = entries
+        self.labelBytes = labelBytes
+    }
+
     /// Drawn once a process: the tables are fed by strangers, who must not be able to aim at one slot.
     private static let seed = UInt64.random(in: .min ... .max)
 
@@ -87,7 +107,10 @@ public struct SeriesTable: Sendable {
     /// `labels` need not be canonical: bytes that are not simply are not found.
     @inline(__always)
     public func find(_ labels: UnsafeRawBufferPointer, hash: UInt64, identity: SeriesIdentity = .plain) -> UInt32? {
-        if slots.isEmpty { return nil }
+        if slots.isEmpty {
+            precondition(entries.isEmpty, "a table from a block is walked, or indexed by an insert, not searched")
+            return nil
+        }
         let mask = slots.count - 1
         var at = Int(truncatingIfNeeded: hash >> 32) & mask
         let wanted = hash << 32
@@ -139,7 +162,10 @@ public struct SeriesTable: Sendable {
     public func hash(of id: UInt32) -> UInt64 { entries[Int(id)].hash }
 
     private mutating func grow() {
-        slots = Array(repeating: 0, count: max(64, slots.count * 2))
+        // At most half full; a table from a block gets its first index here.
+        var count = max(64, slots.count * 2)
+        while count < (entries.count + 1) * 2 { count *= 2 }
+        slots = Array(repeating: 0, count: count)
         for index in entries.indices { place(UInt32(index), entries[index].hash) }
     }
 

@@ -1,0 +1,166 @@
+import Metrics
+
+extension BlockDecoder {
+    func pointColumns(series: Int) throws(SpoolError) -> PointColumns {
+        let ids = try pointSeries(series: series)
+        var columns = PointColumns()
+        columns.times = try times(.times, count: ids.count, milliseconds: sections.flags.contains(.millisecondTimes))
+        if !sections[.startTimes].isEmpty {
+            columns.startTimes = try times(
+                .startTimes, count: ids.count, milliseconds: sections.flags.contains(.millisecondStarts))
+        }
+        columns.kinds = try column(.kinds, count: ids.count) { PointKind(rawValue: $0) }
+        columns.flags = try column(.flags, count: ids.count) { PointFlags(rawValue: $0) }
+        columns.bits = try values(ids, columns.kinds, series: series)
+        columns.series = ids
+        return columns
+    }
+
+    private func pointSeries(series: Int) throws(SpoolError) -> [UInt32] {
+        var reader = BlockReader(sections[.pointSeries])
+        var ids: [UInt32] = []
+        // A step takes at least a byte.
+        guard reader.remaining <= Block.maximumPoints * 5 else { throw BlockReader.broken("too many points") }
+        ids.reserveCapacity(min(reader.remaining, Block.maximumPoints))
+        var expected: Int64 = 0
+        while reader.remaining > 0 {
+            let id = expected &+ Varint.unzigzag(try reader.varint())
+            guard id >= 0, id < Int64(series), ids.count < Block.maximumPoints else {
+                throw BlockReader.broken("a point has no series")
+            }
+            ids.append(UInt32(truncatingIfNeeded: id))
+            expected = id + 1
+        }
+        return ids
+    }
+
+    private func times(_ id: Block.SectionID, count: Int, milliseconds: Bool) throws(SpoolError) -> [Int64] {
+        var reader = BlockReader(sections[id])
+        var times: [Int64] = []
+        guard reader.remaining >= count else { throw BlockReader.broken("a point has no time") }
+        times.reserveCapacity(count)
+        let unit: Int64 = milliseconds ? 1_000_000 : 1
+        var value: Int64 = 0
+        var time: Int64 = 0
+        for _ in 0..<count {
+            let step = Varint.unzigzag(try reader.varint())
+            if step != 0 {
+                value = value &+ step
+                let (scaled, overflow) = value.multipliedReportingOverflow(by: unit)
+                guard !overflow else { throw BlockReader.broken("a time is out of range") }
+                time = scaled
+            }
+            times.append(time)
+        }
+        try reader.finish()
+        return times
+    }
+
+    /// A byte a point, or an absent column.
+    private func column<Entry>(
+        _ id: Block.SectionID, count: Int, _ make: (UInt8) -> Entry?
+    ) throws(SpoolError) -> [Entry] {
+        let bytes = sections[id]
+        if bytes.isEmpty { return [] }
+        guard bytes.count == count else { throw BlockReader.broken("a column has another length") }
+        var entries: [Entry] = []
+        entries.reserveCapacity(count)
+        for byte in bytes {
+            guard let entry = make(byte) else { throw BlockReader.broken("an unknown entry in a column") }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    private func values(_ ids: [UInt32], _ kinds: [PointKind], series: Int) throws(SpoolError) -> [UInt64] {
+        var reader = ValueReader(classes: sections[.valueClasses], bytes: sections[.valueBytes])
+        var predictors = [ValuePredictor](repeating: ValuePredictor(), count: series)
+        var tables = [UInt64](repeating: 0, count: PointKind.allCases.count)
+        var bits: [UInt64] = []
+        bits.reserveCapacity(ids.count)
+        for ordinal in 0..<ids.count {
+            let kind = kinds.isEmpty ? PointKind.float64 : kinds[ordinal]
+            switch kind {
+            case .float64: bits.append(try reader.float64(&predictors[Int(ids[ordinal])]))
+            case .int64, .uint64, .bool: bits.append(try reader.integer(&predictors[Int(ids[ordinal])]))
+            case .string, .explicitHistogram, .exponentialHistogram, .summary:
+                bits.append(tables[Int(kind.rawValue)])
+                tables[Int(kind.rawValue)] += 1
+            }
+        }
+        try reader.finish()
+        return bits
+    }
+}
+
+/// The two columns of values, read side by side.
+private struct ValueReader {
+    private var classes: BlockReader
+    private let bytes: UnsafeRawBufferPointer
+    private var at = 0
+
+    init(classes: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer) {
+        self.classes = BlockReader(classes)
+        self.bytes = bytes
+    }
+
+    /// The next `count` bytes, 1...8, as a number.
+    @inline(__always)
+    private mutating func number(_ count: Int) throws(SpoolError) -> UInt64 {
+        let start = at
+        at += count
+        if start + 8 <= bytes.count {
+            let raw = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            return raw & (UInt64.max >> UInt64(64 - count * 8))
+        }
+        return try lastNumber(start, count)
+    }
+
+    private func lastNumber(_ start: Int, _ count: Int) throws(SpoolError) -> UInt64 {
+        guard start + count <= bytes.count else { throw BlockReader.broken("a value ends early") }
+        var value: UInt64 = 0
+        for index in 0..<count { value |= UInt64(bytes[start + index]) << UInt64(index * 8) }
+        return value
+    }
+
+    @inline(__always)
+    mutating func float64(_ last: inout ValuePredictor) throws(SpoolError) -> UInt64 {
+        let valueClass = try classes.byte()
+        switch valueClass {
+        case ValueClass.same: break
+        case 1...8:
+            let step = Varint.unzigzag(try number(Int(valueClass)))
+            guard last.scale < ValueClass.scales else { throw BlockReader.broken("a step without a start") }
+            last.integer = last.integer &+ step
+            last.bits = ValuePredictor.bits(of: last.integer, scale: last.scale)
+        case ValueClass.decimalBase..<ValueClass.decimalBase + ValueClass.scales * 8:
+            let code = valueClass - ValueClass.decimalBase
+            let integer = Varint.unzigzag(try number(Int(code % 8) + 1))
+            last.integer = integer
+            last.scale = code / 8
+            last.bits = ValuePredictor.bits(of: integer, scale: last.scale)
+        case ValueClass.xorBase..<ValueClass.xorBase + 64:
+            let code = valueClass - ValueClass.xorBase
+            let kept = try number(Int(code % 8) + 1)
+            last.bits ^= kept << UInt64(code / 8 * 8)
+            last.scale = ValuePredictor.bitsOnly
+        default: throw BlockReader.broken("an unknown class of value")
+        }
+        return last.bits
+    }
+
+    @inline(__always)
+    mutating func integer(_ last: inout ValuePredictor) throws(SpoolError) -> UInt64 {
+        let valueClass = try classes.byte()
+        guard valueClass <= 8 else { throw BlockReader.broken("an unknown class of value") }
+        if valueClass > 0 {
+            last.bits = last.bits &+ UInt64(bitPattern: Varint.unzigzag(try number(Int(valueClass))))
+        }
+        return last.bits
+    }
+
+    func finish() throws(SpoolError) {
+        try classes.finish()
+        guard at == bytes.count else { throw BlockReader.broken("values have bytes left over") }
+    }
+}
