@@ -100,7 +100,9 @@ extension BlockDecoder {
     private static func exponentialHistogram(_ reader: inout BlockReader) throws(SpoolError) -> ExponentialHistogram {
         let count = try histogramCount(&reader)
         let sum = try reader.fixed()
-        guard let schema = Int32(exactly: try reader.zigzag()) else { throw BlockReader.broken("a schema is too large") }
+        guard let schema = Int32(exactly: try reader.zigzag()) else {
+            throw BlockReader.broken("a schema is too large")
+        }
         var histogram = ExponentialHistogram(count: count, sumBits: sum, schema: schema)
         histogram.zeroThresholdBits = try reader.fixed()
         histogram.zeroCount = try histogramCount(&reader)

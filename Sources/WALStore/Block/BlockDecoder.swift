@@ -85,7 +85,8 @@ final class BlockSections {
         var at = 0
         for line in lines {
             let stored = try reader.take(line.stored)
-            let target = UnsafeMutableRawBufferPointer(rebasing: arena[at..<at + (line.encoding == .plain ? 0 : line.decoded)])
+            let target = UnsafeMutableRawBufferPointer(
+                rebasing: arena[at..<at + (line.encoding == .plain ? 0 : line.decoded)])
             switch line.encoding {
             case .plain:
                 guard line.stored == line.decoded else { throw BlockReader.broken("a plain section's lengths differ") }

@@ -172,7 +172,8 @@ enum CommonBytes {
         var at = 0
         while at + 8 <= limit {
             let difference =
-                a.loadUnaligned(fromByteOffset: at, as: UInt64.self) ^ b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+                a.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+                ^ b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
             if difference != 0 { return at + difference.littleEndian.trailingZeroBitCount / 8 }
             at += 8
         }

@@ -1,0 +1,117 @@
+import Metrics
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+struct BlockTests {
+    private func origins(_ batch: Batch) -> [OriginRun] {
+        batch.points.count == 0 ? [] : [OriginRun(sequence: 42, firstOrdinal: 0, count: batch.points.count)]
+    }
+
+    private func decode(_ bytes: [UInt8]) throws -> DecodedBlock {
+        try bytes.withUnsafeBytes { try Block.decode($0) }
+    }
+
+    @Test func `a block gives back the batch it was made of, to the bit`() throws {
+        let workspace = BlockWorkspace()
+        for _ in 0..<60 {
+            var random = SeededGenerator.fresh()
+            let batch = RandomBatch.make(
+                points: Int(random.next() % 400), series: Int(random.next() % 60), plainOnly: random.next() % 3 == 0,
+                using: &random)
+            let block = Block.encode(batch, origins: origins(batch), workspace: workspace)
+            let decoded = try decode(block)
+            #expect(decoded.batch == batch, "seed \(random.seed)")
+            #expect(decoded.origins == origins(batch), "seed \(random.seed)")
+        }
+    }
+
+    @Test func `a block without points keeps its metadata`() throws {
+        var batch = Batch()
+        batch.metadata.append(MetricMetadata(family: "up", kind: .gauge, help: "1 when the target answered"))
+        let block = Block.encode(batch, origins: [], workspace: BlockWorkspace())
+        #expect(try decode(block).batch == batch)
+    }
+
+    @Test func `origins of a repacked block come back run by run`() throws {
+        var random = SeededGenerator.fresh()
+        let batch = RandomBatch.make(points: 30, series: 5, using: &random)
+        let runs = [
+            OriginRun(sequence: 7, firstOrdinal: 0, count: 10), OriginRun(sequence: 8, firstOrdinal: 4, count: 5),
+            OriginRun(sequence: 100, firstOrdinal: 0, count: 15),
+        ]
+        let block = Block.encode(batch, origins: runs, workspace: BlockWorkspace())
+        #expect(try decode(block).origins == runs, "seed \(random.seed)")
+    }
+
+    @Test func `a flipped bit anywhere makes a block unreadable`() {
+        var random = SeededGenerator.fresh()
+        let batch = RandomBatch.make(points: 40, series: 6, using: &random)
+        let block = Block.encode(batch, origins: origins(batch), workspace: BlockWorkspace())
+        for at in block.indices {
+            var damaged = block
+            damaged[at] ^= 1 << UInt8(random.next() % 8)
+            let failure = #expect(throws: SpoolError.self, "byte \(at), seed \(random.seed)") { try decode(damaged) }
+            #expect(failure?.code == .unreadable, "byte \(at), seed \(random.seed)")
+        }
+    }
+
+    @Test func `a block cut anywhere is unreadable`() {
+        var random = SeededGenerator.fresh()
+        let batch = RandomBatch.make(points: 40, series: 6, using: &random)
+        let block = Block.encode(batch, origins: origins(batch), workspace: BlockWorkspace())
+        for length in 0..<block.count {
+            #expect(throws: SpoolError.self, "length \(length)") { try decode(Array(block.prefix(length))) }
+        }
+    }
+
+    /// The checksum keeps chance out, not a person: with it made right again, every damage must still end in an error
+    /// or in some batch, never in a trap.
+    @Test func `a forged block ends in an error or a batch, whatever its bytes say`() {
+        var random = SeededGenerator.fresh()
+        let workspace = BlockWorkspace()
+        for _ in 0..<3000 {
+            let batch = RandomBatch.make(
+                points: Int(random.next() % 30), series: 4, plainOnly: random.next() % 2 == 0, using: &random)
+            var block = Block.encode(batch, origins: origins(batch), workspace: workspace)
+            for _ in 0...Int(random.next() % 4) {
+                block[10 + Int(random.next() % UInt64(block.count - 18))] = UInt8(truncatingIfNeeded: random.next())
+            }
+            BlockForgery.seal(&block)
+            if let decoded = try? decode(block) {
+                // What decodes must be walkable by everything downstream.
+                let again = Block.encode(decoded.batch, origins: decoded.origins, workspace: workspace)
+                #expect((try? decode(again)) == decoded, "seed \(random.seed)")
+            }
+        }
+    }
+
+    @Test func `a later version and a sealed block are told apart from rot`() {
+        var later = Block.encode(Batch(), origins: [], workspace: BlockWorkspace())
+        later[4] = 2
+        BlockForgery.seal(&later)
+        #expect(#expect(throws: SpoolError.self) { try decode(later) }?.code == .incompatible)
+        var sealed = Block.encode(Batch(), origins: [], workspace: BlockWorkspace())
+        sealed[6] = 1
+        BlockForgery.seal(&sealed)
+        #expect(#expect(throws: SpoolError.self) { try decode(sealed) }?.code == .incompatible)
+    }
+
+    @Test func `labels that would expand beyond the limit are refused before memory is taken`() {
+        let forged = BlockForgery.expandingLabels()
+        #expect(#expect(throws: SpoolError.self) { try decode(forged) }?.code == .unreadable)
+    }
+
+    @Test func `every double comes back from its decimal, or is not written as one`() {
+        var random = SeededGenerator.fresh()
+        for _ in 0..<200_000 {
+            let bits = RandomBatch.floatBits(using: &random)
+            for scale in 0..<ValueClass.scales {
+                if let integer = ValuePredictor.integer(for: bits, scale: scale) {
+                    #expect(ValuePredictor.bits(of: integer, scale: scale) == bits, "seed \(random.seed)")
+                }
+            }
+        }
+    }
+}
