@@ -84,10 +84,13 @@ public struct HTTPResponse: Sendable, Equatable {
     public var headers: [String: String]
     /// Bounded by the transport.
     public var body: [UInt8]
-    public init(status: Int, headers: [String: String] = [:], body: [UInt8] = []) {
+    /// The answer was longer than the request's `maximumResponseBytes`: `body` is its beginning.
+    public var isCut: Bool
+    public init(status: Int, headers: [String: String] = [:], body: [UInt8] = [], isCut: Bool = false) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.isCut = isCut
     }
 }
 
