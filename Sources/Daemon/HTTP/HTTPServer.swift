@@ -1,21 +1,100 @@
+import CHTTPServer
+import Synchronization
 import WALStore
+
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 /// A server that cannot start: which address, and why.
 struct HTTPServerError: Error, Sendable, CustomStringConvertible { var description: String }
 
 /// One listener with its threads, over libmicrohttpd.
+/// <https://www.gnu.org/software/libmicrohttpd/manual/libmicrohttpd.html>
+///
+/// Limits are in `HTTPServerSettings`. A request moves: headers (framing check, route, preflight), body (gathered or
+/// streamed), handler, then, while the answer is somebody else's work, the connection sleeps.
 final class HTTPServer: Sendable {
+    /// After the drain's limit, how long the 503s have to get out.
+    private static let lastWords = Duration.seconds(2)
+
+    private struct Running: @unchecked Sendable {
+        // Used by `drain` alone, which takes it out of the mutex.
+        var daemon: OpaquePointer
+    }
+    let address: ListenAddress
+    /// The port in use: what the system chose when port 0 was asked for; 0 for a Unix socket.
+    let port: UInt16
+    private let core: ServerCore
+    private let running: Mutex<Running?>
+
     /// Starts to listen and to answer.
-    init(settings: HTTPServerSettings, routes: [Route], events: @escaping EventSink) throws(HTTPServerError) {
-        throw HTTPServerError(description: "")
+    init(
+        settings: HTTPServerSettings, routes: [Route], events: @escaping EventSink,
+        observe: @escaping @Sendable (AnsweredRequest) -> Void = { _ in }
+    ) throws(HTTPServerError) {
+        let (listener, port) = try settings.address.listen()
+        self.port = port
+        address = settings.address
+        core = ServerCore(settings: settings, routes: routes, events: events, observe: observe)
+        var options = holdfast_http_options()
+        options.listen_socket = listener
+        options.threads = UInt32(max(1, settings.threads))
+        // libmicrohttpd wants at least one connection a thread.
+        options.connections = UInt32(max(settings.maximumConnections, settings.threads))
+        if case .tcp = settings.address {
+            options.connections_per_address = UInt32(max(0, settings.maximumConnectionsPerAddress))
+        }
+        options.idle_seconds = UInt32(clamping: max(1, settings.idleTimeout.components.seconds + 1))
+        // Half of it is the read buffer that must hold the headers.
+        options.connection_memory_bytes = settings.maximumHeaderBytes * 2
+        options.context = Unmanaged.passUnretained(core).toOpaque()
+        options.handle = handleRequest
+        options.completed = requestCompleted
+        options.connected = connectionChanged
+        options.request_line = requestLineRead
+        options.log = logMessage
+        guard let daemon = holdfast_http_start(&options) else {
+            close(listener)
+            throw HTTPServerError(description: "cannot serve on \(settings.address): libmicrohttpd did not start")
+        }
+        running = Mutex(Running(daemon: daemon))
+        core.reaper.start(core)
     }
 
-    /// The port in use: what the system chose when port 0 was asked for; 0 for a Unix socket.
-    var port: UInt16 { 0 }
+    deinit { drain(limit: .zero) }
+
     /// Connections now open.
-    var connections: Int { 0 }
+    var connections: Int { core.connections.withLock { $0.count } }
 
     /// Takes no new connections, answers what is under way, then closes; what has no answer within `limit` gets a 503.
     /// Blocks: call it from a thread that may wait. Calling it again does nothing.
-    func drain(limit: Duration) {}
+    func drain(limit: Duration) {
+        guard let daemon = running.withLock({ $0.take() })?.daemon else { return }
+        core.isDraining.store(true, ordering: .sequentiallyConsistent)
+        // A quiesced listener is ours again; left open it would take connections that nobody answers.
+        let listener = MHD_quiesce_daemon(daemon)
+        if listener >= 0 { close(listener) }
+        if case .unix(let path) = address { unlink(path) }
+        if !awaitQuiet(limit) {
+            core.isStopping.store(true, ordering: .sequentiallyConsistent)
+            stopWaiting()
+            _ = awaitQuiet(HTTPServer.lastWords)
+        }
+        core.isStopping.store(true, ordering: .sequentiallyConsistent)
+        // libmicrohttpd aborts when it is stopped with a suspended connection.
+        stopWaiting()
+        MHD_stop_daemon(daemon)
+        core.reaper.stop()
+    }
+
+    private func stopWaiting() {
+        for connection in core.connections.withLock({ Array($0.values) }) { connection.exchange?.stopWaiting() }
+    }
+
+    private func awaitQuiet(_ limit: Duration) -> Bool {
+        core.drained.reset()
+        if core.activeExchanges.load(ordering: .sequentiallyConsistent) == 0 { return true }
+        return core.drained.wait(limit: limit)
+    }
 }

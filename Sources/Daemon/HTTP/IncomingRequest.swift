@@ -18,8 +18,8 @@ struct RequestHead: Sendable {
     var peer: Peer
     /// `X-Request-Id` as the sender gave it when it is fit to be repeated, else one we made.
     var requestID: String
-    /// W3C `traceparent`, when it is well formed. <https://www.w3.org/TR/trace-context/>
-    var traceParent: String?
+    /// W3C `traceparent`: the sender's when it is well formed, else one we made. <https://www.w3.org/TR/trace-context/>
+    var traceParent: String
     /// `Content-Length`; nil when there is none, or the body is chunked.
     var contentLength: Int?
     var isChunked: Bool
@@ -33,4 +33,6 @@ struct RequestHead: Sendable {
 struct IncomingRequest: Sendable {
     var head: RequestHead
     var body: [UInt8]
+    /// What the route's preflight handed over.
+    var ticket: (any AdmissionTicket)?
 }

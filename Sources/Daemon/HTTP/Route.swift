@@ -2,13 +2,16 @@
 struct Route: Sendable {
     /// Answers a request whose body has arrived whole; on the server's thread: compute, but do not wait.
     typealias Handler = @Sendable (_ request: IncomingRequest, _ responder: Responder) -> Void
-    /// Looks at the headers before any of the body is read. A reply refuses the request.
-    typealias Preflight = @Sendable (_ head: RequestHead) -> Reply?
+    /// Looks at the headers before any of the body is read.
+    typealias Preflight = @Sendable (_ head: RequestHead) -> Admission
+
+    typealias MakeStream =
+        @Sendable (_ head: RequestHead, _ ticket: (any AdmissionTicket)?, _ responder: Responder) -> any BodyStream
 
     enum Body: Sendable {
         case gathered(Handler)
         /// The body goes to a stream as it arrives.
-        case streamed(@Sendable (_ head: RequestHead, _ responder: Responder) -> any BodyStream)
+        case streamed(MakeStream)
     }
     /// Upper case; `HEAD` is answered wherever `GET` is.
     var methods: [String]
@@ -40,6 +43,19 @@ struct Route: Sendable {
         self.preflight = preflight
         self.body = body
     }
+}
+
+/// What the headers of a request earn it.
+enum Admission: Sendable {
+    /// Its body may come. The ticket, if any, goes with the request.
+    case admitted((any AdmissionTicket)?)
+    case refused(Reply)
+}
+
+/// What was found out, and reserved, before the body. Whatever it reserves is returned when nobody holds it any more.
+protocol AdmissionTicket: AnyObject, Sendable {
+    /// Called before a gathered body grows to so many bytes. A reply refuses the request.
+    func admit(bodyBytes: Int) -> Reply?
 }
 
 /// Takes a body piece by piece, on the server's thread, one call at a time.

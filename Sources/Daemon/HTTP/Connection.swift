@@ -1,0 +1,151 @@
+import CHTTPServer
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// One accepted socket, from accept to close: whose turn it is, and since when. libmicrohttpd's time-out counts
+/// inactivity only, so a sender that drips a byte a second would stay for ever; these are our own deadlines.
+final class Connection: Sendable {
+    enum Phase: Sendable {
+        /// Accepted: the first request's headers are due.
+        case fresh
+        /// Kept open between requests.
+        case idle
+        /// A request line has come: the rest of the headers is due.
+        case headers
+        case body(isStreamed: Bool)
+        /// Ours to answer; the exchange has its own deadline.
+        case answering
+        case sending
+        /// We have ended it; libmicrohttpd has yet to notice.
+        case cut
+        case closed
+    }
+    private struct State {
+        var phase = Phase.fresh
+        var since = MonotonicTime.now()
+        /// Body bytes since `since`.
+        var progressBytes = 0
+        var exchange: Exchange?
+        /// Read and throw away what still comes, so that our last words are not destroyed by a reset.
+        var lingers = false
+    }
+    let descriptor: Int32
+    let peer: Peer
+    private let state = Mutex(State())
+
+    init(descriptor: Int32, peer: Peer) {
+        self.descriptor = descriptor
+        self.peer = peer
+    }
+
+    var isCut: Bool {
+        state.withLock {
+            if case .cut = $0.phase { return true }
+            return false
+        }
+    }
+    var exchange: Exchange? { state.withLock { $0.exchange } }
+
+    func enter(_ phase: Phase) {
+        state.withLock { state in
+            if case .cut = state.phase { return }
+            state.phase = phase
+            state.since = MonotonicTime.now()
+            state.progressBytes = 0
+        }
+    }
+
+    func begin(_ exchange: Exchange) { state.withLock { $0.exchange = exchange } }
+
+    func end() {
+        state.withLock { $0.exchange = nil }
+        enter(.idle)
+    }
+
+    /// Counts body bytes; enough of them renew a stream's deadline.
+    func progress(_ bytes: Int, enough: Int) {
+        state.withLock { state in
+            guard case .body(isStreamed: true) = state.phase else { return }
+            state.progressBytes += bytes
+            if state.progressBytes >= enough {
+                state.progressBytes = 0
+                state.since = MonotonicTime.now()
+            }
+        }
+    }
+
+    /// Says `reply` on the bare socket and ends the connection: for answers that cannot be queued, because the request
+    /// is not complete.
+    func cut(saying reply: Reply?, requestID: String) {
+        state.withLock { Connection.cut(&$0, descriptor, reply, requestID) }
+    }
+
+    private static func cut(_ state: inout State, _ descriptor: Int32, _ reply: Reply?, _ requestID: String) {
+        switch state.phase {
+        case .cut, .closed: return
+        default: state.phase = .cut
+        }
+        if let reply {
+            let bytes = reply.rawResponse(requestID: requestID)
+            // One attempt: the answer is short, and a peer that does not read has no claim to it.
+            let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+            _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, flags) }
+            state.lingers = true
+        }
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// Ends the connection when its sender has used up its time.
+    func enforce(_ settings: HTTPServerSettings, now: Int64) {
+        state.withLock { state in
+            let age = now - state.since
+            let slow = Reply.problem(408, "the request did not arrive in time; send it again")
+            let requestID = state.exchange?.head.requestID ?? RequestIdentity.requestID(nil)
+            switch state.phase {
+            case .fresh, .headers:
+                if age > settings.headerTimeout.nanoseconds { Connection.cut(&state, descriptor, slow, requestID) }
+            case .body:
+                if age > settings.bodyTimeout.nanoseconds { Connection.cut(&state, descriptor, slow, requestID) }
+            case .idle, .sending:
+                if age > settings.idleTimeout.nanoseconds { Connection.cut(&state, descriptor, nil, requestID) }
+            case .answering, .cut, .closed: break
+            }
+        }
+    }
+
+    func linger() { state.withLock { $0.lingers = true } }
+
+    /// The descriptor is about to be closed: after this nothing here touches it.
+    ///
+    /// - Returns: a copy of it when the peer should be read out before the socket ends.
+    func close() -> Int32? {
+        state.withLock { state in
+            state.phase = .closed
+            state.exchange = nil
+            guard state.lingers else { return nil }
+            let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+            return copy >= 0 ? copy : nil
+        }
+    }
+}
+
+/// CLOCK_MONOTONIC in nanoseconds.
+enum MonotonicTime {
+    static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; a duration of centuries is cut to the largest.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? (seconds < 0 ? .min : .max) : product &+ attoseconds / 1_000_000_000
+    }
+}
