@@ -23,6 +23,10 @@ typedef size_t (*holdfast_curl_write)(char *bytes, size_t size, size_t count, vo
 static inline CURLcode holdfast_curl_set_write(CURL *handle, CURLoption option, holdfast_curl_write function) {
     return curl_easy_setopt(handle, option, function);
 }
+typedef int (*holdfast_curl_seek)(void *context, curl_off_t offset, int origin);
+static inline CURLcode holdfast_curl_set_seek(CURL *handle, holdfast_curl_seek function) {
+    return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function);
+}
 static inline CURLcode holdfast_curl_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }
@@ -40,3 +44,6 @@ static inline CURLMcode holdfast_curl_multi_set_long(CURLM *multi, CURLMoption o
 }
 // CURLMsg keeps its result in a union, which Swift imports awkwardly.
 static inline CURLcode holdfast_curl_message_result(const CURLMsg *message) { return message->data.result; }
+// Macros with a cast in them are not imported.
+static const long holdfast_curl_auth_basic = (long)CURLAUTH_BASIC;
+static const long holdfast_curl_auth_bearer = (long)CURLAUTH_BEARER;

@@ -92,3 +92,36 @@ public struct TLSOptions: Sendable, Hashable {
         self.minimumVersion = minimumVersion
     }
 }
+
+extension HTTPRequest {
+    /// RFC 9110 sections 5.1 and 5.5: names are tokens, values have no control characters but a tab, so that nothing
+    /// from a config or a tenant id can start a header of its own.
+    static func isHeader(name: String, value: String) -> Bool {
+        let isToken = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            }
+        }
+        return isToken && !name.isEmpty && value.utf8.allSatisfy { $0 == 9 || ($0 >= 32 && $0 != 127) }
+    }
+
+    /// Texts that must not stand in an error.
+    var secrets: [String] {
+        var texts: [String] = []
+        switch authentication {
+        case .none: break
+        case .basic(_, let password): texts.append(password.reveal)
+        case .bearer(let token): texts.append(token.reveal)
+        }
+        for address in [url, proxy ?? ""] {
+            guard let at = address.lastIndex(of: "@"), let scheme = address.firstRange(of: "://") else { continue }
+            guard scheme.upperBound < at else { continue }
+            let login = address[scheme.upperBound..<at]
+            texts.append(contentsOf: login.split(separator: ":", maxSplits: 1).map(String.init))
+        }
+        return texts.filter { !$0.isEmpty }
+    }
+}
