@@ -1,0 +1,102 @@
+import Foundation
+
+/// The binary under test, as an operator runs it: a config file, a data folder, signals and commands.
+final class HoldfastNode {
+    let port: Int
+    let dataFolder: String
+    let process: ServerProcess
+    private let configPath: String?
+
+    /// - Parameter config: the config without `data_dir` and `server`, which are added; nil runs without a config,
+    ///   which then listens on the default port.
+    init(_ bench: Workbench, name: String = "holdfast", config: String) throws {
+        port = try Workbench.freePort()
+        dataFolder = bench.path("\(name)-data")
+        configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, dataFolder, port))
+        process = bench.program(
+            Workbench.holdfast, ["run", "--config", bench.path("\(name).yml")], name: name)
+    }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+    var archiveFolder: String { "\(dataFolder)/archive" }
+
+    private static func whole(_ config: String, _ dataFolder: String, _ port: Int) -> String {
+        "data_dir: \(dataFolder)\nserver:\n  listen: 127.0.0.1:\(port)\n\(config)\n"
+    }
+
+    func rewrite(config: String) throws {
+        guard let configPath else { return }
+        try HoldfastNode.whole(config, dataFolder, port).write(toFile: configPath, atomically: true, encoding: .utf8)
+    }
+
+    func start() async throws {
+        try process.start()
+        guard try await eventually(within: 30, every: 0.02, { await Web.isUp("\(url)/-/ready") || !process.isRunning }),
+            process.isRunning
+        else { throw TestFailure("holdfast does not get ready: \(process.lastWords)") }
+    }
+
+    /// `holdfast status --json` of one tenant.
+    func status(tenant: String = "default") throws -> NodeStatus {
+        let answer = try run(Workbench.holdfast, ["status", "--json", "--data-dir", dataFolder])
+        guard answer.status == 0 else { throw TestFailure("status: \(answer.errors)") }
+        return try NodeStatus(json: answer.output, tenant: tenant)
+    }
+
+    /// Waits until nothing is pending for any backend.
+    func drain(within seconds: Double = 120, tenant: String = "default") async throws -> NodeStatus {
+        var last: NodeStatus?
+        let isDrained = try await eventually(within: seconds, every: 0.2) {
+            let status = try self.status(tenant: tenant)
+            last = status
+            return status.backends.allSatisfy { $0.pending == 0 }
+        }
+        guard isDrained, let last else {
+            throw TestFailure("still pending: \(String(describing: last))\n\(process.lastWords)")
+        }
+        return last
+    }
+}
+
+/// The numbers of `holdfast status --json` that tests look at.
+struct NodeStatus {
+    struct Backend {
+        var name: String
+        var owed: Int
+        var pending: Int
+        var delivered: Int
+        var assumed: Int
+        var dead: Int
+        var lost: Int
+        var excluded: Int
+        var balances: Bool { owed == pending + delivered + assumed + dead + lost + excluded }
+    }
+    var accepted: Int
+    var refused: Int
+    var backends: [Backend]
+
+    init(json: String, tenant: String) throws {
+        let object = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
+        guard let tenants = object?["tenants"] as? [[String: Any]],
+            let mine = tenants.first(where: { $0["tenant"] as? String == tenant })
+        else { throw TestFailure("status has no tenant \(tenant): \(json)") }
+        func number(_ object: [String: Any], _ key: String) throws -> Int {
+            guard let value = object[key] as? NSNumber else { throw TestFailure("status has no \(key): \(object)") }
+            return value.intValue
+        }
+        accepted = try number(mine, "accepted_points")
+        refused = try number(mine, "refused_points")
+        backends = try (mine["backends"] as? [[String: Any]] ?? []).map { entry in
+            Backend(
+                name: entry["name"] as? String ?? "", owed: try number(entry, "owed_points"),
+                pending: try number(entry, "pending_points"), delivered: try number(entry, "delivered_points"),
+                assumed: try number(entry, "assumed_points"), dead: try number(entry, "dead_points"),
+                lost: try number(entry, "lost_points"), excluded: try number(entry, "excluded_points"))
+        }
+    }
+
+    func backend(_ name: String) throws -> Backend {
+        guard let backend = backends.first(where: { $0.name == name }) else { throw TestFailure("no backend \(name)") }
+        return backend
+    }
+}
