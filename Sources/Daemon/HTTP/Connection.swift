@@ -28,6 +28,8 @@ final class Connection: Sendable {
         var since = MonotonicTime.now()
         /// Body bytes since `since`.
         var progressBytes = 0
+        /// When the peer was first seen gone, with nothing left to read; 0 while it is there.
+        var goneSince: Int64 = 0
         var exchange: Exchange?
         /// Read and throw away what still comes, so that our last words are not destroyed by a reset.
         var lingers = false
@@ -55,6 +57,7 @@ final class Connection: Sendable {
             state.phase = phase
             state.since = MonotonicTime.now()
             state.progressBytes = 0
+            state.goneSince = 0
         }
     }
 
@@ -68,6 +71,7 @@ final class Connection: Sendable {
     /// Counts body bytes; enough of them renew a stream's deadline.
     func progress(_ bytes: Int, enough: Int) {
         state.withLock { state in
+            state.goneSince = 0
             guard case .body(isStreamed: true) = state.phase else { return }
             state.progressBytes += bytes
             if state.progressBytes >= enough {
@@ -107,13 +111,34 @@ final class Connection: Sendable {
             switch state.phase {
             case .fresh, .headers:
                 if age > settings.headerTimeout.nanoseconds { Connection.cut(&state, descriptor, slow, requestID) }
+                cutIfGone(&state, now, requestID)
             case .body:
+                // A stream that we have paused ourselves has its own deadline.
+                if state.exchange?.isSuspended == true { return }
                 if age > settings.bodyTimeout.nanoseconds { Connection.cut(&state, descriptor, slow, requestID) }
+                cutIfGone(&state, now, requestID)
             case .idle, .sending:
                 if age > settings.idleTimeout.nanoseconds { Connection.cut(&state, descriptor, nil, requestID) }
             case .answering, .cut, .closed: break
             }
         }
+    }
+
+    /// How long a request may stand still after its sender left: its last bytes may still be on their way through.
+    private static let goneNanoseconds: Int64 = 2_000_000_000
+    /// POLLRDHUP, which the headers show to GNU sources only: poll(2).
+    private static let peerHungUp: Int16 = 0x2000
+
+    /// libmicrohttpd 0.9.75 does not notice an end of stream that came together with data: its epoll waits for the next
+    /// edge. A request whose rest cannot come any more would otherwise stay until its deadline.
+    private func cutIfGone(_ state: inout State, _ now: Int64, _ requestID: String) {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN) | Connection.peerHungUp, revents: 0)
+        var unread: Int32 = 0
+        guard poll(&entry, 1, 0) == 1, entry.revents & (Connection.peerHungUp | Int16(POLLHUP)) != 0,
+            ioctl(descriptor, UInt(FIONREAD), &unread) == 0, unread == 0
+        else { return }
+        if state.goneSince == 0 { state.goneSince = now }
+        if now - state.goneSince >= Connection.goneNanoseconds { Connection.cut(&state, descriptor, nil, requestID) }
     }
 
     func linger() { state.withLock { $0.lingers = true } }

@@ -19,21 +19,17 @@ final class Reaper: Sendable {
     private let wake = EventCounter()
     private let isStopping = Atomic<Bool>(false)
     private let arrivals = Mutex<[Int32]>([])
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Mutex<Thread?>(nil)
 
     func start(_ core: ServerCore) {
-        let body = Unmanaged.passRetained(ThreadBody { [unowned self] in self.run(core) })
-        var id = pthread_t()
-        let code = pthread_create(&id, nil, startThread, body.toOpaque())
-        precondition(code == 0, "a process that cannot have one more thread cannot serve")
-        thread.withLock { $0 = id }
+        let started = Thread { self.run(core) }
+        thread.withLock { $0 = started }
     }
 
     func stop() {
         isStopping.store(true, ordering: .releasing)
         wake.raise()
-        guard let id = thread.withLock({ $0.take() }) else { return }
-        pthread_join(id, nil)
+        thread.withLock { $0.take() }?.join()
     }
 
     /// There is something to watch.
@@ -111,15 +107,4 @@ private func exchange<Value>(_ place: inout Value, with value: Value) -> Value {
     let old = place
     place = value
     return old
-}
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-private func startThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context else { return nil }
-    Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
-    return nil
 }

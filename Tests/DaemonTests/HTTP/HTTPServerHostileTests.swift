@@ -1,0 +1,178 @@
+import Synchronization
+import Testing
+
+@testable import Daemon
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+private let echo = Route(["POST"], "/echo") { request, responder in
+    responder.reply(Reply(status: 200, body: .bytes(request.body, contentType: "application/octet-stream")))
+}
+
+@Suite struct HTTPServerHostileTests {
+    @Test(arguments: [
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: -3\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: +3\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nabc\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+    ])
+    func `a request whose end is doubtful is refused and its connection closed`(request: String) throws {
+        let server = try startServer([echo])
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send(request)
+        // Ours or libmicrohttpd's own: never a 200, never a second request.
+        let answer = client.receiveAll()
+        #expect(answer.hasPrefix("HTTP/1.1 400 ") || answer.hasPrefix("HTTP/1.1 413 "))
+        #expect(!answer.contains(" 200 "))
+        #expect(try RawClient(port: server.port).request("POST", "/echo", body: [65]).body == "A")
+    }
+
+    @Test func `both Content-Length and Transfer-Encoding are named in the 400`() throws {
+        let server = try startServer([echo])
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send(
+            "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        let response = try client.receive()
+        #expect(response.status == 400)
+        #expect(response.body.contains("not both"))
+        #expect(client.isClosed())
+    }
+
+    @Test func `a body that is announced too large is refused before it is read`() throws {
+        let server = try startServer([echo]) { $0.maximumBodyBytes = 1000 }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1001\r\n\r\n")
+        let response = try client.receive()
+        #expect(response.status == 413)
+        #expect(response["connection"] == "close")
+        #expect(client.isClosed())
+    }
+
+    @Test func `the 413 arrives although the sender keeps sending`() throws {
+        let server = try startServer([echo]) { $0.maximumBodyBytes = 1000 }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.sendRequest("POST", "/echo", body: [UInt8](repeating: 1, count: 1 << 20))
+        #expect(try client.receive().status == 413)
+    }
+
+    @Test func `a chunked body a little over the limit is drained and answered 413`() throws {
+        let server = try startServer([echo]) { $0.maximumBodyBytes = 1000 }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try client.send("400\r\n" + String(repeating: "x", count: 1024) + "\r\n0\r\n\r\n")
+        let response = try client.receive()
+        #expect(response.status == 413)
+        #expect(client.isClosed())
+    }
+
+    @Test func `a chunked body without end is cut with a 413`() throws {
+        let server = try startServer([echo]) { $0.maximumBodyBytes = 1000 }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+        let chunk = "4000\r\n" + String(repeating: "x", count: 0x4000) + "\r\n"
+        for _ in 0..<64 { if (try? client.send(chunk)) == nil { break } }
+        let response = try client.receive()
+        #expect(response.status == 413)
+        #expect(response["content-type"] == "application/problem+json")
+        #expect(client.isClosed())
+    }
+
+    @Test func `a small body is read out after a refusal and the connection kept`() throws {
+        let guarded = Route(
+            ["POST"], "/guarded", preflight: { _ in .refused(.problem(401, "a token is needed")) },
+            handler: { _, responder in responder.reply(.noContent) })
+        let server = try startServer([guarded])
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        for _ in 0..<3 {
+            #expect(try client.request("POST", "/guarded", body: [UInt8](repeating: 1, count: 100_000)).status == 401)
+        }
+    }
+
+    @Test func `a sender that asks first is refused without being told to go on`() throws {
+        let server = try startServer([echo]) { $0.maximumBodyBytes = 10 }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send("POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")
+        #expect(try client.receive().status == 413)
+        #expect(client.isClosed())
+    }
+
+    @Test func `headers that drip in are answered 408 when their time is over`() throws {
+        let server = try startServer([echo]) { $0.headerTimeout = .milliseconds(200) }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        // Activity alone must not help: a byte now and then until the server has had enough.
+        let dripping = Thread {
+            for byte in "POST /echo HTTP/1.1\r\nHost: t\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaa".utf8 {
+                if (try? client.send([byte])) == nil { return }
+                usleep(20_000)
+            }
+        }
+        defer { dripping.join() }
+        let response = try client.receive()
+        #expect(response.status == 408)
+        #expect(response.body.contains("\"status\":408"))
+        #expect(client.isClosed())
+    }
+
+    @Test func `a body that drips in is answered 408 when its time is over`() throws {
+        let server = try startServer([echo]) { $0.bodyTimeout = .milliseconds(200) }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10000\r\nX-Request-Id: slow-1\r\n\r\nabc")
+        let response = try client.receive()
+        #expect(response.status == 408)
+        #expect(response["x-request-id"] == "slow-1")
+        #expect(client.isClosed())
+    }
+
+    @Test func `a kept connection that stays silent is closed without a word`() throws {
+        let server = try startServer([echo]) { $0.idleTimeout = .milliseconds(200) }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        #expect(try client.request("POST", "/echo", body: [65]).body == "A")
+        #expect(client.isClosed())
+    }
+
+    @Test func `headers beyond the limit are refused and the server lives`() throws {
+        let server = try startServer([echo]) { $0.maximumHeaderBytes = 4096 }
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try? client.send(
+            "POST /echo HTTP/1.1\r\nHost: t\r\nX-Long: " + String(repeating: "a", count: 100_000) + "\r\n\r\n")
+        if let response = try? client.receive() { #expect([400, 413, 414, 431].contains(response.status)) }
+        #expect(client.isClosed())
+        let many = (0..<200).map { "X-\($0): 1" }
+        let second = try RawClient(port: server.port)
+        #expect([400, 431].contains(try second.request("POST", "/echo", headers: many, body: [1]).status))
+        #expect(try RawClient(port: server.port).request("POST", "/echo", body: [65]).body == "A")
+    }
+
+    @Test func `a sender that leaves in the middle of a body leaves nothing behind`() throws {
+        let server = try startServer([echo])
+        defer { server.drain(limit: .seconds(1)) }
+        for _ in 0..<20 {
+            let client = try RawClient(port: server.port)
+            try client.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10000\r\n\r\nabc")
+        }
+        #expect(try RawClient(port: server.port).request("POST", "/echo", body: [65]).body == "A")
+        let deadline = MonotonicTime.now() + 10_000_000_000
+        while server.connections > 0, MonotonicTime.now() < deadline { usleep(10_000) }
+        #expect(server.connections == 0)
+    }
+}
