@@ -40,6 +40,19 @@ public struct Batch: Sendable, Equatable {
 
     public var isEmpty: Bool { points.count == 0 && exemplars.isEmpty && metadata.isEmpty }
 
+    /// Empties the batch; the columns and tables that every request fills keep their memory.
+    public mutating func removeAll() {
+        series.removeAll(keepingCapacity: true)
+        points.removeAll(keepingCapacity: true)
+        exemplars.removeAll(keepingCapacity: true)
+        metadata.removeAll(keepingCapacity: true)
+        exponentialHistograms.removeAll(keepingCapacity: true)
+        if texts.count > 1 { (texts, textIDs) = ([""], [:]) }
+        if !resources.isEmpty { (resources, resourceIDs) = ([], [:]) }
+        if !scopes.isEmpty { (scopes, scopeIDs) = ([], [:]) }
+        (strings, explicitHistograms, summaries) = ([], [], [])
+    }
+
     // MARK: Tables
 
     /// The index of `text` in `texts`.

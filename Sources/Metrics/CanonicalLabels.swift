@@ -17,7 +17,7 @@ public enum CanonicalLabels {
 
     /// Reads a tag and a length that fits before `end`.
     @inline(__always)
-    private static func framed(_ tag: UInt8, _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int) -> Int? {
+    static func framed(_ tag: UInt8, _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ end: Int) -> Int? {
         guard at + 2 <= end, bytes[at] == tag else { return nil }
         at += 1
         var length = Int(bytes[at])

@@ -42,6 +42,9 @@ public struct RefusalTally: Sendable, Equatable {
     public var isEmpty: Bool { points.isEmpty }
     public var totalPoints: Int { points.values.reduce(0, +) }
 
+    /// Whether a further refusal is listed with its detail: decoders make no text that nobody would see.
+    public var wantsDetail: Bool { first.count < RefusalTally.listed }
+
     public mutating func add(_ refusal: Refusal) {
         points[refusal.reason, default: 0] += refusal.points
         if first.count < RefusalTally.listed { first.append(refusal) }
@@ -58,6 +61,12 @@ public struct DecodedRequest: Sendable, Equatable {
     public var batch = Batch()
     public var refusals = RefusalTally()
     public init() {}
+
+    /// Makes it ready for the next body; the batch keeps its memory.
+    public mutating func removeAll() {
+        batch.removeAll()
+        refusals = RefusalTally()
+    }
 }
 
 /// A body that cannot be decoded at all: it is refused whole with 400 (or 413), and nothing of it is stored.

@@ -1,0 +1,73 @@
+extension CanonicalLabels {
+    /// Whether bytes from a stranger are exactly what `LabelBuilder` would make of them: names sorted and unique, nothing
+    /// empty, UTF-8, shortest lengths, within `limits`.
+    ///
+    /// One pass without a copy. False says nothing about why: whoever needs to know parses the labels.
+    ///
+    /// - Parameter requiresName: whether `__name__` has to be there (it has for points, not for exemplars).
+    static func areCanonical(_ bytes: UnsafeRawBufferPointer, _ limits: LabelLimits, requiresName: Bool) -> Bool {
+        let isASCII = UTF8Check.isASCII(bytes)
+        var previous = UnsafeRawBufferPointer(start: nil, count: 0)
+        var previousPrefix: UInt64 = 0
+        var isNamed = false
+        var count = 0
+        var at = 0
+        while at < bytes.count {
+            guard let length = framed(0x0A, bytes, &at, bytes.count) else { return false }
+            let end = at + length
+            guard let nameLength = framed(0x0A, bytes, &at, end), nameLength > 0, nameLength <= limits.nameBytes
+            else { return false }
+            let name = UnsafeRawBufferPointer(rebasing: bytes[at..<at + nameLength])
+            let prefix = prefix(of: bytes, at, nameLength)
+            at += nameLength
+            guard let valueLength = framed(0x12, bytes, &at, end), valueLength > 0, valueLength <= limits.valueBytes,
+                at + valueLength == end
+            else { return false }
+            // Equal prefixes are rare (names of 8 bytes and more that begin alike): only they cost a real compare.
+            if count > 0, prefix <= previousPrefix {
+                if prefix < previousPrefix || ByteOrder.compare(previous, name) >= 0 { return false }
+            }
+            if !isASCII {
+                let value = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
+                if !UTF8Check.isValid(name) || !UTF8Check.isValid(value) { return false }
+            }
+            if nameLength == 8, prefix == metricName { isNamed = true }
+            (previous, previousPrefix) = (name, prefix)
+            count += 1
+            at = end
+        }
+        return count <= limits.labels && (isNamed || !requiresName)
+    }
+
+    /// `__name__` as `prefix` gives it.
+    private static let metricName: UInt64 = 0x5f5f_6e61_6d65_5f5f
+
+    /// The first eight bytes as a number that sorts as the bytes do; a shorter name is padded with zeros.
+    @inline(__always)
+    private static func prefix(of bytes: UnsafeRawBufferPointer, _ start: Int, _ length: Int) -> UInt64 {
+        if start + 8 <= bytes.count {
+            let word = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+            return length >= 8 ? word : word & ~(UInt64.max &>> UInt64(8 * length))
+        }
+        var word: UInt64 = 0
+        for index in 0..<min(length, 8) { word |= UInt64(bytes[start + index]) &<< UInt64(56 - 8 * index) }
+        return word
+    }
+}
+
+extension UTF8Check {
+    @inline(__always)
+    static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var high: UInt64 = 0
+        var at = 0
+        while at + 8 <= bytes.count {
+            high |= bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+            at += 8
+        }
+        while at < bytes.count {
+            high |= UInt64(bytes[at])
+            at += 1
+        }
+        return high & 0x8080_8080_8080_8080 == 0
+    }
+}

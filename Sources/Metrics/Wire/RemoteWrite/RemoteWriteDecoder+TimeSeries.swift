@@ -1,0 +1,147 @@
+extension RemoteWriteDecoder {
+    /// What one pass over a `TimeSeries` finds out before anything is stored.
+    struct Layout {
+        /// Where the labels that come first end.
+        var labelsEnd = 0
+        /// Whether a label comes after another field: legal, and nobody does it.
+        var hasScatteredLabels = false
+        var samples = 0
+        var histograms = 0
+        var exemplars = 0
+        var points: Int { samples + histograms }
+    }
+
+    mutating func decodeTimeSeries(
+        _ body: UnsafeRawBufferPointer, _ range: Range<Int>, _ limits: WireLimits, _ request: inout DecodedRequest
+    ) throws(ProtobufFault) {
+        let layout = try scan(body, range)
+        guard layout.points <= limits.points - request.batch.points.count, layout.histograms <= histogramsLeft,
+            layout.exemplars <= exemplarsLeft
+        else { throw ProtobufFault(.overLimit, offset: range.lowerBound) }
+        histogramsLeft -= layout.histograms
+        exemplarsLeft -= layout.exemplars
+        if layout.points + layout.exemplars == 0 { return }
+
+        let id = try resolveSeries(body, range, layout, limits.labels, &request)
+        guard request.batch.series.count <= limits.series else {
+            throw ProtobufFault(.overLimit, offset: range.lowerBound)
+        }
+        let first = request.batch.points.count
+        try decodePoints(ProtobufReader(body, layout.labelsEnd..<range.upperBound), id, &request)
+        if layout.exemplars > 0, let id {
+            let last = request.batch.points.count - 1
+            let reader = ProtobufReader(body, layout.labelsEnd..<range.upperBound)
+            try decodeExemplars(reader, id, ordinal: last >= first ? UInt32(last) : nil, limits.labels, &request)
+        }
+    }
+
+    /// Steps over all fields, so that the counts are known, and the framing is right, before a series is made.
+    @inline(__always)
+    private func scan(_ body: UnsafeRawBufferPointer, _ range: Range<Int>) throws(ProtobufFault) -> Layout {
+        var reader = ProtobufReader(body, range)
+        var layout = Layout()
+        _ = try reader.skipRun(key: 0x0A)
+        layout.labelsEnd = reader.offset
+        layout.samples = try reader.skipRun(key: 0x12)
+        if !reader.isAtEnd { try scanRest(&reader, &layout) }
+        return layout
+    }
+
+    private func scanRest(_ reader: inout ProtobufReader, _ layout: inout Layout) throws(ProtobufFault) {
+        while !reader.isAtEnd {
+            let key = try reader.readKey()
+            switch key.field {
+            case RemoteWriteField.TimeSeries.label: layout.hasScatteredLabels = true
+            case RemoteWriteField.TimeSeries.sample: layout.samples += 1
+            case RemoteWriteField.TimeSeries.exemplar: layout.exemplars += 1
+            case RemoteWriteField.TimeSeries.histogram: layout.histograms += 1
+            default:
+                try reader.skip(key.wireType)
+                continue
+            }
+            try reader.expect(.bytes, of: key)
+            _ = try reader.readRange()
+        }
+    }
+
+    /// The series of the labels, or nil when they are refused.
+    @inline(__always)
+    private mutating func resolveSeries(
+        _ body: UnsafeRawBufferPointer, _ range: Range<Int>, _ layout: Layout, _ limits: LabelLimits,
+        _ request: inout DecodedRequest
+    ) throws(ProtobufFault) -> UInt32? {
+        if !layout.hasScatteredLabels {
+            let slice = UnsafeRawBufferPointer(rebasing: body[range.lowerBound..<layout.labelsEnd])
+            let hash = SeriesTable.hash(slice)
+            if let id = request.batch.series.find(slice, hash: hash) { return id }
+            if CanonicalLabels.areCanonical(slice, limits, requiresName: true) {
+                return request.batch.series.insert(slice, hash: hash)
+            }
+        }
+        if let fault = try canonicalize(ProtobufReader(body, range), limits, requiresName: true) {
+            let detail =
+                request.refusals.wantsDetail ? "\(fault.rawValue) in the series at byte \(range.lowerBound)" : ""
+            request.refusals.add(Refusal(.invalidLabels, points: layout.points, detail: detail))
+            return nil
+        }
+        return labels.canonical.withUnsafeBytes { request.batch.series.intern($0) }
+    }
+
+    /// Samples and histograms, in the order of the message. Without a series they are only checked.
+    @inline(__always)
+    private mutating func decodePoints(
+        _ fields: ProtobufReader, _ id: UInt32?, _ request: inout DecodedRequest
+    ) throws(ProtobufFault) {
+        var reader = fields
+        while !reader.isAtEnd {
+            let key = try reader.readKey()
+            if key.field == RemoteWriteField.TimeSeries.sample {
+                let sample = try decodeSample(&reader)
+                guard let id else { continue }
+                let (time, overflow) = sample.milliseconds.multipliedReportingOverflow(by: 1_000_000)
+                if overflow {
+                    refuseTime(sample.milliseconds, at: reader.offset, &request)
+                } else {
+                    request.batch.points.appendFloat64(series: id, time: time, bits: sample.bits)
+                }
+            } else if key.field == RemoteWriteField.TimeSeries.histogram {
+                try decodeHistogram(try reader.readMessage(), id, &request)
+            } else {
+                try reader.skip(key.wireType)
+            }
+        }
+    }
+
+    private struct Sample {
+        var bits: UInt64 = 0
+        var milliseconds: Int64 = 0
+    }
+
+    /// Reads the length and the message of a sample.
+    @inline(__always)
+    private func decodeSample(_ fields: inout ProtobufReader) throws(ProtobufFault) -> Sample {
+        var reader = try fields.readMessage()
+        var sample = Sample()
+        while !reader.isAtEnd {
+            let key = try reader.readKey()
+            switch key.field {
+            case RemoteWriteField.Sample.value:
+                try reader.expect(.fixed64, of: key)
+                sample.bits = try reader.readFixed64()
+            case RemoteWriteField.Sample.timestamp:
+                try reader.expect(.varint, of: key)
+                sample.milliseconds = Int64(bitPattern: try reader.readVarint())
+            default:
+                try reader.skip(key.wireType)
+            }
+        }
+        return sample
+    }
+
+    func refuseTime(_ milliseconds: Int64, at offset: Int, _ request: inout DecodedRequest) {
+        let detail =
+            request.refusals.wantsDetail
+            ? "time \(milliseconds) ms is outside of 1677 to 2262, which nanoseconds hold, before byte \(offset)" : ""
+        request.refusals.add(Refusal(.invalidTime, points: 1, detail: detail))
+    }
+}
