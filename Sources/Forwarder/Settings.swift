@@ -59,7 +59,9 @@ public final class Settings {
         switch node.value {
         case .map(let entries): self.entries = entries
         case .scalar(let text) where text.isEmpty || text == "~" || text == "null": self.entries = []
-        default: throw SettingsError("\(path) must be a map of keys and values", line: node.line)
+        default:
+            let what = path.isEmpty ? "the config" : path
+            throw SettingsError("\(what) must be a map of keys and values", line: node.line)
         }
     }
 
@@ -73,20 +75,22 @@ public final class Settings {
 
     // MARK: Reading
 
+    /// The key as a message names it: `backends.central.url`, and `data_dir` at the top.
+    public func name(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
     public func has(_ key: String) -> Bool { entry(key) != nil }
     public func line(of key: String) -> Int { entry(key)?.line ?? line }
 
     public func string(_ key: String) throws(SettingsError) -> String? {
         guard let entry = entry(key) else { return nil }
         guard case .scalar(let text) = entry.value.value else {
-            throw SettingsError("\(path).\(key) must be one value, not a list or a map", line: entry.line)
+            throw SettingsError("\(name(of: key)) must be one value, not a list or a map", line: entry.line)
         }
         return text
     }
 
     public func required(_ key: String) throws(SettingsError) -> String {
         guard let text = try string(key), !text.isEmpty else {
-            throw SettingsError("\(path).\(key) is missing", line: line)
+            throw SettingsError("\(name(of: key)) is missing", line: line)
         }
         return text
     }
@@ -95,7 +99,7 @@ public final class Settings {
         guard let text = try string(key) else { return fallback }
         guard let value = Int(text), range.contains(value) else {
             throw SettingsError(
-                "\(path).\(key): \"\(text)\" is not a whole number from \(range.lowerBound) to \(range.upperBound)",
+                "\(name(of: key)): \"\(text)\" is not a whole number from \(range.lowerBound) to \(range.upperBound)",
                 line: line(of: key))
         }
         return value
@@ -106,7 +110,7 @@ public final class Settings {
         switch text {
         case "true", "yes", "on": return true
         case "false", "no", "off": return false
-        default: throw SettingsError("\(path).\(key): \"\(text)\" is not true or false", line: line(of: key))
+        default: throw SettingsError("\(name(of: key)): \"\(text)\" is not true or false", line: line(of: key))
         }
     }
 
@@ -115,7 +119,7 @@ public final class Settings {
         guard let text = try string(key) else { return nil }
         guard let value = Settings.parseDuration(text) else {
             throw SettingsError(
-                "\(path).\(key): \"\(text)\" is not a duration such as 30s, 5m or 24h", line: line(of: key))
+                "\(name(of: key)): \"\(text)\" is not a duration such as 30s, 5m or 24h", line: line(of: key))
         }
         return value
     }
@@ -125,7 +129,7 @@ public final class Settings {
         guard let text = try string(key) else { return nil }
         guard let value = Settings.parseSize(text) else {
             throw SettingsError(
-                "\(path).\(key): \"\(text)\" is not a size such as 512MiB or 50GiB", line: line(of: key))
+                "\(name(of: key)): \"\(text)\" is not a size such as 512MiB or 50GiB", line: line(of: key))
         }
         return value
     }
@@ -136,7 +140,7 @@ public final class Settings {
         guard let text = try string(key) else { return fallback }
         guard let value = Choice(rawValue: text) else {
             let all = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-            throw SettingsError("\(path).\(key): \"\(text)\" is none of \(all)", line: line(of: key))
+            throw SettingsError("\(name(of: key)): \"\(text)\" is none of \(all)", line: line(of: key))
         }
         return value
     }
@@ -150,12 +154,12 @@ public final class Settings {
             var all: [String] = []
             for node in nodes {
                 guard case .scalar(let text) = node.value else {
-                    throw SettingsError("\(path).\(key) must be a list of plain values", line: node.line)
+                    throw SettingsError("\(name(of: key)) must be a list of plain values", line: node.line)
                 }
                 all.append(text)
             }
             return all
-        case .map: throw SettingsError("\(path).\(key) must be a list", line: entry.line)
+        case .map: throw SettingsError("\(name(of: key)) must be a list", line: entry.line)
         }
     }
 
@@ -163,14 +167,14 @@ public final class Settings {
     public func pairs(_ key: String) throws(SettingsError) -> [(String, String)] {
         guard let entry = entry(key) else { return [] }
         guard case .map(let entries) = entry.value.value else {
-            throw SettingsError("\(path).\(key) must be a map of plain values", line: entry.line)
+            throw SettingsError("\(name(of: key)) must be a map of plain values", line: entry.line)
         }
         var all: [(String, String)] = []
-        for (name, line, node) in entries {
+        for (label, line, node) in entries {
             guard case .scalar(let text) = node.value else {
-                throw SettingsError("\(path).\(key).\(name) must be one value", line: line)
+                throw SettingsError("\(name(of: key)).\(label) must be one value", line: line)
             }
-            all.append((name, text))
+            all.append((label, text))
         }
         return all
     }
@@ -178,32 +182,51 @@ public final class Settings {
     /// A secret, which the config only names: `file:/etc/holdfast/token` or `env:TOKEN`. Inline ones are refused.
     public func secret(_ key: String) throws(SettingsError) -> Secret? {
         guard let text = try string(key) else { return nil }
+        return try secret(key, text)
+    }
+
+    /// A list of secrets, each `file:` or `env:`. An empty one is refused: it would let everybody in.
+    public func secrets(_ key: String) throws(SettingsError) -> [Secret] {
+        var all: [Secret] = []
+        for text in try strings(key) {
+            let secret = try secret(key, text)
+            guard !secret.reveal.isEmpty else {
+                throw SettingsError("\(name(of: key)): \(text) is empty", line: line(of: key))
+            }
+            all.append(secret)
+        }
+        return all
+    }
+
+    private func secret(_ key: String, _ text: String) throws(SettingsError) -> Secret {
         guard text.hasPrefix("file:") || text.hasPrefix("env:") else {
             throw SettingsError(
-                "\(path).\(key) must be file:PATH or env:NAME; a secret does not stand in the config",
+                "\(name(of: key)) must be file:PATH or env:NAME; a secret does not stand in the config",
                 line: line(of: key))
         }
         do {
             return Secret(try readSecret(text))
         } catch {
-            throw SettingsError("\(path).\(key): \(text) cannot be read: \(error)", line: line(of: key))
+            throw SettingsError("\(name(of: key)): \(text) cannot be read: \(error)", line: line(of: key))
         }
     }
 
     /// A nested section, or nil. It is finished with its parent.
     public func section(_ key: String) throws(SettingsError) -> Settings? {
         guard let entry = entry(key) else { return nil }
-        return try child(entry.value, "\(path).\(key)")
+        return try child(entry.value, "\(name(of: key))")
     }
 
     /// A map of named sections (`backends:`), in the file's order.
     public func namedSections(_ key: String) throws(SettingsError) -> [(name: String, settings: Settings)] {
         guard let entry = entry(key) else { return [] }
         guard case .map(let entries) = entry.value.value else {
-            throw SettingsError("\(path).\(key) must be a map", line: entry.line)
+            throw SettingsError("\(name(of: key)) must be a map", line: entry.line)
         }
         var all: [(name: String, settings: Settings)] = []
-        for (name, _, node) in entries { all.append((name, try child(node, "\(path).\(key).\(name)"))) }
+        for entry in entries {
+            all.append((entry.key, try child(entry.value, "\(name(of: key)).\(entry.key)")))
+        }
         return all
     }
 
@@ -211,17 +234,17 @@ public final class Settings {
     public func listedSections(_ key: String) throws(SettingsError) -> [Settings] {
         guard let entry = entry(key) else { return [] }
         guard case .list(let nodes) = entry.value.value else {
-            throw SettingsError("\(path).\(key) must be a list", line: entry.line)
+            throw SettingsError("\(name(of: key)) must be a list", line: entry.line)
         }
         var all: [Settings] = []
-        for (index, node) in nodes.enumerated() { all.append(try child(node, "\(path).\(key)[\(index)]")) }
+        for (index, node) in nodes.enumerated() { all.append(try child(node, "\(name(of: key))[\(index)]")) }
         return all
     }
 
     /// Refuses keys that nobody asked for, here and in nested sections.
     public func finish() throws(SettingsError) {
         for entry in entries where !asked.contains(entry.key) {
-            var message = "\(path).\(entry.key) is not a known key"
+            var message = "\(name(of: entry.key)) is not a known key"
             if let near = Settings.nearest(to: entry.key, in: asked) { message += "; did you mean \"\(near)\"?" }
             throw SettingsError(message, line: entry.line)
         }
@@ -229,8 +252,7 @@ public final class Settings {
     }
 
     private func child(_ node: SettingsNode, _ path: String) throws(SettingsError) -> Settings {
-        let shown = path.hasPrefix(".") ? String(path.dropFirst()) : path
-        let child = try Settings(node, path: shown, readSecret: readSecret)
+        let child = try Settings(node, path: path, readSecret: readSecret)
         children.append(child)
         return child
     }

@@ -1,0 +1,65 @@
+import Forwarder
+import WALStore
+
+/// `backends.<name>:` one remote system. The backend's own file reads its own keys; these are every backend's.
+struct BackendSection: Sendable {
+    var name: String
+    /// 1-based line of its key; 0 for the built-in one.
+    var line: Int
+    var registration: BackendRegistration
+    /// Of the section's text and the secrets it names: a reload replaces what changed, and leaves the rest alone.
+    var fingerprint: [String]
+
+    /// The sections in the file's order; without any, the built-in archive.
+    ///
+    /// - Parameter root: the whole document.
+    static func list(
+        _ settings: Settings, _ root: SettingsNode, dataDirectory: String,
+        readSecret: @escaping (String) throws -> String
+    ) throws(SettingsError) -> [BackendSection] {
+        guard settings.has("backends"), let node = root.child("backends") else {
+            return [try BackendSection("archive", builtIn, dataDirectory: dataDirectory, readSecret: readSecret)]
+        }
+        guard !node.entries.isEmpty else {
+            throw SettingsError("backends must be a map of at least one backend: name: { type: ... }", line: node.line)
+        }
+        var all: [BackendSection] = []
+        for (name, line, section) in node.entries {
+            guard SafeName.isSafe(name) else {
+                throw SettingsError("backends.\(name): \(SafeName.rule)", line: line)
+            }
+            all.append(try BackendSection(name, section, dataDirectory: dataDirectory, readSecret: readSecret))
+        }
+        return all
+    }
+
+    private static let builtIn = SettingsNode(
+        .map([(key: "type", line: 0, value: SettingsNode(.scalar("archive"), line: 0))]), line: 0)
+
+    private init(
+        _ name: String, _ node: SettingsNode, dataDirectory: String, readSecret: @escaping (String) throws -> String
+    ) throws(SettingsError) {
+        let settings = try Settings(node, path: "backends.\(name)", readSecret: readSecret)
+        self.name = name
+        line = node.line
+        registration = BackendRegistration(name: name, type: try settings.required("type"))
+        registration.backfill = try Self.backfill(settings)
+        registration.renamedFrom = try settings.string("renamed_from")
+        fingerprint = node.fingerprint(readSecret: readSecret)
+    }
+
+    /// `backfill: none | all | 24h`, for a backend that a tenant did not have before.
+    private static func backfill(_ settings: Settings) throws(SettingsError) -> BackendRegistration.Backfill {
+        switch try settings.string("backfill") {
+        case nil, "none": return .none
+        case "all": return .all
+        case let text?:
+            guard let duration = Settings.parseDuration(text) else {
+                throw SettingsError(
+                    "\(settings.path).backfill: \"\(text)\" is neither none, all nor a duration such as 24h",
+                    line: settings.line(of: "backfill"))
+            }
+            return .seconds(duration.components.seconds)
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import Forwarder
+import WALStore
+
+/// Everything a node is told, read and checked: one file a section.
+struct Configuration: Sendable {
+    /// nil: the built-in defaults.
+    var file: String?
+    var dataDirectory: String
+    var server: ServerSection
+    var backends: [BackendSection]
+    var tenants: [TenantSection]
+    var scrapeJobs: [ScrapeSection]
+    var node: NodeConfiguration
+    var log: LogSection
+    /// What is allowed but probably not meant.
+    var warnings: [String] = []
+
+    static let defaultDataDirectory = "./holdfast-data"
+
+    /// One tenant without credentials: requests from loopback need none.
+    var isOpen: Bool { tenants.count == 1 && tenants[0].credentials.isEmpty }
+    var openTenant: String? { isOpen ? tenants[0].id : nil }
+
+    var adminAddress: ListenAddress { server.admin ?? .unix(path: "\(dataDirectory)/admin.sock") }
+
+    func backend(_ name: String) -> BackendSection? { backends.first { $0.name == name } }
+}
+
+extension Configuration {
+    /// What the command line says on top of the file.
+    struct Overrides: Sendable {
+        var dataDirectory: String?
+        /// Targets to scrape, `host:port` or URLs.
+        var targets: [String] = []
+        init(dataDirectory: String? = nil, targets: [String] = []) {
+            self.dataDirectory = dataDirectory
+            self.targets = targets
+        }
+    }
+
+    /// Reads a config file, or the built-in defaults when `path` is nil.
+    static func load(_ path: String?, _ overrides: Overrides = Overrides()) throws(ConfigurationError) -> Configuration
+    {
+        guard let path else { return try standalone(overrides) }
+        let bytes: [UInt8]
+        do { bytes = try SystemFile.read(path, limit: YAMLLimits.standard.bytes) } catch {
+            throw ConfigurationError(file: nil, "the config cannot be read: \(error)")
+        }
+        return try parse(bytes, file: path, overrides)
+    }
+
+    /// - Parameter readSecret: turns `file:...` or `env:...` into the secret.
+    static func parse(
+        _ bytes: [UInt8], file: String?, _ overrides: Overrides = Overrides(),
+        readSecret: @escaping (String) throws -> String = Settings.systemSecret
+    ) throws(ConfigurationError) -> Configuration {
+        do throws(SettingsError) {
+            let root = try YAMLReader.read(bytes)
+            return try Configuration(root, file: file, overrides, readSecret: readSecret)
+        } catch {
+            throw ConfigurationError(file: file, error)
+        }
+    }
+
+    /// `holdfast run` without a config: tenant `default`, backend `archive`, scraping its own metrics.
+    private static func standalone(_ overrides: Overrides) throws(ConfigurationError) -> Configuration {
+        var configuration = try parse([], file: nil, overrides)
+        if let own = ScrapeSection.ownMetrics(configuration.server.listen, tenant: configuration.tenants[0].id) {
+            configuration.scrapeJobs.insert(own, at: 0)
+        }
+        return configuration
+    }
+
+    private init(
+        _ root: SettingsNode, file: String?, _ overrides: Overrides,
+        readSecret: @escaping (String) throws -> String
+    ) throws(SettingsError) {
+        let settings = try Settings(root, path: "", readSecret: readSecret)
+        let configured = try settings.string("data_dir")
+        self.file = file
+        dataDirectory = overrides.dataDirectory ?? configured ?? Configuration.defaultDataDirectory
+        server = try ServerSection(try settings.section("server") ?? Settings(empty: "server"))
+        log = try LogSection(try settings.section("log") ?? Settings(empty: "log"))
+        node = try NodeConfiguration(try settings.section("node") ?? Settings(empty: "node"))
+        backends = try BackendSection.list(settings, root, dataDirectory: dataDirectory, readSecret: readSecret)
+        tenants = try TenantSection.list(settings, backends: backends)
+        scrapeJobs = try ScrapeSection.list(settings, tenants: tenants)
+        try settings.finish()
+        if let job = try ScrapeSection.commandLine(overrides.targets, tenants: tenants) { scrapeJobs.append(job) }
+        try checkAccess(settings)
+        warnings = findWarnings()
+    }
+
+    /// Whoever can reach a port must prove who they are, unless that is this machine's own users only.
+    private func checkAccess(_ settings: Settings) throws(SettingsError) {
+        guard server.listen.isLocal || tenants.contains(where: { !$0.credentials.isEmpty }) else {
+            throw SettingsError(
+                "server.listen: \(server.listen) can be reached from other machines and no tenant has credentials; "
+                    + "add tenants.<id>.credentials, or listen on 127.0.0.1", line: server.listenLine)
+        }
+    }
+
+    private func findWarnings() -> [String] {
+        var warnings: [String] = []
+        for tenant in tenants {
+            if tenant.backends.isEmpty {
+                warnings.append("tenant \(tenant.id) names no backend: its points are kept for retain and then dropped")
+            }
+            if tenant.credentials.isEmpty, tenants.count > 1, !scrapeJobs.contains(where: { $0.tenant == tenant.id }) {
+                warnings.append("tenant \(tenant.id) has no credentials and no scrape job: nothing can reach it")
+            }
+            if tenant.durability != .full {
+                warnings.append("tenant \(tenant.id) is relaxed: a power cut may lose points that were acknowledged")
+            }
+        }
+        for backend in backends where !tenants.contains(where: { $0.backends.contains(backend.name) }) {
+            warnings.append("backend \(backend.name) is named by no tenant")
+        }
+        return warnings
+    }
+}

@@ -1,0 +1,35 @@
+import Glibc
+
+/// A call on a file that failed: which file, and what the system said.
+struct FileError: Error, Sendable, CustomStringConvertible {
+    var path: String
+    var code: Int32
+    var description: String { "\(path): \(String(cString: strerror(code)))" }
+}
+
+enum SystemFile {
+    /// The whole of a small file.
+    ///
+    /// - Parameter limit: bytes at most; a larger file is `EFBIG`.
+    static func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(path: path, code: errno) }
+            if count == 0 { return bytes }
+            guard bytes.count + count <= limit else { throw FileError(path: path, code: EFBIG) }
+            bytes.append(contentsOf: piece[..<count])
+        }
+    }
+
+    /// The text of a small file, or nil: for what the kernel shows under `/proc`.
+    static func text(_ path: String, limit: Int = 1 << 20) -> String? {
+        guard let bytes = try? read(path, limit: limit) else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
