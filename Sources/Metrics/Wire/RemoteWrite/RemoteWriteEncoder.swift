@@ -1,0 +1,137 @@
+/// What a slice of a batch became in a remote write body.
+public struct RemoteWriteCounts: Sendable, Equatable {
+    /// Why a point is in no body.
+    public enum Exclusion: String, Sendable, CaseIterable {
+        /// Remote write has no text.
+        case stringValue = "string_value"
+        /// Native histograms have resolutions -4...8 and custom bounds.
+        case histogramSchema = "histogram_schema"
+    }
+    public struct Excluded: Sendable, Equatable {
+        public var ordinal: Int
+        public var reason: Exclusion
+    }
+
+    /// Points of the batch that are in the body.
+    public var points = 0
+    /// Samples and native histograms they became: a classic histogram is many.
+    public var samples = 0
+    public var exemplars = 0
+    /// `timeseries` messages whose names had to be changed to Prometheus' alphabet.
+    public var renamed = 0
+    /// Integers beyond 2^53 that no float64 holds exactly.
+    public var rounded = 0
+    public var excluded: [Excluded] = []
+
+    public init() {}
+}
+
+/// Encodes remote write 1.0 (`prometheus.WriteRequest`), before compression.
+/// <https://prometheus.io/docs/specs/prw/remote_write_spec/>
+///
+/// A body is the `timeseries` messages of any number of `append` calls, one after the other: repeated fields
+/// concatenate. Reuse one encoder: it keeps its memory.
+///
+/// What Prometheus has no form for becomes what its own converters make of it: integers and booleans are float64, times
+/// are whole milliseconds (floor), a field of line protocol is `measurement_field` (`value` is the measurement alone),
+/// explicit histograms are `_bucket`, `_sum` and `_count`, summaries `{quantile}`, `_sum` and `_count`, attributes of a
+/// resource and a scope are labels, and a point without a recorded value is a stale marker.
+public struct RemoteWriteEncoder: Sendable {
+    /// Labels of the series at hand when they are not those of the batch as they are.
+    var rewriter = PrometheusLabels()
+    /// The fields of a message behind its labels, until their size is known.
+    var message: [UInt8] = []
+    /// Exemplars of the slice at hand, by ordinal.
+    private(set) var exemplarOrder: [(ordinal: UInt32, index: Int)] = []
+    private var nextExemplar = 0
+
+    public init() {}
+
+    /// Appends the points `ordinals` of `batch`, in order, to `body`.
+    ///
+    /// Points of one series next to each other share one message. Exemplars go with their points; those without a point
+    /// go when `ordinals` is the whole batch.
+    @discardableResult
+    public mutating func append(
+        _ batch: Batch, _ ordinals: Range<Int>, into body: inout [UInt8]
+    ) -> RemoteWriteCounts {
+        precondition(ordinals.upperBound <= batch.points.count, "a slice lies inside its batch")
+        var counts = RemoteWriteCounts()
+        listExemplars(of: batch, ordinals)
+        var first = ordinals.lowerBound
+        while first < ordinals.upperBound {
+            let id = batch.points.series[first]
+            var end = first + 1
+            while end < ordinals.upperBound, batch.points.series[end] == id { end += 1 }
+            appendSeries(batch, id, first..<end, into: &body, &counts)
+            first = end
+        }
+        if ordinals.count == batch.points.count { appendLooseExemplars(of: batch, into: &body, &counts) }
+        return counts
+    }
+
+    private mutating func appendSeries(
+        _ batch: Batch, _ id: UInt32, _ ordinals: Range<Int>, into body: inout [UInt8],
+        _ counts: inout RemoteWriteCounts
+    ) {
+        if batch.points.kinds.isEmpty, batch.points.flags.isEmpty, exemplarOrder.isEmpty,
+            PrometheusLabels.areUsable(batch, id)
+        {
+            appendPlain(batch, id, ordinals, into: &body)
+            counts.points += ordinals.count
+            counts.samples += ordinals.count
+            return
+        }
+        appendRewritten(batch, id, ordinals, into: &body, &counts)
+    }
+
+    /// The common case: float64 samples under labels that are copied as they are.
+    private func appendPlain(_ batch: Batch, _ id: UInt32, _ ordinals: Range<Int>, into body: inout [UInt8]) {
+        batch.series.withLabels(of: id) { labels in
+            var size = labels.count
+            for ordinal in ordinals {
+                size += RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).fieldLength
+            }
+            body.append(0x0A)
+            Varint.append(UInt64(size), to: &body)
+            body.append(contentsOf: labels)
+            for ordinal in ordinals {
+                RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).append(to: &body)
+            }
+        }
+    }
+
+    // MARK: Exemplars
+
+    private mutating func listExemplars(of batch: Batch, _ ordinals: Range<Int>) {
+        exemplarOrder.removeAll(keepingCapacity: true)
+        nextExemplar = 0
+        for (index, exemplar) in batch.exemplars.enumerated() {
+            guard let ordinal = exemplar.ordinal, ordinals.contains(Int(ordinal)) else { continue }
+            exemplarOrder.append((ordinal, index))
+        }
+        exemplarOrder.sort { $0 < $1 }
+    }
+
+    /// The exemplars of the points up to `end`, once each.
+    mutating func takeExemplars(before end: Int) -> ArraySlice<(ordinal: UInt32, index: Int)> {
+        let start = nextExemplar
+        while nextExemplar < exemplarOrder.count, exemplarOrder[nextExemplar].ordinal < end { nextExemplar += 1 }
+        return exemplarOrder[start..<nextExemplar]
+    }
+
+    private mutating func appendLooseExemplars(
+        of batch: Batch, into body: inout [UInt8], _ counts: inout RemoteWriteCounts
+    ) {
+        for exemplar in batch.exemplars where exemplar.ordinal == nil {
+            let isChanged = rewriter.set(batch, exemplar.series)
+            counts.renamed += isChanged ? 1 : 0
+            let message = RemoteWriteExemplar(exemplar, pointTime: nil)
+            body.append(0x0A)
+            Varint.append(UInt64(rewriter.canonical.count + message.fieldLength), to: &body)
+            body.append(contentsOf: rewriter.canonical)
+            message.append(to: &body)
+            counts.exemplars += 1
+        }
+    }
+}
