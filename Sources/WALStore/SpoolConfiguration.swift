@@ -83,15 +83,18 @@ public struct NodeConfiguration: Sendable, Hashable {
     /// Threads that write and read spools; tenants share them by hash.
     public var writerThreads: Int
     public var readerThreads: Int
+    /// Decoded requests that wait for a commit, over all tenants; beyond it a request is answered as full.
+    public var ingestMemoryBytes: Int
 
     public init(
         maximumBytes: Int64? = nil, freeSpaceReservePercent: Double = 5, openSpools: Int = 256, writerThreads: Int = 2,
-        readerThreads: Int = 2
+        readerThreads: Int = 2, ingestMemoryBytes: Int = 64 << 20
     ) {
         self.maximumBytes = maximumBytes
         self.freeSpaceReservePercent = freeSpaceReservePercent
         self.openSpools = openSpools
         self.writerThreads = writerThreads
         self.readerThreads = readerThreads
+        self.ingestMemoryBytes = ingestMemoryBytes
     }
 }

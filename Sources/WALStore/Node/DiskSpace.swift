@@ -1,0 +1,37 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// How much room a file system has.
+public struct DiskSpace: Sendable, Hashable {
+    public var totalBytes: Int64
+    /// What an unprivileged process may still take.
+    public var freeBytes: Int64
+
+    public init(totalBytes: Int64, freeBytes: Int64) {
+        self.totalBytes = totalBytes
+        self.freeBytes = freeBytes
+    }
+
+    /// Of the file system that holds `path`. <https://man7.org/linux/man-pages/man3/statvfs.3.html>
+    static func of(_ path: String) throws(SpoolError) -> DiskSpace {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { throw Files.failure("ask for the free space of", path) }
+        let unit = Int64(status.f_frsize)
+        return DiskSpace(totalBytes: Int64(status.f_blocks) * unit, freeBytes: Int64(status.f_bavail) * unit)
+    }
+}
+
+extension NodeConfiguration {
+    static let defaultMaximumBytes: Int64 = 50 << 30
+
+    /// What all spools together may take: as configured, else 50 GiB or 80 % of the disk, whichever is less.
+    func maximumBytes(on disk: DiskSpace) -> Int64 {
+        maximumBytes ?? min(NodeConfiguration.defaultMaximumBytes, disk.totalBytes / 5 * 4)
+    }
+
+    /// What stays free on the file system.
+    func reserveBytes(on disk: DiskSpace) -> Int64 {
+        Int64(Double(disk.totalBytes) * max(0, min(100, freeSpaceReservePercent)) / 100)
+    }
+}

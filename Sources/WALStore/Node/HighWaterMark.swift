@@ -1,0 +1,36 @@
+/// The first sequence a tenant's spool may not use yet, in a file of its own outside the database.
+///
+/// Sequences are reserved ahead, `step` at a time, before the first of them is used, so that none comes back even when
+/// the database is lost (`storage.md` 8). The file is replaced as a whole and fsynced once every `step` commits.
+struct HighWaterMark: Sendable {
+    static let step: Int64 = 4096
+    private static let header = "holdfast sequences 1\n"
+
+    let path: String
+    /// Wall clock, nanoseconds since the epoch: only asked when the file is damaged.
+    let wall: @Sendable () -> Int64
+
+    /// The first sequence that was never reserved; 1 for a new tenant.
+    ///
+    /// A damaged file is answered with the wall clock's milliseconds: no spool has counted that far.
+    func read() throws(SpoolError) -> Int64 {
+        guard let bytes = try Files.read(path, limit: 256) else { return 1 }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard text.hasPrefix(HighWaterMark.header), text.hasSuffix("\n"),
+            let mark = Int64(text.dropFirst(HighWaterMark.header.count).dropLast()), mark >= 1
+        else { return max(1, wall() / 1_000_000) }
+        return mark
+    }
+
+    /// Reserves `sequence` and those after it, `step` in all; durable on return.
+    ///
+    /// - Returns: the first sequence that is not reserved.
+    func reserve(from sequence: Int64) throws(SpoolError) -> Int64 {
+        let reserved = try read()
+        guard sequence >= reserved else { return reserved }
+        let (next, overflow) = sequence.addingReportingOverflow(HighWaterMark.step)
+        guard !overflow else { throw SpoolError(.full, "the spool has used up its sequences") }
+        try Files.replace(path, with: Array("\(HighWaterMark.header)\(next)\n".utf8))
+        return next
+    }
+}
