@@ -18,6 +18,9 @@ CREATE TABLE spool (
     accepted_requests  INTEGER NOT NULL DEFAULT 0,
     refused_points     INTEGER NOT NULL DEFAULT 0,
     dropped_points     INTEGER NOT NULL DEFAULT 0,   -- drop_newest: turned into a loss row, never had a place
+    -- Counts transactions: recovery sees by it whether a commit of unknown outcome is there, repack whether the ledger
+    -- is still the one it read.
+    ledger_version     INTEGER NOT NULL DEFAULT 0,
     -- Spool clock (storage.md 9): its last value, and what it was read against.
     clock_at           INTEGER NOT NULL,
     clock_boot         INTEGER NOT NULL,
@@ -103,6 +106,8 @@ CREATE TABLE backends (
     first_sequence     INTEGER NOT NULL,
     created_wall       INTEGER NOT NULL,
     detached_wall      INTEGER,
+    -- Where its tail was closed: points from here on are excluded until it returns.
+    detached_position  INTEGER,
     -- The open tail of the live lane: all from here on is owed. NULL while detached.
     tail_sequence      INTEGER,
     tail_ordinal       INTEGER,
@@ -119,7 +124,10 @@ CREATE TABLE backends (
     retry              TEXT,                          -- JSON, see RetryState
     limits             TEXT,                          -- JSON, what was learned (largest body taken)
     CHECK ((tail_sequence IS NULL) = (tail_ordinal IS NULL)),
-    CHECK ((tail_sequence IS NULL) = (tail_position IS NULL))
+    CHECK ((tail_sequence IS NULL) = (tail_position IS NULL)),
+    CHECK ((detached_wall IS NULL) = (detached_position IS NULL)),
+    -- Attached with a tail, or detached without one.
+    CHECK ((tail_position IS NULL) = (detached_position IS NOT NULL))
 ) STRICT;
 
 -- What a backend is owed besides the open tail.

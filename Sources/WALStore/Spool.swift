@@ -1,37 +1,89 @@
+import Metrics
+import Synchronization
+
 /// A tenant's durable queue: one SQLite database in WAL mode, one writer.
+///
+/// Everything here runs on one thread of a fixed pool, because SQLite blocks. `append` and `settle` only queue; one
+/// commit takes all that is queued (`Spool+Commit.swift`). The ledger in memory changes together with its rows, inside
+/// `transact`, and goes back with them when a transaction fails.
 public actor Spool {
     public nonisolated let tenant: String
+    nonisolated let path: String
+    nonisolated let environment: SpoolEnvironment
+    nonisolated let queue = Mutex(CommitQueue())
+    nonisolated let reader: SpoolReader
+    /// Names this life of the spool in the node's cache.
+    nonisolated let cacheID: UInt64
 
-    init(tenant: String) { self.tenant = tenant }
+    var configuration: SpoolConfiguration
+    /// The one connection that writes and checkpoints; nil when closed or broken.
+    var database: Database?
+    var ledger: Ledger
+    var clock: SpoolClock
+    var incarnation: [UInt8] = []
+    /// What this tenant's new requests meet, as the budget decided last.
+    var admission = Admission.accept
+    /// Sequences below it are reserved outside the file.
+    var reservedBefore: Int64 = 0
+    var leases: [UInt64: LeaseRecord] = [:]
+    var lastLeaseID: UInt64 = 0
+    /// Backends whose row differs from memory and is written with the next transaction.
+    var changedBackends: Set<Int64> = []
+    /// How often an I/O error closed and reopened the database since the last good commit.
+    var reopenings = 0
+    /// Why the spool cannot go on, when it cannot.
+    var broken: SpoolError?
+    /// A retry state waits to be written, if no commit takes it along.
+    var hasRetryFlush = false
+    /// The SQLite failure behind the error on its way up; see `Spool+Transaction.swift`.
+    var lastFailure: SQLiteError?
+    let workspace = BlockWorkspace()
 
-    /// Queues a request for the next commit. `completion` runs once, on the spool's thread, after the fsync.
-    public nonisolated func append(
-        _ request: AppendRequest, completion: @escaping @Sendable (Result<AppendReceipt, SpoolError>) -> Void
-    ) { preconditionFailure("seam only") }
-
-    /// `append` for callers that can wait.
-    public nonisolated func append(_ request: AppendRequest) async throws(SpoolError) -> AppendReceipt {
-        preconditionFailure("seam only")
+    /// What happens to requests that are to be committed.
+    enum Admission: Sendable {
+        case accept
+        /// `when_full: reject`, and the free-space reserve: the sender tries again later.
+        case reject(String)
+        /// `when_full: drop_newest`: counted in a loss row, never stored.
+        case dropNewest
     }
 
-    /// Claims the next piece of what `backend` is owed, in lane order; nil when nothing is owed or all is leased.
-    public func lease(backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease? {
-        preconditionFailure("seam only")
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { environment.writer.asUnownedSerialExecutor() }
+
+    private init(path: String, _ configuration: SpoolConfiguration, _ environment: SpoolEnvironment) {
+        tenant = configuration.tenant
+        self.path = path
+        self.environment = environment
+        self.configuration = configuration
+        cacheID = environment.cache.admitSpool()
+        reader = SpoolReader(path: path, executor: environment.reader)
+        ledger = Ledger()
+        clock = SpoolClock(startingWith: environment.time)
     }
 
-    /// Ends a lease, or the named parts of it, in one transaction; returns when it is durable.
-    public func settle(_ lease: Lease, _ settlement: Settlement) async throws(SpoolError) {
-        preconditionFailure("seam only")
+    /// Opens the spool at `path`, or makes one, and registers the configuration's backends.
+    ///
+    /// - Parameter minimumSequence: the first sequence that was never given, as known outside the file.
+    /// - Throws: `.incompatible` for a later version's, another program's or another tenant's file, which is left
+    ///   unwritten; `.unreadable` when what it holds does not add up; `.unavailable` when it cannot be opened.
+    static func open(
+        path: String, _ configuration: SpoolConfiguration, _ environment: SpoolEnvironment, minimumSequence: Int64 = 1
+    ) async throws(SpoolError) -> Spool {
+        let spool = Spool(path: path, configuration, environment)
+        try await spool.start(minimumSequence: minimumSequence)
+        return spool
     }
 
-    /// Gives back whatever of the lease is not settled yet.
-    public func release(_ lease: Lease) { preconditionFailure("seam only") }
-
-    public func retryState(backend: String) throws(SpoolError) -> RetryState { preconditionFailure("seam only") }
-    /// Kept in memory at once, on disk with the next commit, at most every 30 s alone.
-    public func setRetryState(_ state: RetryState, backend: String) throws(SpoolError) {
-        preconditionFailure("seam only")
+    /// The open database, or why there is none.
+    func openDatabase() throws(SpoolError) -> Database {
+        guard let database else { throw broken ?? SpoolError(.closing, "the spool is closed") }
+        return database
     }
 
-    public func status() throws(SpoolError) -> SpoolStatus { preconditionFailure("seam only") }
+    /// Raises an event with the tenant's name.
+    nonisolated func raise(_ level: Event.Level, _ message: StaticString, _ metadata: [String: String] = [:]) {
+        var metadata = metadata
+        metadata["tenant"] = tenant
+        environment.events(Event(level, message, metadata))
+    }
 }

@@ -1,0 +1,131 @@
+/// One backend's side of the ledger in memory: the same values as its rows, changed together with them in one
+/// transaction. A value type: a transaction that fails puts the old one back.
+struct BackendState: Sendable {
+    let id: Int64
+    var name: String
+    var type: String
+    var firstSequence: Int64
+    /// The open tail: all from here on is owed. nil while detached.
+    var tail: Cut?
+    /// Where the tail was closed; nil while attached.
+    var detachedPosition: Int64?
+    /// Owed before the tail: first obligations, in position order, never touching each other.
+    var ranges: [OwedRange] = []
+
+    var deliveredPoints: Int64 = 0
+    var assumedPoints: Int64 = 0
+    var deadPoints: Int64 = 0
+    var lostPoints: Int64 = 0
+    var excludedPoints: Int64 = 0
+
+    /// Nothing at or beyond this sequence was ever sent.
+    var sentBefore: Int64 = 0
+    /// What was sent by a process that did not live to settle it lies before this sequence.
+    var unknownBefore: Int64 = 0
+    var retry = RetryState.ok
+    var limits: String?
+    /// The row a next adjacent delivery may still grow.
+    var lastDelivery: DeliveryRow?
+
+    init(id: Int64, name: String, type: String, firstSequence: Int64) {
+        self.id = id
+        self.name = name
+        self.type = type
+        self.firstSequence = firstSequence
+    }
+
+    var isAttached: Bool { tail != nil }
+
+    /// Counted over the ranges, never by subtraction from the other terms.
+    func pendingPoints(upTo end: Int64) -> Int64 {
+        let explicit = ranges.reduce(Int64(0)) { $0 + ($1.end.position - $1.start.position) }
+        guard let tail else { return explicit }
+        precondition(tail.position <= end, "a tail does not run ahead of what was accepted")
+        return explicit + end - tail.position
+    }
+
+    /// Excluded by rule; while detached also what it misses meanwhile.
+    func excludedPoints(upTo end: Int64) -> Int64 {
+        guard let detachedPosition else { return excludedPoints }
+        return excludedPoints + end - detachedPosition
+    }
+
+    /// Zero when the equation holds: every accepted point has exactly one first obligation (`storage.md` 3).
+    func balance(upTo end: Int64) -> Int64 {
+        let ended = deliveredPoints + assumedPoints + deadPoints + lostPoints + excludedPoints(upTo: end)
+        return end - pendingPoints(upTo: end) - ended
+    }
+
+    /// Whether every point of the span is owed.
+    func owes(_ span: Span, upTo end: Cut) -> Bool {
+        owed(in: span, upTo: end).reduce(0) { $0 + $1.points } == span.points
+    }
+
+    /// The parts of `span` that are owed.
+    func owed(in span: Span, upTo end: Cut) -> [Span] {
+        var parts = ranges.compactMap { span.shared(with: Span($0.start, $0.end)) }
+        if let tail, let part = span.shared(with: Span(tail, end)) { parts.append(part) }
+        return parts
+    }
+
+    /// Takes an owed span out of what is owed: it has been settled or lost.
+    ///
+    /// A span inside the open tail moves the tail behind it; what stays before it becomes an explicit range.
+    mutating func end(_ span: Span) -> [RangeEdit] {
+        guard span.points > 0 else { return [] }
+        if let tail, span.start.position >= tail.position {
+            self.tail = span.end
+            guard span.start.position > tail.position else { return [] }
+            let gap = OwedRange(lane: .live, start: tail, end: span.start)
+            ranges.append(gap)
+            return [.insert(gap)]
+        }
+        guard let index = ranges.firstIndex(where: { $0.positions.contains(span.start.position) }) else {
+            preconditionFailure("a span is checked to be owed before it ends")
+        }
+        let range = ranges[index]
+        if span.end.position > range.end.position {
+            // Two ranges can touch: a backlog and the tail of a backend that returned at once.
+            return end(Span(span.start, range.end)) + end(Span(range.end, span.end))
+        }
+        var rest: [OwedRange] = []
+        if range.start.position < span.start.position {
+            rest.append(OwedRange(lane: range.lane, start: range.start, end: span.start))
+        }
+        if span.end.position < range.end.position {
+            rest.append(OwedRange(lane: range.lane, start: span.end, end: range.end))
+        }
+        ranges.replaceSubrange(index...index, with: rest)
+        return [.delete(range)] + rest.map { .insert($0) }
+    }
+
+    /// Closes the tail: removed from the config, its backlog stays owed.
+    mutating func detach(at end: Cut) -> [RangeEdit] {
+        guard let tail else { return [] }
+        self.tail = nil
+        detachedPosition = end.position
+        guard tail.position < end.position else { return [] }
+        let backlog = OwedRange(lane: .backlog, start: tail, end: end)
+        ranges.append(backlog)
+        return [.insert(backlog)]
+    }
+
+    /// Owed again from `end` on; what it missed is excluded.
+    mutating func attach(at end: Cut) {
+        if let detachedPosition { excludedPoints += end.position - detachedPosition }
+        detachedPosition = nil
+        tail = end
+    }
+}
+
+/// The `deliveries` row written last for a backend.
+struct DeliveryRow: Sendable, Hashable {
+    var id: Int64
+    var end: Cut
+    var points: Int64
+    var outcome: String
+    var reason: String?
+    var firstAttemptWall: Int64
+    var attempts: Int
+    var status: Int
+}

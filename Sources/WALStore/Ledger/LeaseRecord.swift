@@ -1,0 +1,69 @@
+/// What the spool remembers of a lease while a worker has it.
+struct LeaseRecord: Sendable {
+    struct Piece: Sendable {
+        var row: StoredRow
+        /// Which places the row's points have; one run until a repack merges rows.
+        var origins: [OriginRun]
+        var ordinals: Range<Int>
+
+        /// The cut before point `index` of the row.
+        func start(_ index: Int) -> Cut { Cut(row.place(of: index, origins), row.position + Int64(index)) }
+        /// The cut after point `index - 1` of the row.
+        func end(_ index: Int) -> Cut {
+            if index == 0 { return start(0) }
+            var place = row.place(of: index - 1, origins)
+            place.ordinal += 1
+            return Cut(place, row.position + Int64(index))
+        }
+        func span(_ ordinals: Range<Int>) -> Span { Span(start(ordinals.lowerBound), end(ordinals.upperBound)) }
+    }
+
+    var backendID: Int64
+    var pieces: [Piece]
+    /// Positions that are neither settled nor released yet.
+    var remaining: [Range<Int64>]
+    /// A settle of it was in a commit of unknown outcome: what it asked for may be done already.
+    var hasUnknownSettle = false
+
+    func holds(_ positions: Range<Int64>) -> Bool {
+        remaining.contains { $0.lowerBound <= positions.lowerBound && positions.upperBound <= $0.upperBound }
+    }
+
+    mutating func remove(_ positions: Range<Int64>) { remaining = remaining.flatMap { $0.subtracting(positions) } }
+}
+
+/// A stored row without its block.
+struct StoredRow: Sendable, Hashable {
+    var sequence: Int64
+    var lastSequence: Int64
+    var position: Int64
+    var points: Int
+    /// Spool clock.
+    var receivedAt: Int64
+
+    var positions: Range<Int64> { position..<position + Int64(points) }
+    /// All of it.
+    var span: Span { Span(Cut(Place(sequence, 0), position), Cut(Place(lastSequence + 1, 0), positions.upperBound)) }
+
+    func place(of index: Int, _ origins: [OriginRun]) -> Place {
+        if lastSequence == sequence { return Place(sequence, Int64(index)) }
+        var left = index
+        for run in origins {
+            if left < run.count { return Place(run.sequence, run.firstOrdinal + Int64(left)) }
+            left -= run.count
+        }
+        preconditionFailure("the runs of a block cover its points")
+    }
+}
+
+extension Range where Bound == Int64 {
+    /// What is left of it without `other`: up to two ranges.
+    func subtracting(_ other: Range<Int64>) -> [Range<Int64>] {
+        let taken = clamped(to: other)
+        if taken.isEmpty { return isEmpty ? [] : [self] }
+        var rest: [Range<Int64>] = []
+        if lowerBound < taken.lowerBound { rest.append(lowerBound..<taken.lowerBound) }
+        if taken.upperBound < upperBound { rest.append(taken.upperBound..<upperBound) }
+        return rest
+    }
+}

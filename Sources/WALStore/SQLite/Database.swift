@@ -1,0 +1,35 @@
+/// The writer's connection with its statements: made together, dropped together.
+final class Database {
+    let connection: Connection
+    let statements: SpoolStatements
+
+    /// Opens the spool's file, or makes it, with the current schema and our settings.
+    init(path: String, _ durability: Durability) throws(SpoolError) {
+        do throws(SQLiteError) {
+            connection = try Connection(path: path, access: .readWrite)
+        } catch {
+            throw error.asSpoolError
+        }
+        do throws(SpoolError) {
+            try Schema.apply(to: connection)
+            statements = try Database.prepare(connection, durability)
+        } catch {
+            connection.close()
+            throw error
+        }
+    }
+
+    private static func prepare(
+        _ connection: Connection, _ durability: Durability
+    ) throws(SpoolError) -> SpoolStatements {
+        do throws(SQLiteError) {
+            try Schema.configure(connection, durability)
+            return try SpoolStatements(on: connection)
+        } catch {
+            throw error.asSpoolError
+        }
+    }
+}
+
+@available(*, unavailable)
+extension Database: Sendable {}

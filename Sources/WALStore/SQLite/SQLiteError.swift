@@ -1,0 +1,38 @@
+import CSQLite
+
+/// One failed SQLite call. <https://sqlite.org/rescode.html>
+struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Extended result code.
+    var code: Int32
+    /// What was being done: a C function or a statement's text.
+    var operation: String
+    var message: String
+
+    private var primary: Int32 { code & 0xff }
+
+    var isDiskFull: Bool { primary == SQLITE_FULL }
+    /// The file system failed: what the last commit left behind is not known until recovery has looked.
+    var isInputOutput: Bool { primary == SQLITE_IOERR }
+    var isCorrupt: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
+    /// The file has no SQLite header: another program's, or overwritten.
+    var isNotADatabase: Bool { primary == SQLITE_NOTADB }
+    /// What failed is this statement's values, not the file: another request may pass.
+    var isAboutValues: Bool {
+        [SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH, SQLITE_RANGE].contains(primary)
+    }
+
+    var description: String { "\(operation): \(message) (\(code))" }
+
+    /// What the seam says about it.
+    var asSpoolError: SpoolError {
+        switch primary {
+        case SQLITE_FULL: SpoolError(.full, "the disk or the database is full", cause: description)
+        case SQLITE_NOTADB: SpoolError(.incompatible, "the file is no spool", cause: description)
+        case SQLITE_CORRUPT: SpoolError(.unreadable, "the spool is damaged", cause: description)
+        case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH, SQLITE_BUSY, SQLITE_LOCKED:
+            SpoolError(.unavailable, "the spool's file cannot be used", cause: description)
+        case SQLITE_TOOBIG: SpoolError(.tooLarge, "a value is beyond the spool's limits", cause: description)
+        default: SpoolError(.commitFailed, "the spool could not be written or read", cause: description)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+/// Every query of a spool's writer: the list of queries is the list of things a spool can do.
+final class SpoolStatements {
+    let begin: Statement
+    let commit: Statement
+    let rollback: Statement
+
+    let insertBatch: Statement
+    let rowsFrom: Statement
+    let firstRowSince: Statement
+    let timesOfRow: Statement
+    let insertReceipt: Statement
+    let insertRefusal: Statement
+    let requestOfPlace: Statement
+    let updateSpool: Statement
+    let readLedgerVersion: Statement
+
+    let insertBackend: Statement
+    let updateBackend: Statement
+    let insertRange: Statement
+    let deleteRange: Statement
+    let insertDelivery: Statement
+    let extendDelivery: Statement
+    let insertDeadLetter: Statement
+    let listDeadLetters: Statement
+    let readDeadLetterBlock: Statement
+    let insertLoss: Statement
+    let listLosses: Statement
+    let insertEvent: Statement
+    let pruneEvents: Statement
+
+    init(on connection: Connection) throws(SQLiteError) {
+        begin = try Statement("BEGIN IMMEDIATE", on: connection)
+        commit = try Statement("COMMIT", on: connection)
+        rollback = try Statement("ROLLBACK", on: connection)
+
+        insertBatch = try Statement(
+            """
+            INSERT INTO batches (sequence, last_sequence, position, points, received_at, received_wall, first_time,
+                last_time, key_id, block) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)
+            """, on: connection)
+        rowsFrom = try Statement(
+            """
+            SELECT sequence, last_sequence, position, points, received_at FROM batches
+            WHERE sequence >= coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1) ORDER BY sequence
+            """, on: connection)
+        firstRowSince = try Statement(
+            "SELECT sequence, position FROM batches WHERE received_at >= ?1 ORDER BY received_at, sequence LIMIT 1",
+            on: connection)
+        timesOfRow = try Statement(
+            "SELECT first_time, last_time FROM batches WHERE sequence = ?1", on: connection)
+        insertReceipt = try Statement(
+            """
+            INSERT INTO receipts (sequence, first_ordinal, points, request_id, request_part, trace_parent, source, peer,
+                body_bytes, refused_points, exemplars, received_at, received_wall)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            """, on: connection)
+        insertRefusal = try Statement(
+            "INSERT INTO refusals (receipt_id, reason, points, line, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+            on: connection)
+        requestOfPlace = try Statement(
+            """
+            SELECT request_id FROM receipts WHERE sequence = ?1 AND first_ordinal <= ?2 AND points > 0
+            ORDER BY first_ordinal DESC LIMIT 1
+            """, on: connection)
+        updateSpool = try Statement(
+            """
+            UPDATE spool SET next_sequence = ?1, next_position = ?2, accepted_requests = ?3, refused_points = ?4,
+                dropped_points = ?5, ledger_version = ?6, clock_at = ?7, clock_boot = ?8, clock_boot_id = ?9,
+                clock_wall = ?10, closed_cleanly = ?11
+            """, on: connection)
+        readLedgerVersion = try Statement("SELECT ledger_version FROM spool", on: connection)
+
+        insertBackend = try Statement(
+            """
+            INSERT INTO backends (name, type, first_sequence, created_wall, tail_sequence, tail_ordinal, tail_position,
+                excluded_points) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            """, on: connection)
+        updateBackend = try Statement(
+            """
+            UPDATE backends SET name = ?2,
+                detached_wall = CASE WHEN ?3 IS NULL THEN NULL
+                ELSE coalesce(detached_wall, ?4) END, detached_position = ?3, tail_sequence = ?5, tail_ordinal = ?6,
+                tail_position = ?7, delivered_points = ?8, assumed_points = ?9, dead_points = ?10, lost_points = ?11,
+                excluded_points = ?12, sent_before = ?13, unknown_before = ?14, limits = ?15,
+                retry = json_object('mode', ?16, 'attempts', ?17, 'next_attempt_at', ?18, 'reason', ?19)
+            WHERE id = ?1
+            """, on: connection)
+        insertRange = try Statement(
+            """
+            INSERT INTO ranges (backend_id, lane, first_sequence, first_ordinal, first_position, end_sequence,
+                end_ordinal, end_position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            """, on: connection)
+        deleteRange = try Statement(
+            "DELETE FROM ranges WHERE backend_id = ?1 AND job_id = 0 AND first_sequence = ?2 AND first_ordinal = ?3",
+            on: connection)
+        insertDelivery = try Statement(
+            """
+            INSERT INTO deliveries (backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points,
+                outcome, reason, first_attempt_wall, settled_at, settled_wall, attempts, status)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            """, on: connection)
+        extendDelivery = try Statement(
+            """
+            UPDATE deliveries SET end_sequence = ?2, end_ordinal = ?3, points = ?4, settled_at = ?5, settled_wall = ?6
+            WHERE id = ?1
+            """, on: connection)
+        insertDeadLetter = try Statement(
+            """
+            INSERT INTO dead_letters (backend_id, origin_sequence, origin_ordinal, request_id, reason, status, excerpt,
+                attempts, first_attempt_wall, buried_at, buried_wall, key_id, block)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12)
+            """, on: connection)
+        listDeadLetters = try Statement(
+            """
+            SELECT d.id, b.name, d.origin_sequence, d.origin_ordinal, d.request_id, d.reason, d.status, d.excerpt,
+                d.attempts, d.first_attempt_wall, d.buried_wall
+            FROM dead_letters d JOIN backends b ON b.id = d.backend_id WHERE d.id > ?1 ORDER BY d.id LIMIT ?2
+            """, on: connection)
+        readDeadLetterBlock = try Statement("SELECT block FROM dead_letters WHERE id = ?1", on: connection)
+        insertLoss = try Statement(
+            """
+            INSERT INTO losses (backend_id, reason, first_sequence, first_ordinal, end_sequence, end_ordinal,
+                first_time, last_time, points, lost_at, lost_wall, detail)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+            """, on: connection)
+        listLosses = try Statement(
+            """
+            SELECT l.id, b.name, l.reason, l.first_sequence, l.first_ordinal, l.end_sequence, l.end_ordinal,
+                l.first_time, l.last_time, l.points, l.lost_wall, l.detail
+            FROM losses l LEFT JOIN backends b ON b.id = l.backend_id WHERE l.id > ?1 ORDER BY l.id LIMIT ?2
+            """, on: connection)
+        insertEvent = try Statement(
+            "INSERT INTO events (kind, at, wall, detail) VALUES (?1, ?2, ?3, ?4)", on: connection)
+        pruneEvents = try Statement(
+            "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?1", on: connection)
+    }
+}

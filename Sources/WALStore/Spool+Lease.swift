@@ -1,0 +1,179 @@
+import Metrics
+
+extension Spool {
+    /// Claims the next piece of what `backend` is owed, oldest first, up to `limit` points; nil when nothing is owed or
+    /// all is leased.
+    ///
+    /// A large row is leased in pieces, small ones several at once. Rows without points (metadata alone) ride along,
+    /// as empty pieces, with the points that follow them. Blocks are decoded on a reader's thread, or come from the
+    /// cache; a damaged one becomes a loss row of each backend still owed, and the lease goes on behind it.
+    ///
+    /// - Throws: `.misuse` for a backend the spool does not know, `.commitFailed` or `.full` when the reservation of
+    ///   what is about to be sent cannot be made durable.
+    public func lease(backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease? {
+        while let plan = try planLease(backend, limit) {
+            var pieces: [LeasedPiece] = []
+            var damaged: (row: StoredRow, error: SpoolError)?
+            for index in plan.record.pieces.indices {
+                do throws(SpoolError) {
+                    pieces.append(try await load(index, of: plan))
+                } catch {
+                    damaged = (plan.record.pieces[index].row, error)
+                    break
+                }
+            }
+            guard leases[plan.id] != nil else { throw SpoolError(.closing, "the spool closed during the lease") }
+            guard let damaged else { return Lease(id: plan.id, backend: backend, lane: plan.lane, pieces: pieces) }
+            leases[plan.id] = nil
+            guard damaged.error.code == .unreadable else { throw damaged.error }
+            try loseDamaged(damaged.row, damaged.error)
+        }
+        return nil
+    }
+
+    /// Gives back whatever of the lease is not settled yet.
+    ///
+    /// - Parameter maybeHaveArrived: a request with its points was sent and had no answer: whoever gets them next is
+    ///   told so, also after a restart.
+    public func release(_ lease: Lease, maybeHaveArrived: Bool = false) {
+        guard let record = leases.removeValue(forKey: lease.id) else { return }
+        if maybeHaveArrived { markUnknown(record) }
+    }
+
+    /// Remembers that what is left of a lease may have been sent; durable with the next transaction, which is the
+    /// closing one at the latest.
+    func markUnknown(_ record: LeaseRecord) {
+        guard let index = ledger.backends.firstIndex(where: { $0.id == record.backendID }),
+            let last = record.pieces.last?.row.lastSequence
+        else { return }
+        ledger.backends[index].unknownBefore = max(ledger.backends[index].unknownBefore, last + 1)
+        changedBackends.insert(record.backendID)
+    }
+
+    // MARK: Planning
+
+    private struct Plan {
+        var id: UInt64
+        var lane: Lane
+        var record: LeaseRecord
+        var unknownBefore: Int64
+    }
+
+    /// At most this many rows in one lease, whatever its points.
+    private static let maximumPieces = 256
+
+    /// Finds and claims the places; reads no block.
+    private func planLease(_ backend: String, _ limit: LeaseLimit) throws(SpoolError) -> Plan? {
+        let database = try openDatabase()
+        guard let index = ledger.index(of: backend) else {
+            throw SpoolError(.misuse, "tenant \(tenant) has no backend \(backend)")
+        }
+        precondition(limit.points > 0, "a lease asks for at least one point")
+        let state = ledger.backends[index]
+        let leased = leases.values.filter { $0.backendID == state.id }.flatMap(\.remaining)
+        var record = LeaseRecord(backendID: state.id, pieces: [], remaining: [])
+        var lane = Lane.live
+        var room = limit.points
+        for range in state.owedInOrder(upTo: ledger.end) {
+            if !record.pieces.isEmpty, range.lane != lane { break }
+            lane = range.lane
+            try gather(range, leased, &record, &room, database)
+            if room == 0 || record.pieces.count >= Spool.maximumPieces { break }
+        }
+        guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
+        try reserveSending(last.row.lastSequence, backend: index)
+        lastLeaseID += 1
+        leases[lastLeaseID] = record
+        return Plan(id: lastLeaseID, lane: lane, record: record, unknownBefore: state.unknownBefore)
+    }
+
+    /// Adds pieces of one owed range, around what is leased, until the room is used up.
+    private func gather(
+        _ range: OwedRange, _ leased: [Range<Int64>], _ record: inout LeaseRecord, _ room: inout Int,
+        _ database: Database
+    ) throws(SpoolError) {
+        var free = [range.positions]
+        for taken in leased { free = free.flatMap { $0.subtracting(taken) } }
+        var pieces: [LeaseRecord.Piece] = []
+        var remaining: [Range<Int64>] = []
+        var left = room
+        let space = Spool.maximumPieces - record.pieces.count
+        try checked { () throws(SQLiteError) in
+            try eachRow(from: range.start.place, database) { row in
+                if row.position >= range.end.position { return false }
+                if row.points == 0, free.contains(where: { $0.contains(row.position) }) {
+                    pieces.append(LeaseRecord.Piece(row: row, origins: [], ordinals: 0..<0))
+                }
+                for part in free {
+                    let shared = part.clamped(to: row.positions)
+                    guard !shared.isEmpty, left > 0, pieces.count < space else { continue }
+                    let first = Int(shared.lowerBound - row.position)
+                    let count = min(left, shared.count)
+                    pieces.append(LeaseRecord.Piece(row: row, origins: [], ordinals: first..<first + count))
+                    remaining.append(shared.lowerBound..<shared.lowerBound + Int64(count))
+                    left -= count
+                }
+                return left > 0 && pieces.count < space
+            }
+        }
+        room = left
+        record.pieces += pieces
+        record.remaining += remaining
+    }
+
+    /// Before points at or beyond `sentBefore` go out for the first time, a commit says that they may have: an unclean
+    /// start then knows what could have been in flight (`storage.md` 4).
+    private func reserveSending(_ sequence: Int64, backend index: Int) throws(SpoolError) {
+        guard sequence >= ledger.backends[index].sentBefore else { return }
+        try transact { _ throws(SpoolError) in
+            ledger.backends[index].sentBefore = sequence + Spool.sendingReserve
+            changedBackends.insert(ledger.backends[index].id)
+        }
+    }
+
+    /// Sequences a reservation reaches ahead, so that it is rare.
+    private static let sendingReserve: Int64 = 64
+
+    // MARK: Blocks
+
+    private func load(_ index: Int, of plan: Plan) async throws(SpoolError) -> LeasedPiece {
+        var piece = plan.record.pieces[index]
+        let block = try await block(of: piece.row)
+        guard block.batch.points.count == piece.row.points else {
+            throw SpoolError(.unreadable, "the block of \(piece.row.sequence) has another count of points than its row")
+        }
+        piece.origins = block.origins
+        leases[plan.id]?.pieces[index].origins = block.origins
+        let span = piece.span(piece.ordinals)
+        return LeasedPiece(
+            places: PlaceRange(span.start.place, span.end.place), batch: block.batch, ordinals: piece.ordinals,
+            maybeSent: piece.row.sequence < plan.unknownBefore)
+    }
+
+    private func block(of row: StoredRow) async throws(SpoolError) -> DecodedBlock {
+        if let cached = environment.cache.block(cacheID, row.sequence) { return cached }
+        let block = try await reader.block(row.sequence)
+        environment.cache.insert(block, cacheID, row.sequence)
+        return block
+    }
+
+    private func loseDamaged(_ row: StoredRow, _ error: SpoolError) throws(SpoolError) {
+        raise(
+            .error, "a stored block cannot be read; its points are lost",
+            ["batch.sequence": "\(row.sequence)", "batch.points": "\(row.points)", "error": error.description])
+        try transact { (database) throws(SpoolError) in
+            let lost = try lose([row], .corruption, detail: error.message, database)
+            guard !lost.isEmpty else {
+                throw SpoolError(.unreadable, "a damaged row is leased elsewhere; try again", cause: error.description)
+            }
+        }
+    }
+}
+
+extension BackendState {
+    /// What is owed, oldest first: explicit ranges lie before the tail.
+    func owedInOrder(upTo end: Cut) -> [OwedRange] {
+        guard let tail, tail.position < end.position else { return ranges }
+        return ranges + [OwedRange(lane: .live, start: tail, end: end)]
+    }
+}

@@ -1,0 +1,190 @@
+extension Spool {
+    /// Opens the database, reads the ledger, and makes the first transaction: from here until a clean close the file
+    /// says that it was not closed.
+    func start(minimumSequence: Int64) throws(SpoolError) {
+        let wasClean = try load()
+        ledger.nextSequence = max(ledger.nextSequence, minimumSequence)
+        if !wasClean {
+            for index in ledger.backends.indices {
+                let sent = min(ledger.backends[index].sentBefore, ledger.nextSequence)
+                ledger.backends[index].unknownBefore = max(ledger.backends[index].unknownBefore, sent)
+                changedBackends.insert(ledger.backends[index].id)
+            }
+        }
+        try configure(configuration)
+    }
+
+    /// Makes the connection and reads all there is to know: a few rows, however long the backlog.
+    ///
+    /// - Returns: whether the last process that had it closed it.
+    @discardableResult
+    func load() throws(SpoolError) -> Bool {
+        let database = try Database(path: path, configuration.durability)
+        self.database = database
+        do throws(SpoolError) {
+            let connection = database.connection
+            try checked { () throws(SQLiteError) in
+                let isNamed = try connection.integer("SELECT 1 FROM spool") != nil
+                if !isNamed { try writeIdentity(connection) }
+            }
+            return try readLedger(connection)
+        } catch {
+            database.connection.close()
+            self.database = nil
+            throw error
+        }
+    }
+
+    /// Whose spool it is, and its first life as a file.
+    private func writeIdentity(_ connection: Connection) throws(SQLiteError) {
+        try connection.execute("BEGIN IMMEDIATE")
+        try Statement(
+            """
+            INSERT INTO spool (id, tenant, tenant_uuid, created_wall, next_sequence, next_position, clock_at, clock_boot,
+                clock_boot_id, clock_wall) VALUES (1, ?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?7)
+            """, on: connection
+        ).run(
+            .text(tenant), .blob(randomIdentifier()), .integer(clock.wall), .integer(clock.at), .integer(clock.boot),
+            .text(clock.bootID), .integer(clock.wall))
+        try Statement(
+            "INSERT INTO incarnations (uuid, reason, first_sequence, created_wall) VALUES (?1, 'created', 1, ?2)",
+            on: connection
+        ).run(.blob(randomIdentifier()), .integer(clock.wall))
+        try connection.execute("COMMIT")
+    }
+
+    private func randomIdentifier() -> [UInt8] { (0..<16).map { _ in .random(in: .min ... .max) } }
+
+    // MARK: Reading
+
+    private func readLedger(_ connection: Connection) throws(SpoolError) -> Bool {
+        let found: (ledger: Ledger, tenant: String, wasClean: Bool)?
+        do throws(SQLiteError) {
+            found = try Statement(
+                """
+                SELECT tenant, next_sequence, next_position, accepted_requests, refused_points, dropped_points,
+                    ledger_version, clock_at, clock_boot, clock_boot_id, clock_wall, closed_cleanly FROM spool
+                """, on: connection
+            ).first { row in
+                var ledger = Ledger()
+                ledger.nextSequence = row.integer(1)
+                ledger.nextPosition = row.integer(2)
+                ledger.acceptedRequests = row.integer(3)
+                ledger.refusedPoints = row.integer(4)
+                ledger.droppedPoints = row.integer(5)
+                ledger.version = row.integer(6)
+                clock = SpoolClock(
+                    at: row.integer(7), boot: row.integer(8), bootID: row.text(9), wall: row.integer(10))
+                return (ledger, row.text(0), row.integer(11) == 1)
+            }
+        } catch {
+            throw error.asSpoolError
+        }
+        guard var found else { throw SpoolError(.unreadable, "the spool does not say whose it is") }
+        guard found.tenant == tenant else {
+            throw SpoolError(.incompatible, "the file is the spool of tenant \(found.tenant), not of \(tenant)")
+        }
+        do throws(SQLiteError) {
+            found.ledger.nextSequence = try highestSequence(connection, found.ledger.nextSequence)
+            found.ledger.backends = try readBackends(connection)
+            try readRanges(connection, &found.ledger)
+            incarnation =
+                try Statement("SELECT uuid FROM incarnations ORDER BY id DESC LIMIT 1", on: connection)
+                .first { row in row.withBlob(0) { Array($0) } } ?? []
+        } catch {
+            throw error.asSpoolError
+        }
+        try checkSums(found.ledger, connection)
+        ledger = found.ledger
+        return found.wasClean
+    }
+
+    /// Sequences never come back: whatever is the highest seen anywhere in the file counts. Each is one index look-up.
+    private func highestSequence(_ connection: Connection, _ next: Int64) throws(SQLiteError) -> Int64 {
+        let highest = try connection.integer(
+            """
+            SELECT max(coalesce((SELECT max(last_sequence) FROM (SELECT last_sequence FROM batches
+                    ORDER BY sequence DESC LIMIT 1)), 0),
+                coalesce((SELECT max(sequence) FROM receipts), 0),
+                coalesce((SELECT max(end_sequence) FROM ranges), 0),
+                coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM deliveries ORDER BY id DESC LIMIT 64)), 0),
+                coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM losses ORDER BY id DESC LIMIT 64)), 0))
+            """)
+        return max(next, (highest ?? 0) + 1)
+    }
+
+    private func readBackends(_ connection: Connection) throws(SQLiteError) -> [BackendState] {
+        var backends: [BackendState] = []
+        try Statement(
+            """
+            SELECT id, name, type, first_sequence, detached_position, tail_sequence, tail_ordinal, tail_position,
+                delivered_points, assumed_points, dead_points, lost_points, excluded_points, sent_before,
+                unknown_before, limits, retry ->> 'mode', retry ->> 'attempts', retry ->> 'next_attempt_at',
+                retry ->> 'reason' FROM backends ORDER BY id
+            """, on: connection
+        ).rows { row in
+            var backend = BackendState(
+                id: row.integer(0), name: row.text(1), type: row.text(2), firstSequence: row.integer(3))
+            backend.detachedPosition = row.optionalInteger(4)
+            if let position = row.optionalInteger(7), position >= 0, row.integer(6) >= 0 {
+                backend.tail = Cut(Place(row.integer(5), row.integer(6)), position)
+            }
+            backend.deliveredPoints = row.integer(8)
+            backend.assumedPoints = row.integer(9)
+            backend.deadPoints = row.integer(10)
+            backend.lostPoints = row.integer(11)
+            backend.excludedPoints = row.integer(12)
+            backend.sentBefore = row.integer(13)
+            backend.unknownBefore = row.integer(14)
+            backend.limits = row.optionalText(15)
+            backend.retry = RetryState(
+                mode: RetryState.Mode(rawValue: row.text(16)) ?? .ok, attempts: Int(row.integer(17)),
+                nextAttemptAt: row.integer(18), reason: row.text(19))
+            backends.append(backend)
+            return true
+        }
+        return backends
+    }
+
+    private func readRanges(_ connection: Connection, _ ledger: inout Ledger) throws(SQLiteError) {
+        var byBackend: [Int64: [OwedRange]] = [:]
+        try Statement(
+            """
+            SELECT backend_id, lane, first_sequence, first_ordinal, first_position, end_sequence, end_ordinal,
+                end_position FROM ranges WHERE job_id = 0 AND first_position >= 0 AND end_position > first_position
+                AND first_ordinal >= 0 AND end_ordinal >= 0 ORDER BY backend_id, first_position
+            """, on: connection
+        ).rows { row in
+            byBackend[row.integer(0), default: []].append(
+                OwedRange(
+                    lane: Lane(rawValue: Int(row.integer(1))) ?? .backlog,
+                    start: Cut(Place(row.integer(2), row.integer(3)), row.integer(4)),
+                    end: Cut(Place(row.integer(5), row.integer(6)), row.integer(7))))
+            return true
+        }
+        for index in ledger.backends.indices {
+            ledger.backends[index].ranges = byBackend[ledger.backends[index].id] ?? []
+        }
+    }
+
+    /// What a few look-ups can tell of a file that lies: the newest row ends where the next begins, no backend's books
+    /// are out of balance.
+    private func checkSums(_ ledger: Ledger, _ connection: Connection) throws(SpoolError) {
+        let end: Int64?
+        do throws(SQLiteError) {
+            end = try connection.integer("SELECT position + points FROM batches ORDER BY sequence DESC LIMIT 1")
+        } catch {
+            throw error.asSpoolError
+        }
+        if let end, end != ledger.nextPosition {
+            throw SpoolError(
+                .unreadable, "the newest row ends at position \(end), the spool at \(ledger.nextPosition)")
+        }
+        for backend in ledger.backends {
+            guard (backend.tail?.position ?? 0) <= ledger.nextPosition, backend.balance(upTo: ledger.nextPosition) == 0
+            else {
+                throw SpoolError(.unreadable, "the counts of backend \(backend.name) do not add up")
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import Metrics
+import Synchronization
+
+extension Spool {
+    /// Ends a lease, or the named parts of it, in one transaction; returns when it is durable.
+    ///
+    /// It joins the commit that comes next; when none is under way it makes its own at once.
+    ///
+    /// - Throws: `.misuse` when the lease is not ours or a part of it was settled before: nothing is changed then.
+    ///   `.commitFailed`: the outcome is unknown; settling the same again is safe.
+    public nonisolated func settle(_ lease: Lease, _ settlement: Settlement) async throws(SpoolError) {
+        let result = await withCheckedContinuation { continuation in
+            let settle = CommitQueue.Settle(lease: lease, settlement: settlement) { continuation.resume(returning: $0) }
+            switch queue.withLock({ $0.add(settle) }) {
+            case .queued(let schedulesCommit): if schedulesCommit { scheduleCommit() }
+            case .refused(let error): settle.completion(.failure(error))
+            }
+        }
+        try result.get()
+    }
+
+    /// A run of points with one fate, as the ledger sees it.
+    private struct Ending {
+        var span: Span
+        var fate: Fate
+        var piece: Int
+        var ordinals: Range<Int>
+    }
+
+    /// Carries out one settlement, inside `transact`.
+    ///
+    /// - Returns: a failure for a mistake of the caller, which must not take the group's commit with it.
+    func end(_ settle: CommitQueue.Settle, _ database: Database) throws(SpoolError) -> Result<Void, SpoolError> {
+        guard var record = leases[settle.lease.id],
+            let index = ledger.backends.firstIndex(where: { $0.id == record.backendID })
+        else { return .failure(SpoolError(.misuse, "the lease is not held any more")) }
+        let endings: [Ending]
+        do throws(SpoolError) {
+            endings = try plan(settle, &record, ledger.backends[index])
+        } catch {
+            return .failure(error)
+        }
+        for ending in coalesced(endings) { try carryOut(ending, settle, backend: index, database) }
+        leases[settle.lease.id] = record.remaining.isEmpty ? nil : record
+        return .success(())
+    }
+
+    /// Checks every part before anything is changed, and takes the parts out of what the lease holds.
+    private func plan(
+        _ settle: CommitQueue.Settle, _ record: inout LeaseRecord, _ backend: BackendState
+    ) throws(SpoolError) -> [Ending] {
+        var endings: [Ending] = []
+        for part in settle.settlement.parts {
+            guard record.pieces.indices.contains(part.run.piece),
+                settle.lease.pieces.indices.contains(part.run.piece),
+                let ordinals = part.run.ordinals.within(record.pieces[part.run.piece].ordinals)
+            else { throw SpoolError(.misuse, "a settled run lies outside its lease") }
+            let span = record.pieces[part.run.piece].span(ordinals)
+            guard span.points > 0 else { continue }
+            guard record.holds(span.positions) else {
+                throw SpoolError(.misuse, "points of a lease are settled twice")
+            }
+            record.remove(span.positions)
+            if part.fate == .released { continue }
+            if !backend.owes(span, upTo: ledger.end) {
+                // The commit of unknown outcome did it.
+                if record.hasUnknownSettle { continue }
+                throw SpoolError(.misuse, "points of a lease are owed no more")
+            }
+            endings.append(Ending(span: span, fate: part.fate, piece: part.run.piece, ordinals: ordinals))
+        }
+        return endings
+    }
+
+    /// Joins neighbours of one fate: fewer rows. Dead ones stay apart, they need their points.
+    private func coalesced(_ endings: [Ending]) -> [Ending] {
+        var joined: [Ending] = []
+        for ending in endings.sorted(by: { $0.span.start.position < $1.span.start.position }) {
+            if let last = joined.last, last.fate == ending.fate, !ending.fate.isDead,
+                last.span.end.position == ending.span.start.position
+            {
+                joined[joined.count - 1].span = Span(last.span.start, ending.span.end)
+            } else {
+                joined.append(ending)
+            }
+        }
+        return joined
+    }
+
+    private func carryOut(
+        _ ending: Ending, _ settle: CommitQueue.Settle, backend index: Int, _ database: Database
+    ) throws(SpoolError) {
+        let backendID = ledger.backends[index].id
+        let edits = ledger.backends[index].end(ending.span)
+        try checked { () throws(SQLiteError) in try apply(edits, backendID: backendID, database) }
+        switch ending.fate {
+        case .delivered:
+            ledger.backends[index].deliveredPoints += ending.span.points
+            try record(ending.span, "confirmed", nil, settle.settlement, backend: index, database)
+        case .assumed:
+            ledger.backends[index].assumedPoints += ending.span.points
+            try record(ending.span, "assumed", nil, settle.settlement, backend: index, database)
+        case .excluded(let reason):
+            ledger.backends[index].excludedPoints += ending.span.points
+            try record(ending.span, "excluded", reason, settle.settlement, backend: index, database)
+        case .dead(let reason):
+            ledger.backends[index].deadPoints += ending.span.points
+            let batch = settle.lease.pieces[ending.piece].batch
+            for (offset, ordinal) in ending.ordinals.enumerated() {
+                let place = Place(ending.span.start.place.sequence, ending.span.start.place.ordinal + Int64(offset))
+                try bury(batch, ordinal, place, reason, settle.settlement, backendID, database)
+            }
+        case .released: preconditionFailure("what is released stays owed")
+        }
+    }
+
+    /// Deliveries this far apart get rows of their own, so that a row still tells when.
+    private static let deliveryRowNanoseconds: Int64 = 60_000_000_000
+
+    /// Writes a `deliveries` row, or lets the one before it grow.
+    private func record(
+        _ span: Span, _ outcome: String, _ reason: String?, _ settlement: Settlement, backend index: Int,
+        _ database: Database
+    ) throws(SpoolError) {
+        var row = DeliveryRow(
+            id: 0, end: span.end, points: span.points, outcome: outcome, reason: reason,
+            firstAttemptWall: settlement.firstAttemptAt, attempts: settlement.attempts, status: settlement.status)
+        let last = ledger.backends[index].lastDelivery
+        if let last, last.isContinued(by: row, at: span.start, within: Spool.deliveryRowNanoseconds) {
+            row.id = last.id
+            row.points += last.points
+            row.firstAttemptWall = last.firstAttemptWall
+            try checked { () throws(SQLiteError) in
+                try database.statements.extendDelivery.run(
+                    .integer(row.id), .integer(row.end.place.sequence), .integer(row.end.place.ordinal),
+                    .integer(row.points), .integer(clock.at), .integer(clock.wall))
+            }
+        } else {
+            try checked { () throws(SQLiteError) in
+                try database.statements.insertDelivery.run(
+                    .integer(ledger.backends[index].id), .integer(span.start.place.sequence),
+                    .integer(span.start.place.ordinal), .integer(span.end.place.sequence),
+                    .integer(span.end.place.ordinal), .integer(span.points), .text(outcome), SQLValue(reason),
+                    .integer(row.firstAttemptWall), .integer(clock.at), .integer(clock.wall),
+                    .integer(Int64(row.attempts)), .integer(Int64(row.status)))
+            }
+            row.id = database.connection.lastInsertedID
+        }
+        ledger.backends[index].lastDelivery = row
+    }
+}
+
+extension DeliveryRow {
+    fileprivate func isContinued(by next: DeliveryRow, at start: Cut, within span: Int64) -> Bool {
+        end.position == start.position && outcome == next.outcome && reason == next.reason
+            && attempts == next.attempts && status == next.status && next.firstAttemptWall >= firstAttemptWall
+            && next.firstAttemptWall - firstAttemptWall < span
+    }
+}
+
+extension Fate {
+    fileprivate var isDead: Bool { if case .dead = self { true } else { false } }
+}
+
+extension Range<Int> {
+    /// Itself when it lies in `outer`.
+    fileprivate func within(_ outer: Range<Int>) -> Range<Int>? {
+        lowerBound >= outer.lowerBound && upperBound <= outer.upperBound ? self : nil
+    }
+}

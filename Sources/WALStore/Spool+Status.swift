@@ -1,0 +1,93 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+extension Spool {
+    /// The spool in numbers. A few look-ups, whatever the backlog: bytes of parts are estimated from their points, and
+    /// counts of rows are those between the first and the last.
+    public func status() throws(SpoolError) -> SpoolStatus {
+        let database = try openDatabase()
+        let now = clock.read(environment.time)
+        var status = SpoolStatus()
+        status.tenant = tenant
+        status.incarnation = incarnation.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        status.acceptedPoints = ledger.nextPosition
+        status.acceptedRequests = ledger.acceptedRequests
+        status.refusedPoints = ledger.refusedPoints
+        status.droppedAtIngestPoints = ledger.droppedPoints
+        status.lastSequence = ledger.nextSequence - 1
+        status.maximumBytes = configuration.maximumBytes
+        status.deadLetters = ledger.backends.reduce(0) { $0 + $1.deadPoints }
+        let storedPoints = try checked { () throws(SQLiteError) in try measure(database.connection, &status) }
+        let usedBytes = status.databaseBytes - status.freePageBytes
+        for backend in ledger.backends {
+            var ledgerRow = backend.ledger(upTo: ledger.nextPosition)
+            if storedPoints > 0 {
+                let share = Double(ledgerRow.pendingPoints) / Double(storedPoints)
+                ledgerRow.pendingBytes = Int64(share * Double(usedBytes))
+            }
+            ledgerRow.oldestPendingAgeSeconds = try oldestPendingAge(backend, now, database)
+            status.backends.append(ledgerRow)
+        }
+        return status
+    }
+
+    /// - Returns: how many points are stored.
+    private func measure(_ connection: Connection, _ status: inout SpoolStatus) throws(SQLiteError) -> Int64 {
+        status.databaseBytes = (try connection.integer("PRAGMA page_count") ?? 0) * 4096
+        status.freePageBytes = (try connection.integer("PRAGMA freelist_count") ?? 0) * 4096
+        status.walBytes = walBytes()
+        status.lossRows =
+            try connection.integer(
+                "SELECT coalesce((SELECT max(id) FROM losses) - (SELECT min(id) FROM losses) + 1, 0)")
+            ?? 0
+        // Measured on the newest, as they are many.
+        let letterBytes = try connection.integer(
+            "SELECT avg(length(block) + 200) FROM (SELECT block FROM dead_letters ORDER BY id DESC LIMIT 64)")
+        status.deadLetterBytes = (letterBytes ?? 0) * status.deadLetters
+        let first = try connection.integer("SELECT position FROM batches ORDER BY sequence LIMIT 1")
+        let sequence = try connection.integer("SELECT min(sequence) FROM batches")
+        guard let first, let sequence, status.lastSequence >= sequence else { return 0 }
+        status.batches = status.lastSequence - sequence + 1
+        return ledger.nextPosition - first
+    }
+
+    /// Asks for the size without opening the file: see `Connection`.
+    func walBytes() -> Int64 {
+        var information = stat()
+        return stat(path + "-wal", &information) == 0 ? Int64(information.st_size) : 0
+    }
+
+    private func oldestPendingAge(_ backend: BackendState, _ now: Int64, _ database: Database) throws(SpoolError)
+        -> Double
+    {
+        guard let oldest = backend.owedInOrder(upTo: ledger.end).first else { return 0 }
+        var received: Int64?
+        try checked { () throws(SQLiteError) in
+            try eachRow(from: oldest.start.place, database) { row in
+                guard row.positions.upperBound > oldest.start.position else { return true }
+                received = row.receivedAt
+                return false
+            }
+        }
+        return received.map { Double(max(0, now - $0)) / 1_000_000_000 } ?? 0
+    }
+}
+
+extension BackendState {
+    fileprivate func ledger(upTo end: Int64) -> BackendLedger {
+        var ledger = BackendLedger()
+        ledger.name = name
+        ledger.type = type
+        ledger.owedPoints = end
+        ledger.pendingPoints = pendingPoints(upTo: end)
+        ledger.deliveredPoints = deliveredPoints
+        ledger.assumedPoints = assumedPoints
+        ledger.deadPoints = deadPoints
+        ledger.lostPoints = lostPoints
+        ledger.excludedPoints = excludedPoints(upTo: end)
+        ledger.isDetached = !isAttached
+        ledger.retry = retry
+        return ledger
+    }
+}

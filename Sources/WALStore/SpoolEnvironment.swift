@@ -1,0 +1,35 @@
+/// What a spool shares with the others of its node, and what it asks of whoever owns it.
+struct SpoolEnvironment: Sendable {
+    /// Runs the actor: all writes and checkpoints of its spools.
+    var writer: ThreadExecutor
+    /// Reads and decodes stored blocks.
+    var reader: ThreadExecutor
+    var cache: BlockCache
+    var time: TimeSource
+    var events: EventSink
+    /// Called on the writer before sequences at or beyond the last answer are used: makes sure, outside the file, that
+    /// they are never given again, and returns the first sequence that is not reserved (`storage.md` 8).
+    var reserveSequences: @Sendable (Int64) throws(SpoolError) -> Int64
+    /// Called after a commit that gave the backends something to do.
+    var onWork: @Sendable () -> Void
+    /// Called on the writer when the spool cannot go on after an I/O error: it is to be closed and set aside.
+    var onBroken: @Sendable (SpoolError) -> Void
+    /// What may wait for a commit, in bytes of decoded requests.
+    var maximumQueuedBytes = 64 << 20
+
+    init(
+        writer: ThreadExecutor, reader: ThreadExecutor, cache: BlockCache, time: TimeSource = .system,
+        events: @escaping EventSink = { _ in }, onWork: @escaping @Sendable () -> Void = {},
+        onBroken: @escaping @Sendable (SpoolError) -> Void = { _ in },
+        reserveSequences: @escaping @Sendable (Int64) throws(SpoolError) -> Int64 = { _ throws(SpoolError) in .max }
+    ) {
+        self.writer = writer
+        self.reader = reader
+        self.cache = cache
+        self.time = time
+        self.events = events
+        self.onWork = onWork
+        self.onBroken = onBroken
+        self.reserveSequences = reserveSequences
+    }
+}

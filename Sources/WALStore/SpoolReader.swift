@@ -1,0 +1,44 @@
+import Metrics
+
+/// Reads stored blocks through a connection that never writes and never checkpoints, on a reader's thread, so that a
+/// backlog is decoded beside the commits. Each read is one short transaction.
+actor SpoolReader {
+    private let path: String
+    private let executor: ThreadExecutor
+    private var select: Statement?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(path: String, executor: ThreadExecutor) {
+        self.path = path
+        self.executor = executor
+    }
+
+    /// The decoded block of a row.
+    ///
+    /// - Throws: `.unreadable` when the row is gone or its block is damaged.
+    func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock {
+        let found: Result<DecodedBlock, SpoolError>?
+        do throws(SQLiteError) {
+            found = try statement().first(.integer(sequence)) { row in
+                row.withBlob(0) { bytes in Result { () throws(SpoolError) in try Block.decode(bytes) } }
+            }
+        } catch {
+            throw error.asSpoolError
+        }
+        guard let found else { throw SpoolError(.unreadable, "a row that is owed is not stored") }
+        return try found.get()
+    }
+
+    /// Closes the connection; the next read opens another.
+    func close() { select = nil }
+
+    private func statement() throws(SQLiteError) -> Statement {
+        if let select { return select }
+        let connection = try Connection(path: path, access: .readOnly)
+        try connection.execute("PRAGMA cache_size = -64")
+        let select = try Statement("SELECT block FROM batches WHERE sequence = ?1", on: connection)
+        self.select = select
+        return select
+    }
+}

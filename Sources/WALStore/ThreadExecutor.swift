@@ -1,0 +1,83 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A serial executor on one thread of its own: SQLite blocks, so its callers stay off the shared pool.
+///
+/// `@unchecked Sendable`: all state is in the mutex or atomic; the semaphore may be used from any thread.
+public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+    private enum Work: Sendable {
+        case job(UnownedJob)
+        case closure(@Sendable () -> Void)
+    }
+    private struct Queue {
+        var waiting: [Work] = []
+        var isStopped = false
+    }
+
+    private let queue = Mutex(Queue())
+    private let signal: UnsafeMutablePointer<sem_t>
+    private let thread = Atomic<UInt>(0)
+
+    public init() {
+        signal = .allocate(capacity: 1)
+        sem_init(signal, 0, 0)
+        let retained = Unmanaged.passRetained(self)
+        var handle = pthread_t()
+        let code = pthread_create(
+            &handle, nil,
+            { context in
+                if let context { Unmanaged<ThreadExecutor>.fromOpaque(context).takeRetainedValue().loop() }
+                return nil
+            }, retained.toOpaque())
+        precondition(code == 0, "a thread for the spools cannot be started")
+        pthread_detach(handle)
+    }
+
+    deinit {
+        sem_destroy(signal)
+        signal.deallocate()
+    }
+
+    public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
+
+    /// Runs `closure` on the thread, after what is queued.
+    public func submit(_ closure: @escaping @Sendable () -> Void) { add(.closure(closure)) }
+
+    /// Ends the thread when what is queued has run.
+    public func stop() {
+        queue.withLock { $0.isStopped = true }
+        sem_post(signal)
+    }
+
+    private func add(_ work: Work) {
+        queue.withLock { $0.waiting.append(work) }
+        sem_post(signal)
+    }
+
+    /// Lets a closure from `submit` use `assumeIsolated`.
+    public func checkIsolated() {
+        precondition(thread.load(ordering: .acquiring) == pthread_self(), "not on the spool's thread")
+    }
+
+    private func loop() {
+        thread.store(pthread_self(), ordering: .releasing)
+        while true {
+            sem_wait(signal)
+            let (work, isStopped) = queue.withLock { queue in
+                let work = queue.waiting
+                queue.waiting.removeAll(keepingCapacity: true)
+                return (work, queue.isStopped)
+            }
+            for item in work {
+                switch item {
+                case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
+                case .closure(let closure): closure()
+                }
+            }
+            if isStopped, work.isEmpty { return }
+        }
+    }
+}
