@@ -2,7 +2,7 @@ extension Batch {
     /// Appends the points of `other` after our own, in their order: how one commit makes one block of many requests.
     ///
     /// - Parameter range: which ordinals of `other`; its exemplars travel with their points, and exemplars without a
-    ///   point and metadata travel when `range` is all of it.
+    ///   point and metadata travel with the first point: of the pieces of a batch exactly one has them.
     /// - Returns: the ordinals the points have here.
     @discardableResult
     public mutating func merge(_ other: Batch, _ range: Range<Int>? = nil) -> Range<Int> {
@@ -19,7 +19,7 @@ extension Batch {
             for ordinal in range { mergePoint(ordinal, of: other, &seriesMap, isFirst: ordinal == range.lowerBound) }
         }
         mergeExemplars(of: other, range, &seriesMap, shift: first - range.lowerBound)
-        if range.count == other.points.count { metadata.append(contentsOf: other.metadata) }
+        if range.lowerBound == 0 { metadata.append(contentsOf: other.metadata) }
         return first..<points.count
     }
 
@@ -79,13 +79,13 @@ extension Batch {
     }
 
     private mutating func mergeExemplars(of other: Batch, _ range: Range<Int>, _ map: inout SeriesMap, shift: Int) {
-        let whole = range.count == other.points.count
+        let isFirst = range.lowerBound == 0
         for exemplar in other.exemplars {
             var exemplar = exemplar
             if let ordinal = exemplar.ordinal {
                 guard range.contains(Int(ordinal)) else { continue }
                 exemplar.ordinal = UInt32(Int(ordinal) + shift)
-            } else if !whole {
+            } else if !isFirst {
                 continue
             }
             exemplar.series = mapped(exemplar.series, of: other, &map)

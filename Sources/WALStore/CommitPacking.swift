@@ -17,6 +17,13 @@ struct PackedRow: Sendable {
     var lastTime: Int64 = 0
 }
 
+extension OriginRun {
+    /// What the points of a row that no repack has touched say of their places.
+    static func fresh(_ sequence: Int64, points: Int) -> [OriginRun] {
+        points == 0 ? [] : [OriginRun(sequence: sequence, firstOrdinal: 0, count: points)]
+    }
+}
+
 extension Spool {
     /// Merges a group's requests into as few rows as the limits allow (`storage.md` 22): requests in arrival order, a
     /// large one over several rows.
@@ -26,7 +33,7 @@ extension Spool {
         for slices in Packing.rows(of: appends) {
             try encode(slices, appends, &sequence, into: &rows)
         }
-        if sequence > reservedBefore { reservedBefore = try environment.reserveSequences(sequence) }
+        if sequence > reservedBefore { reservedBefore = try environment.reserveSequences(sequence - 1) }
         return rows
     }
 
@@ -36,7 +43,7 @@ extension Spool {
         into rows: inout [PackedRow]
     ) throws(SpoolError) {
         let batch = Packing.merge(slices, appends)
-        let origins = [OriginRun(sequence: sequence, firstOrdinal: 0, count: batch.points.count)]
+        let origins = OriginRun.fresh(sequence, points: batch.points.count)
         let block = Block.encode(batch, origins: origins, workspace: workspace)
         if block.count > Block.maximumStoredBytes {
             guard let (left, right) = Packing.halves(slices) else {

@@ -79,7 +79,7 @@ extension Spool {
         }
         guard isNear else { return }
         for row in rows {
-            let origins = [OriginRun(sequence: row.sequence, firstOrdinal: 0, count: row.batch.points.count)]
+            let origins = OriginRun.fresh(row.sequence, points: row.batch.points.count)
             environment.cache.insert(
                 DecodedBlock(batch: row.batch, origins: origins), cacheID, row.sequence)
         }

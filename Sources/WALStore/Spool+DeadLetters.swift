@@ -23,7 +23,9 @@ extension Spool {
     ) throws(SpoolError) {
         var point = Batch()
         point.merge(batch, ordinal..<ordinal + 1)
+        // What travels with no point in particular stays with the rest of the batch.
         point.metadata = []
+        point.exemplars.removeAll { $0.ordinal == nil }
         let origin = OriginRun(sequence: place.sequence, firstOrdinal: place.ordinal, count: 1)
         let block = Block.encode(point, origins: [origin], workspace: workspace)
         try checked { () throws(SQLiteError) in

@@ -1,0 +1,106 @@
+import Metrics
+import Synchronization
+import TestSupport
+
+@testable import WALStore
+
+/// A spool in a folder of its own, on threads of its own, with clocks that a test moves.
+final class SpoolFixture: Sendable {
+    static let start: Int64 = 1_800_000_000_000_000_000
+
+    let folder: TemporaryFolder
+    let writer = ThreadExecutor()
+    let reader = ThreadExecutor()
+    let cache: BlockCache
+    let now = Mutex(SpoolFixture.start)
+    let events = Mutex<[Event]>([])
+
+    init(cacheBytes: Int = 1 << 20) throws {
+        folder = try TemporaryFolder()
+        cache = BlockCache(maximumBytes: cacheBytes, maximumSpoolBytes: cacheBytes)
+    }
+
+    deinit {
+        writer.stop()
+        reader.stop()
+    }
+
+    var path: String { folder.path + "/spool.db" }
+
+    var environment: SpoolEnvironment {
+        let read: @Sendable () -> Int64 = { [weak self] in self?.now.withLock { $0 } ?? 0 }
+        let time = TimeSource(wall: read, boot: read, bootID: { "boot" })
+        return SpoolEnvironment(
+            writer: writer, reader: reader, cache: cache, time: time,
+            events: { [weak self] event in self?.events.withLock { $0.append(event) } })
+    }
+
+    func configuration(_ backends: [String] = ["a"], tenant: String = "acme") -> SpoolConfiguration {
+        SpoolConfiguration(tenant: tenant, backends: backends.map { BackendRegistration(name: $0, type: "archive") })
+    }
+
+    func open(_ backends: [String] = ["a"]) async throws -> Spool {
+        try await Spool.open(path: path, configuration(backends), environment)
+    }
+
+    func advance(seconds: Int64) { now.withLock { $0 += seconds * 1_000_000_000 } }
+}
+
+/// Requests and batches, made short.
+enum Make {
+    static func request(_ batch: Batch, id: String = "request") -> AppendRequest {
+        var decoded = DecodedRequest()
+        decoded.batch = batch
+        return AppendRequest(decoded: decoded, source: "json", peer: "127.0.0.1", requestID: id, bodyBytes: 100)
+    }
+
+    /// Points whose values are `values`, so that each is known again.
+    static func batch(_ values: Range<Int>, labels: String = "m") -> Batch {
+        var batch = Batch()
+        var builder = LabelBuilder()
+        builder.add("__name__", labels)
+        do { try builder.finish() } catch { preconditionFailure("these labels are valid: \(error)") }
+        let id = builder.canonical.withUnsafeBytes { batch.series.intern($0) }
+        for value in values {
+            batch.points.appendFloat64(
+                series: id, time: SpoolFixture.start + Int64(value) * 1_000_000, bits: UInt64(value))
+        }
+        return batch
+    }
+
+    static func settlement(_ parts: [Settlement.Part]) -> Settlement {
+        Settlement(parts: parts, attempts: 1, status: 200, firstAttemptAt: SpoolFixture.start)
+    }
+
+    /// Every piece of a lease with one fate.
+    static func all(_ lease: Lease, _ fate: Fate) -> Settlement {
+        settlement(
+            lease.pieces.indices.map {
+                Settlement.Part(LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals), fate)
+            })
+    }
+}
+
+extension Lease {
+    /// The values of its points, in order.
+    var values: [Int] { pieces.flatMap { piece in piece.ordinals.map { Int(piece.batch.points.bits[$0]) } } }
+}
+
+extension Spool {
+    func books(_ backend: String) throws -> BackendLedger {
+        let found = try status().backends.first { $0.name == backend }
+        guard let found else { throw SpoolError(.misuse, "no such backend") }
+        return found
+    }
+
+    /// Ends like a killed process: nothing is written any more.
+    func abandon() async {
+        await reader.close()
+        database?.connection.close()
+        database = nil
+    }
+
+    var rowCount: Int64 {
+        get throws { try openDatabase().connection.integer("SELECT count(*) FROM batches") ?? 0 }
+    }
+}
