@@ -100,6 +100,9 @@ extension Spool {
         database = nil
     }
 
+    /// Requests that wait for a commit.
+    nonisolated var queued: Int { queue.withLock { $0.appends.count } }
+
     var rowCount: Int64 {
         get throws { try openDatabase().connection.integer("SELECT count(*) FROM batches") ?? 0 }
     }

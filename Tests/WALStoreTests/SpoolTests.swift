@@ -1,5 +1,4 @@
 import Metrics
-import Synchronization
 import TestSupport
 import Testing
 
@@ -35,7 +34,7 @@ struct SpoolTests {
             for index in 0..<16 {
                 group.addTask { try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10))) }
             }
-            while spool.queue.withLock({ $0.appends.count }) < 16 { await Task.yield() }
+            while spool.queued < 16 { await Task.yield() }
             gate.open()
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -165,7 +164,7 @@ struct SpoolTests {
         fixture.writer.submit { gate.wait() }
         let big = Task { [huge] in try await spool.append(Make.request(huge)) }
         let small = Task { try await spool.append(Make.request(Make.batch(0..<4))) }
-        while spool.queue.withLock({ $0.appends.count }) < 2 { await Task.yield() }
+        while spool.queued < 2 { await Task.yield() }
         gate.open()
         let failure = await #expect(throws: SpoolError.self) { try await big.value }
         #expect(failure?.code == .tooLarge)

@@ -1,0 +1,250 @@
+import Metrics
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+/// Random work on a spool beside a plain array that does the same.
+struct SpoolModelTests {
+    @Test(arguments: 0..<6) func `the ledger agrees with a plain array, whatever happens`(_ run: Int) async throws {
+        var random = SeededGenerator.fresh()
+        var model = try await SpoolModel(random.next())
+        do {
+            for _ in 0..<220 { try await model.step() }
+            try await model.drain()
+            await model.spool.close()
+        } catch {
+            Issue.record("seed \(random.seed) run \(run): \(error)")
+        }
+    }
+}
+
+/// What a backend's every point has come to.
+private enum Standing: Equatable { case pending, delivered, assumed, dead, lost, excluded }
+
+private struct SpoolModel {
+    struct Failure: Error, CustomStringConvertible { var description: String }
+
+    let fixture: SpoolFixture
+    var spool: Spool
+    var random: SeededGenerator
+    /// The value of each accepted point is its position.
+    var accepted = 0
+    var standings: [String: [Standing]] = ["a": []]
+    var attached: Set<String> = ["a"]
+    var leases: [Lease] = []
+    /// By lease: positions not settled yet.
+    var open: [UInt64: Set<Int>] = [:]
+
+    init(_ seed: UInt64) async throws {
+        random = SeededGenerator(seed: seed)
+        fixture = try SpoolFixture(cacheBytes: seed % 2 == 0 ? 0 : 1 << 20)
+        spool = try await fixture.open()
+    }
+
+    mutating func step() async throws {
+        fixture.advance(seconds: 1)
+        switch random.next() % 100 {
+        case 0..<35: try await append()
+        case 35..<60: try await lease()
+        case 60..<85: try await settle()
+        case 85..<90: await release()
+        case 90..<93: try await reopen(cleanly: true)
+        case 93..<96: try await reopen(cleanly: false)
+        case 96..<98: try await reconfigure()
+        default: try await lose()
+        }
+        try await check()
+    }
+
+    // MARK: Steps
+
+    private mutating func append() async throws {
+        var waiting: [Task<AppendReceipt, any Error>] = []
+        let requests = Int(random.next() % 3) + 1
+        let gate = Gate()
+        fixture.writer.submit { gate.wait() }
+        for _ in 0..<requests {
+            let count = Int(random.next() % 40)
+            let batch = Make.batch(accepted..<accepted + count, labels: "m\(random.next() % 3)")
+            let spool = spool
+            let queued = spool.queued
+            waiting.append(Task { try await spool.append(Make.request(batch)) })
+            while spool.queued == queued { await Task.yield() }
+            accepted += count
+            for name in standings.keys {
+                let standing: Standing = attached.contains(name) ? .pending : .excluded
+                standings[name]?.append(contentsOf: Array(repeating: standing, count: count))
+            }
+        }
+        gate.open()
+        for task in waiting { _ = try await task.value }
+    }
+
+    private mutating func lease() async throws {
+        guard let name = standings.keys.sorted().randomElement(using: &random) else { return }
+        let limit = Int(random.next() % 60) + 1
+        let taken = leases.filter { $0.backend == name }.reduce(into: Set<Int>()) { $0.formUnion(open[$1.id] ?? []) }
+        let free = (standings[name] ?? []).indices.filter { standings[name]?[$0] == .pending && !taken.contains($0) }
+        guard let lease = try await spool.lease(backend: name, limit: LeaseLimit(points: limit)) else {
+            guard free.isEmpty else { throw Failure(description: "\(free.count) points of \(name) are not leased") }
+            return
+        }
+        guard !lease.values.isEmpty, lease.values == Array(free.prefix(lease.values.count)), lease.points <= limit
+        else {
+            throw Failure(description: "leased \(lease.values), free \(free.prefix(limit))")
+        }
+        leases.append(lease)
+        open[lease.id] = Set(lease.values)
+    }
+
+    private mutating func settle() async throws {
+        guard let index = leases.indices.randomElement(using: &random) else { return }
+        let lease = leases[index]
+        var parts: [Settlement.Part] = []
+        for piece in lease.pieces.indices {
+            var at = lease.pieces[piece].ordinals.lowerBound
+            while at < lease.pieces[piece].ordinals.upperBound {
+                let end = min(lease.pieces[piece].ordinals.upperBound, at + Int(random.next() % 20) + 1)
+                let values = (at..<end).map { Int(lease.pieces[piece].batch.points.bits[$0]) }
+                if random.next() % 3 != 0, Set(values).isSubset(of: open[lease.id] ?? []) {
+                    let (fate, standing) = randomFate()
+                    parts.append(.init(LeasedRun(piece: piece, ordinals: at..<end), fate))
+                    for value in values { standings[lease.backend]?[value] = standing }
+                    open[lease.id]?.subtract(values)
+                }
+                at = end
+            }
+        }
+        parts.shuffle(using: &random)
+        try await spool.settle(lease, Make.settlement(parts))
+        if open[lease.id]?.isEmpty == true { leases.remove(at: index) }
+    }
+
+    private mutating func randomFate() -> (Fate, Standing) {
+        switch random.next() % 10 {
+        case 0: (.dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400)), .dead)
+        case 1: (.assumed, .assumed)
+        case 2: (.excluded(reason: "kind"), .excluded)
+        case 3: (.released, .pending)
+        default: (.delivered, .delivered)
+        }
+    }
+
+    private mutating func release() async {
+        guard let index = leases.indices.randomElement(using: &random) else { return }
+        let lease = leases.remove(at: index)
+        open[lease.id] = nil
+        await spool.release(lease, maybeHaveArrived: random.next() % 2 == 0)
+    }
+
+    private mutating func reopen(cleanly: Bool) async throws {
+        if cleanly { await spool.close() } else { await spool.abandon() }
+        leases = []
+        open = [:]
+        spool = try await fixture.open(attached.sorted())
+    }
+
+    /// Adds a backend, takes one away, or brings one back.
+    private mutating func reconfigure() async throws {
+        let name = ["a", "b", "c"][Int(random.next() % 3)]
+        if attached.contains(name) {
+            if attached.count > 1 { attached.remove(name) }
+        } else {
+            attached.insert(name)
+            if standings[name] == nil { standings[name] = Array(repeating: .excluded, count: accepted) }
+        }
+        try await spool.configure(fixture.configuration(attached.sorted()))
+    }
+
+    /// The oldest rows go, as a budget would have it.
+    private mutating func lose() async throws {
+        let lost = try await spool.loseOldest(Int(random.next() % 3) + 1)
+        for positions in lost {
+            for name in standings.keys {
+                for position in positions where standings[name]?[Int(position)] == .pending {
+                    standings[name]?[Int(position)] = .lost
+                }
+            }
+        }
+    }
+
+    /// Delivers whatever is left.
+    mutating func drain() async throws {
+        for lease in leases { await spool.release(lease) }
+        leases = []
+        open = [:]
+        for name in standings.keys.sorted() {
+            while let lease = try await spool.lease(backend: name, limit: LeaseLimit(points: 500)) {
+                try await spool.settle(lease, Make.all(lease, .delivered))
+                for value in lease.values { standings[name]?[value] = .delivered }
+            }
+            guard try await spool.books(name).pendingPoints == 0 else { throw Failure(description: "left over") }
+        }
+        try await check()
+    }
+
+    // MARK: Checking
+
+    private func check() async throws {
+        for (name, points) in standings {
+            let books = try await spool.books(name)
+            func count(_ standing: Standing) -> Int64 { Int64(points.filter { $0 == standing }.count) }
+            guard books.balances, books.owedPoints == accepted else {
+                throw Failure(description: "\(name) does not balance: \(books)")
+            }
+            let found = [
+                books.pendingPoints, books.deliveredPoints, books.assumedPoints, books.deadPoints, books.lostPoints,
+                books.excludedPoints,
+            ]
+            let expected = [
+                count(.pending), count(.delivered), count(.assumed), count(.dead), count(.lost), count(.excluded),
+            ]
+            guard found == expected else { throw Failure(description: "\(name): \(found), expected \(expected)") }
+        }
+        try await spool.checkStoredLedger()
+    }
+}
+
+extension Spool {
+    /// Loses what is owed of the oldest rows that are owed at all; their positions.
+    fileprivate func loseOldest(_ count: Int) throws -> [Range<Int64>] {
+        let database = try openDatabase()
+        var rows: [StoredRow] = []
+        try eachRow(from: Place(1, 0), database) { row in
+            if ledger.backends.contains(where: { !$0.owed(in: row.span, upTo: ledger.end).isEmpty }) {
+                rows.append(row)
+            }
+            return rows.count < count
+        }
+        return try transact { (database) throws(SpoolError) in try lose(rows, .quota, database).map(\.positions) }
+    }
+
+    /// What the rows say is what memory says.
+    fileprivate func checkStoredLedger() throws {
+        struct Differs: Error { var what: String }
+        let connection = try openDatabase().connection
+        for backend in ledger.backends {
+            let stored =
+                try connection.integer(
+                    "SELECT total(end_position - first_position) FROM ranges WHERE backend_id = \(backend.id)") ?? 0
+            let held = backend.ranges.reduce(0) { $0 + $1.end.position - $1.start.position }
+            guard stored == held else {
+                throw Differs(what: "ranges of \(backend.name): \(stored) stored, \(held) held")
+            }
+            let dead = try connection.integer("SELECT count(*) FROM dead_letters WHERE backend_id = \(backend.id)") ?? 0
+            guard dead == backend.deadPoints else { throw Differs(what: "dead letters of \(backend.name)") }
+            let settled =
+                try connection.integer(
+                    "SELECT total(points) FROM deliveries WHERE backend_id = \(backend.id) AND outcome <> 'excluded'")
+                ?? 0
+            guard settled == backend.deliveredPoints + backend.assumedPoints else {
+                throw Differs(what: "deliveries of \(backend.name): \(settled)")
+            }
+            let lost =
+                try connection.integer(
+                    "SELECT total(points) FROM losses WHERE backend_id = \(backend.id)") ?? 0
+            guard lost == backend.lostPoints else { throw Differs(what: "losses of \(backend.name): \(lost)") }
+        }
+    }
+}
