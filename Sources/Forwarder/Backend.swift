@@ -61,6 +61,10 @@ public protocol Backend: Sendable {
     static var type: String { get }
     /// Reads its own keys; what it does not ask for is an unknown key.
     init(name: String, settings: Settings) throws(SettingsError)
+    /// As `init`, for a backend that needs something of the node (`BackendEnvironment.swift` has the default).
+    static func make(
+        name: String, settings: Settings, environment: BackendEnvironment
+    ) throws(SettingsError) -> any Backend
     var traits: BackendTraits { get }
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
     func encode(_ chunk: Chunk, into request: inout EncodedRequest)

@@ -1,0 +1,27 @@
+import WALStore
+
+/// What a backend may use of the node it runs in.
+public struct BackendEnvironment: Sendable {
+    /// Where files go that the config gives no path for.
+    public var dataDirectory: String
+    public var time: TimeSource
+    /// Hears what an operator should see.
+    public var events: EventSink
+
+    public init(
+        dataDirectory: String = "holdfast-data", time: TimeSource = .system, events: @escaping EventSink = { _ in }
+    ) {
+        self.dataDirectory = dataDirectory
+        self.time = time
+        self.events = events
+    }
+}
+
+extension Backend {
+    /// Most backends need nothing of the node.
+    public static func make(
+        name: String, settings: Settings, environment: BackendEnvironment
+    ) throws(SettingsError) -> any Backend {
+        try Self(name: name, settings: settings)
+    }
+}

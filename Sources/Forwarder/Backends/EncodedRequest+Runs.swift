@@ -1,0 +1,24 @@
+import Metrics
+import WALStore
+
+extension EncodedRequest {
+    /// Makes it empty; the body keeps its memory.
+    mutating func reset() {
+        body.removeAll(keepingCapacity: true)
+        rawBytes = 0
+        points = 0
+        items.removeAll(keepingCapacity: true)
+        excluded.removeAll(keepingCapacity: true)
+    }
+
+    /// Notes a point of `piece` that is in no body; neighbours with one reason are one run.
+    mutating func exclude(piece: Int, ordinal: Int, reason: String) {
+        if let last = excluded.last, last.reason == reason, last.run.piece == piece,
+            last.run.ordinals.upperBound == ordinal
+        {
+            excluded[excluded.count - 1].run.ordinals = last.run.ordinals.lowerBound..<ordinal + 1
+        } else {
+            excluded.append((LeasedRun(piece: piece, ordinals: ordinal..<ordinal + 1), reason))
+        }
+    }
+}

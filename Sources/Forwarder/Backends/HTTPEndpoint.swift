@@ -1,0 +1,168 @@
+/// Where an HTTP backend is and how it is spoken to: the keys that all of them share.
+///
+/// `url`, `headers`, `basic_auth: { username, password }`, `bearer_token`, `tls: { ca_file, cert_file, key_file,
+/// server_name, insecure_skip_verify, min_version }`, `timeout`, `connect_timeout`, `proxy`.
+struct HTTPEndpoint: Sendable {
+    enum MinimumTLS: String, CaseIterable {
+        case tls12 = "1.2"
+        case tls13 = "1.3"
+    }
+
+    var url: String
+    var headers: [(name: String, value: String)]
+    var authentication: HTTPRequest.Authentication
+    var tls: TLSOptions
+    var timeout: Duration
+    var connectTimeout: Duration
+    var proxy: String?
+
+    /// - Parameter reserved: headers that the protocol sets, in lower case; the config may not.
+    init(_ settings: Settings, reserved: Set<String>) throws(SettingsError) {
+        url = try Self.address(settings, "url", isRequired: true)
+        headers = try Self.headers(settings, reserved: reserved)
+        authentication = try Self.authentication(settings)
+        tls = try Self.tls(settings)
+        timeout = try Self.positive(settings, "timeout", default: .seconds(30))
+        connectTimeout = try Self.positive(settings, "connect_timeout", default: .seconds(10))
+        proxy = settings.has("proxy") ? try Self.address(settings, "proxy", isRequired: true) : nil
+    }
+
+    /// A POST of `body` to `url` plus `path`, with the config's headers after those of the protocol.
+    func post(
+        _ body: [UInt8], to path: String = "", headers protocolHeaders: [(name: String, value: String)],
+        maximumResponseBytes: Int = 64 << 10
+    ) -> HTTPRequest {
+        HTTPRequest(
+            .post, url + path, headers: protocolHeaders + headers, body: body, timeout: timeout,
+            connectTimeout: connectTimeout, tls: tls, authentication: authentication, proxy: proxy,
+            maximumResponseBytes: maximumResponseBytes)
+    }
+
+    // MARK: Reading
+
+    private static func address(_ settings: Settings, _ key: String, isRequired: Bool) throws(SettingsError) -> String {
+        let text = try settings.required(key)
+        let name = settings.name(of: key)
+        let line = settings.line(of: key)
+        guard text.hasPrefix("http://") || text.hasPrefix("https://") else {
+            throw SettingsError("\(name) must begin with http:// or https://", line: line)
+        }
+        guard text.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else {
+            throw SettingsError("\(name) has a blank or a control character in it", line: line)
+        }
+        let authority = text.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        guard !authority.isEmpty else { throw SettingsError("\(name) names no host", line: line) }
+        guard !authority.contains("@") else {
+            throw SettingsError("\(name) must not carry a user: use basic_auth", line: line)
+        }
+        return text
+    }
+
+    private static func headers(
+        _ settings: Settings, reserved: Set<String>
+    ) throws(SettingsError) -> [(name: String, value: String)] {
+        var all: [(name: String, value: String)] = []
+        for (name, value) in try settings.pairs("headers") {
+            let place = "\(settings.name(of: "headers")).\(name)"
+            let line = settings.line(of: "headers")
+            guard HTTPRequest.isHeader(name: name, value: value) else {
+                throw SettingsError("\(place) is no HTTP header", line: line)
+            }
+            let lower = name.lowercased()
+            if lower == "authorization" {
+                throw SettingsError("\(place): credentials belong in basic_auth or bearer_token", line: line)
+            }
+            guard !reserved.contains(lower), !alwaysReserved.contains(lower) else {
+                throw SettingsError("\(place) is set by the protocol and cannot be changed", line: line)
+            }
+            guard !all.contains(where: { $0.name.lowercased() == lower }) else {
+                throw SettingsError("\(place) is there twice", line: line)
+            }
+            all.append((name, value))
+        }
+        return all
+    }
+
+    /// What frames a message belongs to libcurl. RFC 9110 section 7.6.1, RFC 9112 section 6.
+    private static let alwaysReserved: Set<String> = [
+        "connection", "content-encoding", "content-length", "content-type", "expect", "host", "te", "transfer-encoding",
+        "upgrade", "user-agent",
+    ]
+
+    private static func authentication(_ settings: Settings) throws(SettingsError) -> HTTPRequest.Authentication {
+        let token = try settings.secret("bearer_token")
+        guard let basic = try settings.section("basic_auth") else {
+            guard let token else { return .none }
+            return .bearer(try usable(token, settings, "bearer_token"))
+        }
+        guard token == nil else {
+            throw SettingsError(
+                "\(settings.path): basic_auth and bearer_token exclude each other",
+                line: settings.line(of: "bearer_token"))
+        }
+        let user = try basic.required("username")
+        guard !user.contains(":"), HTTPRequest.isHeader(name: "x", value: user) else {
+            // RFC 7617 section 2.
+            throw SettingsError(
+                "\(basic.name(of: "username")) must not hold a colon or a control character",
+                line: basic.line(of: "username"))
+        }
+        guard let password = try basic.secret("password") else {
+            throw SettingsError("\(basic.name(of: "password")) is missing", line: basic.line)
+        }
+        return .basic(user: user, password: password)
+    }
+
+    /// A secret that a header can carry: not empty, no control characters.
+    static func usable(_ secret: Secret, _ settings: Settings, _ key: String) throws(SettingsError) -> Secret {
+        guard !secret.reveal.isEmpty, HTTPRequest.isHeader(name: "x", value: secret.reveal) else {
+            throw SettingsError(
+                "\(settings.name(of: key)) is empty, or has a control character in it", line: settings.line(of: key))
+        }
+        return secret
+    }
+
+    private static func tls(_ settings: Settings) throws(SettingsError) -> TLSOptions {
+        guard let section = try settings.section("tls") else { return TLSOptions() }
+        var options = TLSOptions()
+        options.caFile = try section.string("ca_file")
+        options.certFile = try section.string("cert_file")
+        options.keyFile = try section.string("key_file")
+        options.serverName = try section.string("server_name")
+        options.insecureSkipVerify = try section.bool("insecure_skip_verify", default: false)
+        options.minimumVersion = try section.choice("min_version", default: MinimumTLS.tls12) == .tls12 ? .v1_2 : .v1_3
+        if (options.certFile == nil) != (options.keyFile == nil) {
+            throw SettingsError("\(section.path): cert_file and key_file go together", line: section.line)
+        }
+        return options
+    }
+
+    private static func positive(
+        _ settings: Settings, _ key: String, default fallback: Duration
+    ) throws(SettingsError) -> Duration {
+        let value = try settings.duration(key) ?? fallback
+        guard value > .zero, value <= .seconds(3600) else {
+            throw SettingsError(
+                "\(settings.name(of: key)) must be above 0 and at most 1h", line: settings.line(of: key))
+        }
+        return value
+    }
+}
+
+extension BackendTraits {
+    /// These, with what the config says: `max_points`, `max_body_size`, `concurrency` where order allows it.
+    func overridden(by settings: Settings) throws(SettingsError) -> BackendTraits {
+        var traits = self
+        traits.maximumPoints = try settings.int("max_points", default: maximumPoints, in: 1...1_000_000)
+        if let size = try settings.size("max_body_size") {
+            guard (1 << 10...1 << 30).contains(size) else {
+                throw SettingsError(
+                    "\(settings.name(of: "max_body_size")) must lie between 1KiB and 1GiB",
+                    line: settings.line(of: "max_body_size"))
+            }
+            traits.maximumBodyBytes = size
+        }
+        if !keepsOrder { traits.concurrency = try settings.int("concurrency", default: concurrency, in: 1...64) }
+        return traits
+    }
+}

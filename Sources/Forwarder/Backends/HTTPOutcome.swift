@@ -1,0 +1,76 @@
+import Metrics
+import WALStore
+
+/// What HTTP itself says about an answer (RFC 9110 section 15), for statuses that a backend's sheet has no rule for.
+enum HTTPOutcome {
+    /// - Parameter now: wall clock, nanoseconds since the epoch: a Retry-After may be a date.
+    static func of(_ response: HTTPResponse, now: Int64) -> DeliveryOutcome {
+        switch response.status {
+        case 200...299: .delivered
+        case 300...399: .hold(reason: "HTTP \(response.status): redirected\(target(of: response)); set the url to it")
+        case 401, 403, 407: .hold(reason: "HTTP \(response.status): credentials refused\(said(response))")
+        case 402: .hold(reason: "HTTP 402: the account does not allow it\(said(response))")
+        case 404, 405, 410: .hold(reason: "HTTP \(response.status): nothing takes writes at this url\(said(response))")
+        case 406, 415: .hold(reason: "HTTP \(response.status): this format is not taken there\(said(response))")
+        case 408, 425, 429: retry(response, now: now)
+        case 413: .tooLarge(limitBytes: nil)
+        case 400...499: refused(response)
+        default: retry(response, now: now)
+        }
+    }
+
+    static func of(_ failure: TransportFailure) -> DeliveryOutcome { .retry(after: nil, reason: failure.reason) }
+
+    static func retry(_ response: HTTPResponse, now: Int64) -> DeliveryOutcome {
+        let after = response.headers["retry-after"].flatMap { RetryAfter.parse($0, now: now) }
+        return .retry(after: after, reason: "HTTP \(response.status)\(said(response))")
+    }
+
+    static func refused(_ response: HTTPResponse, meansAlreadyThere: Bool = false) -> DeliveryOutcome {
+        let reason = DeadLetterReason(code: "refused", excerpt: Excerpt.of(response.body), status: response.status)
+        return .refused(reason, meansAlreadyThere: meansAlreadyThere)
+    }
+
+    /// The answer's own words, to put behind ours.
+    static func said(_ response: HTTPResponse) -> String {
+        let text = Excerpt.of(response.body, bytes: 256)
+        return text.isEmpty ? "" : ": \(text)"
+    }
+
+    private static func target(of response: HTTPResponse) -> String {
+        guard let location = response.headers["location"] else { return "" }
+        // A login or a query there is nobody's business.
+        let plain = location.prefix { $0 != "?" && $0 != "#" }
+        guard !plain.contains("@") else { return "" }
+        return " to " + Excerpt.of(Array(plain.utf8), bytes: 256)
+    }
+}
+
+/// The beginning of what a backend said, fit for a log and a dead letter.
+enum Excerpt {
+    /// - Returns: at most `bytes` bytes of UTF-8, control characters and broken pieces made blank, ends trimmed.
+    static func of(_ body: some Collection<UInt8>, bytes: Int = DeadLetterReason.excerptBytes) -> String {
+        var kept: [UInt8] = []
+        var isBlank = true
+        for byte in body.prefix(bytes) {
+            if byte <= 32 || byte == 127 {
+                if !isBlank { kept.append(32) }
+                isBlank = true
+            } else {
+                kept.append(byte)
+                isBlank = false
+            }
+        }
+        if isBlank { _ = kept.popLast() }
+        var text = String(decoding: kept, as: UTF8.self)
+        // A character cut in two became U+FFFD, which may be longer than what it stands for.
+        while text.utf8.count > bytes { text.removeLast() }
+        return text
+    }
+
+    /// Whether `body` holds one of `phrases`, which are in lower case.
+    static func holds(_ body: [UInt8], _ phrases: [String]) -> Bool {
+        let text = String(decoding: body.prefix(16 << 10), as: UTF8.self).lowercased()
+        return phrases.contains { text.contains($0) }
+    }
+}

@@ -1,0 +1,143 @@
+import Metrics
+import WALStore
+
+/// InfluxDB's write endpoints, and who copies them: 1.x (`/write`) and 2.x (`/api/v2/write`), by `version`.
+///
+/// Own keys: `version: 1 | 2`; for 1 `database`, `retention_policy` and `basic_auth`; for 2 `org`, `bucket`, `token`;
+/// `database`, `org` and `bucket` may hold `{tenant}`; `gzip`. The rest as in `HTTPEndpoint`.
+/// <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>,
+/// <https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite>
+public struct InfluxDB: Backend {
+    public static let type = "influxdb"
+    public let traits: BackendTraits
+
+    enum Version: String, CaseIterable {
+        case v1 = "1"
+        case v2 = "2"
+    }
+
+    private let endpoint: HTTPEndpoint
+    private let version: Version
+    /// Query parameters that say where points go.
+    private let target: [(name: String, value: TenantTemplate)]
+    private let token: Secret?
+    private let isCompressed: Bool
+    private let scratch = ScratchPool { Scratch() }
+
+    private struct Scratch: Sendable {
+        var record = LineProtocolEncoder.Record()
+        var plain: [UInt8] = []
+    }
+
+    public init(name: String, settings: Settings) throws(SettingsError) {
+        endpoint = try HTTPEndpoint(settings, reserved: [])
+        guard !endpoint.url.contains("?") else {
+            throw SettingsError(
+                "\(settings.name(of: "url")) must be the server's address without a query",
+                line: settings.line(of: "url"))
+        }
+        version = try settings.choice("version", default: .v1)
+        isCompressed = try settings.bool("gzip", default: true)
+        switch version {
+        case .v1:
+            target = try Self.target(settings, required: ["database": "db"], optional: ["retention_policy": "rp"])
+            token = nil
+        case .v2:
+            target = try Self.target(settings, required: ["bucket": "bucket"], optional: ["org": "org"])
+            let secret = try settings.secret("token")
+            token = if let secret { try HTTPEndpoint.usable(secret, settings, "token") } else { nil }
+        }
+        if token != nil, endpoint.authentication != .none {
+            throw SettingsError(
+                "\(settings.path): token excludes basic_auth and bearer_token", line: settings.line(of: "token"))
+        }
+        // A point written twice is one point, and order means nothing: two requests may be under way.
+        traits = try BackendTraits(
+            keepsOrder: false, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: 2, timeout: endpoint.timeout
+        ).overridden(by: settings)
+    }
+
+    /// - Parameters: keys of the config, and the query parameter each becomes.
+    private static func target(
+        _ settings: Settings, required: KeyValuePairs<String, String>, optional: KeyValuePairs<String, String>
+    ) throws(SettingsError) -> [(name: String, value: TenantTemplate)] {
+        var all: [(name: String, value: TenantTemplate)] = []
+        for (key, parameter) in required {
+            _ = try settings.required(key)
+            if let value = try TenantTemplate(settings, key) { all.append((parameter, value)) }
+        }
+        for (key, parameter) in optional {
+            if let value = try TenantTemplate(settings, key), !value.text.isEmpty { all.append((parameter, value)) }
+        }
+        return all
+    }
+
+    // MARK: Out
+
+    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        request.reset()
+        // 1.x has no unsigned integers.
+        let encoder = LineProtocolEncoder(writesUnsigned: version == .v2)
+        scratch.withScratch { scratch in
+            scratch.plain.removeAll(keepingCapacity: true)
+            for run in chunk.runs {
+                scratch.record.removeAll()
+                encoder.append(
+                    chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain, record: &scratch.record)
+                for line in scratch.record.runs { request.points += line.ordinals.count }
+                for point in scratch.record.unrepresentable {
+                    request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason)
+                }
+            }
+            guard request.points > 0 else { return }
+            request.rawBytes = scratch.plain.count
+            if isCompressed {
+                scratch.plain.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
+            } else {
+                request.body.append(contentsOf: scratch.plain)
+            }
+        }
+    }
+
+    public func send(
+        _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
+    ) async -> Answer {
+        var headers = [(name: "Content-Type", value: "text/plain; charset=utf-8")]
+        if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
+        if let token { headers.append((name: "Authorization", value: "Token \(token.reveal)")) }
+        return await transport.perform(endpoint.post(request.body, to: path(for: chunk.tenant), headers: headers))
+    }
+
+    /// The precision is always said: version 3 guesses without it.
+    private func path(for tenant: String) -> String {
+        var path = (endpoint.url.hasSuffix("/") ? "" : "/") + (version == .v1 ? "write?" : "api/v2/write?")
+        for (name, value) in target { path += "\(name)=\(PercentEncoding.encode(value(tenant)))&" }
+        return path + (version == .v1 ? "precision=n" : "precision=ns")
+    }
+
+    // MARK: Back
+
+    public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
+        switch answer {
+        case .failure(let failure): HTTPOutcome.of(failure)
+        case .stored: .retry(after: nil, reason: "no HTTP answer")
+        case .response(let response): Self.outcome(of: response, now: TimeSource.system.wall())
+        }
+    }
+
+    /// 400 and 422 name a count at most, never the lines (`partial write: ... dropped=N`): the worker bisects, which is
+    /// safe because what was stored is stored again as the same point.
+    private static func outcome(of response: HTTPResponse, now: Int64) -> DeliveryOutcome {
+        switch response.status {
+        // Success is 204; 1.x says 200 with an error inside when it was asked something else than to write.
+        case 200 where !response.body.isEmpty:
+            .hold(reason: "HTTP 200 with a body is no answer to a write\(HTTPOutcome.said(response))")
+        case 500 where Excerpt.holds(response.body, missingPolicyPhrases):
+            .hold(reason: "HTTP 500: the retention policy is missing\(HTTPOutcome.said(response))")
+        default: HTTPOutcome.of(response, now: now)
+        }
+    }
+
+    /// influxdb 1.x coordinator/points_writer.go: an unknown policy is a 500.
+    private static let missingPolicyPhrases = ["retention policy not found"]
+}

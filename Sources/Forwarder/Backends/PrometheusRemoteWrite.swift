@@ -1,0 +1,125 @@
+import Metrics
+import WALStore
+
+/// Prometheus remote write 1.0: Prometheus itself, Mimir, Cortex, Thanos, VictoriaMetrics and their kin.
+///
+/// Own keys: `tenant_header` and `tenant_value` (`{tenant}`), the rest as in `HTTPEndpoint`.
+/// <https://prometheus.io/docs/specs/prw/remote_write_spec/>
+public struct PrometheusRemoteWrite: Backend {
+    public static let type = "prometheus_remote_write"
+    public let traits: BackendTraits
+
+    private let endpoint: HTTPEndpoint
+    private let tenantHeader: String?
+    private let tenantValue: TenantTemplate
+    private let scratch = ScratchPool { Scratch() }
+
+    private struct Scratch: Sendable {
+        var encoder = RemoteWriteEncoder()
+        var plain: [UInt8] = []
+    }
+
+    /// Headers a sender must not let its user change.
+    /// <https://prometheus.io/docs/specs/prw/remote_write_spec/#protocol>
+    private static let reserved: Set<String> = ["x-prometheus-remote-write-version", "retry-attempt"]
+
+    public init(name: String, settings: Settings) throws(SettingsError) {
+        endpoint = try HTTPEndpoint(settings, reserved: Self.reserved)
+        tenantHeader = try settings.string("tenant_header")
+        tenantValue = try TenantTemplate(settings, "tenant_value") ?? TenantTemplate(TenantTemplate.placeholder)
+        if let tenantHeader { try Self.check(tenantHeader, tenantValue, endpoint, settings) }
+        // Order is the protocol's rule: a series' older sample after a newer one is refused.
+        traits = try BackendTraits(
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, timeout: endpoint.timeout
+        ).overridden(by: settings)
+    }
+
+    private static func check(
+        _ header: String, _ value: TenantTemplate, _ endpoint: HTTPEndpoint, _ settings: Settings
+    ) throws(SettingsError) {
+        let lower = header.lowercased()
+        let line = settings.line(of: "tenant_header")
+        guard HTTPRequest.isHeader(name: header, value: value.text) else {
+            throw SettingsError("\(settings.name(of: "tenant_header")): \"\(header)\" is no HTTP header", line: line)
+        }
+        guard !reserved.contains(lower), !endpoint.headers.contains(where: { $0.name.lowercased() == lower }),
+            !["authorization", "content-type", "content-encoding", "user-agent", "host"].contains(lower)
+        else {
+            throw SettingsError(
+                "\(settings.name(of: "tenant_header")): \"\(header)\" is set elsewhere already", line: line)
+        }
+    }
+
+    // MARK: Out
+
+    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        request.reset()
+        scratch.withScratch { scratch in
+            scratch.plain.removeAll(keepingCapacity: true)
+            for run in chunk.runs {
+                let batch = chunk.pieces[run.piece].batch
+                let counts = scratch.encoder.append(batch, run.ordinals, into: &scratch.plain)
+                request.points += counts.points
+                for point in counts.excluded {
+                    request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
+                }
+                // With the batch's first points, so that metadata travels once.
+                if run.ordinals.lowerBound == 0 { RemoteWriteEncoder.append(batch.metadata, into: &scratch.plain) }
+            }
+            guard request.points > 0 else { return }
+            request.rawBytes = scratch.plain.count
+            scratch.plain.withUnsafeBytes { Snappy.compress($0, into: &request.body) }
+        }
+    }
+
+    public func send(
+        _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
+    ) async -> Answer {
+        var headers = [
+            (name: "Content-Type", value: "application/x-protobuf"),
+            (name: "Content-Encoding", value: "snappy"),
+            (name: "X-Prometheus-Remote-Write-Version", value: "0.1.0"),
+        ]
+        // Mimir derives its Retry-After from it.
+        if attempt > 1 { headers.append((name: "Retry-Attempt", value: "\(attempt - 1)")) }
+        if let tenantHeader { headers.append((name: tenantHeader, value: tenantValue(chunk.tenant))) }
+        return await transport.perform(endpoint.post(request.body, headers: headers))
+    }
+
+    // MARK: Back
+
+    public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
+        switch answer {
+        case .failure(let failure): HTTPOutcome.of(failure)
+        case .stored: .retry(after: nil, reason: "no HTTP answer")
+        case .response(let response): Self.outcome(of: response, now: TimeSource.system.wall())
+        }
+    }
+
+    private static func outcome(of response: HTTPResponse, now: Int64) -> DeliveryOutcome {
+        switch response.status {
+        case 400 where Excerpt.holds(response.body, oversizePhrases): .tooLarge(limitBytes: nil)
+        case 400:
+            HTTPOutcome.refused(response, meansAlreadyThere: Excerpt.holds(response.body, alreadyTherePhrases))
+        // Thanos: out of order, duplicate or too old, perhaps from one replica after others stored it.
+        case 409: HTTPOutcome.refused(response, meansAlreadyThere: true)
+        default: HTTPOutcome.of(response, now: now)
+        }
+    }
+
+    /// How receivers say that a sample is older than, or as old as, one they hold. Which sample is meant is not read from
+    /// the text: the specification forbids that.
+    private static let alreadyTherePhrases = [
+        // Prometheus storage/interface.go, and who embeds its TSDB: Cortex, Thanos, Mimir's ingesters.
+        "out of order sample", "out-of-order sample", "duplicate sample for timestamp", "too old sample",
+        // Mimir pkg/util/globalerror: ids that stay when the words change.
+        "err-mimir-sample-out-of-order", "err-mimir-sample-duplicate-timestamp", "err-mimir-sample-timestamp-too-old",
+        // The same for native histograms, Prometheus storage/interface.go.
+        "out of order histogram",
+    ]
+
+    /// Who answers a body that is too large with 400: Mimir's distributor, and VictoriaMetrics (`-maxInsertRequestSize`).
+    private static let oversizePhrases = [
+        "err-mimir-distributor-max-write-message-size", "too big unpacked request", "too big packed request",
+    ]
+}
