@@ -1,1 +1,49 @@
-@main enum Main { static func main() {} }
+import Glibc
+
+/// The one binary: finds the command, runs it, and ends with its code (0 done, 1 failed, 2 wrong usage).
+@main
+enum Daemon {
+    static func main() async {
+        // A reader that goes away is an error of one write, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        exit(await run(Array(CommandLine.arguments.dropFirst())))
+    }
+
+    /// - Parameter words: the command line without the program's name.
+    /// - Returns: the exit code.
+    static func run(_ words: [String]) async -> Int32 {
+        guard let name = words.first else {
+            Terminal.printError(CommandList.overview)
+            return 2
+        }
+        do throws(CommandFailure) {
+            if name == "-h" || name == "--help" {
+                Terminal.print(CommandList.overview)
+                return 0
+            }
+            guard let command = CommandList.named(name == "--version" ? "version" : name) else {
+                throw HelpCommand.unknown(name)
+            }
+            try await run(command, words.dropFirst())
+            return 0
+        } catch {
+            if !error.description.isEmpty { Terminal.printError("holdfast: \(error.description)\n") }
+            return error.code
+        }
+    }
+
+    private static func run(_ type: any Command.Type, _ words: ArraySlice<String>) async throws(CommandFailure) {
+        let command: any Command
+        do throws(UsageError) {
+            let arguments = try Arguments(words, for: type.help)
+            if arguments.flag("--help") {
+                Terminal.print(type.help.text)
+                return
+            }
+            command = try type.init(arguments)
+        } catch {
+            throw CommandFailure("\(error)\nUsage: \(type.help.usage)", code: 2)
+        }
+        try await command.run()
+    }
+}

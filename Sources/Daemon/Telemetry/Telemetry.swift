@@ -15,16 +15,7 @@ final class Telemetry: Sendable {
     /// From the request's last byte to its answer, fsync included.
     let ingestLatency = HistogramFamily(labels: ["source"]) { DurationHistogram() }
 
-    // MARK: Scrape
-    let scrapes = CounterFamily(labels: ["tenant", "code"]) { Counter() }
-    let scrapeLatency = HistogramFamily(labels: ["tenant"]) { DurationHistogram() }
-
-    // MARK: Delivery
-    /// Requests sent, apart from points: a point may be sent twice. `code` is the outcome's name.
-    let deliveryRequests = CounterFamily(labels: ["tenant", "backend", "code"]) { Counter() }
-    let deliverySentPoints = CounterFamily(labels: ["tenant", "backend"]) { Counter() }
-    let deliverySentBytes = CounterFamily(labels: ["tenant", "backend"]) { Counter() }
-    let deliveryLatency = HistogramFamily(labels: ["backend"]) { DurationHistogram() }
+    private let pointsIn: MetricFamily<RateMeter>
 
     // MARK: Node
     let configReloads = CounterFamily(labels: ["code"]) { Counter() }
@@ -36,28 +27,31 @@ final class Telemetry: Sendable {
     init(time: TimeSource = .system) {
         self.time = time
         startedAt = time.wall()
+        pointsIn = MetricFamily(labels: ["tenant"]) { [time] in RateMeter(now: time.boot()) }
     }
 
-    /// Counts one answered ingest request.
+    /// Counts one request that was answered, or one scrape.
+    ///
+    /// - Parameter tenant: empty while nobody knows whose it was.
     func ingested(
-        tenant: String, source: String, status: Int, points: Int, refusals: [(reason: String, points: Int)] = [],
-        bytes: Int, took: Duration
+        tenant: String, source: String, status: Int, points: Int, refusals: [(reason: String, points: Int)],
+        bytes: Int, nanoseconds: Int64
     ) {
         ingestRequests.with(tenant, source, String(status)).add()
-        if points > 0 { ingestPoints.with(tenant, source).add(points) }
-        if bytes > 0 { ingestBytes.with(tenant, source).add(bytes) }
+        ingestBytes.with(tenant, source).add(bytes)
+        ingestPoints.with(tenant, source).add(points)
         for refusal in refusals { ingestRefusedPoints.with(tenant, source, refusal.reason).add(refusal.points) }
-        ingestLatency.with(source).record(took)
+        ingestLatency.with(source).record(nanoseconds: nanoseconds)
+        if points > 0 { pointsIn.with(tenant).add(points, now: time.boot()) }
     }
+
+    /// Points a second that a tenant sends, averaged over about a minute.
+    func pointsPerSecond(tenant: String) -> Double { pointsIn.with(tenant).perSecond(now: time.boot()) }
 
     /// Forgets what is labelled with a tenant that is no longer there.
     func forget(tenantsExcept kept: Set<String>) {
-        for family in [
-            ingestRequests, ingestPoints, ingestRefusedPoints, ingestBytes, scrapes, deliveryRequests,
-            deliverySentPoints, deliverySentBytes,
-        ] {
-            family.remove { !$0[0].isEmpty && !kept.contains($0[0]) }
-        }
-        scrapeLatency.remove { !kept.contains($0[0]) }
+        let isGone: ([String]) -> Bool = { !$0[0].isEmpty && !kept.contains($0[0]) }
+        for family in [ingestRequests, ingestPoints, ingestRefusedPoints, ingestBytes] { family.remove(where: isGone) }
+        pointsIn.remove(where: isGone)
     }
 }

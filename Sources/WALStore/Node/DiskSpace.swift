@@ -14,7 +14,7 @@ public struct DiskSpace: Sendable, Hashable {
     }
 
     /// Of the file system that holds `path`. <https://man7.org/linux/man-pages/man3/statvfs.3.html>
-    static func of(_ path: String) throws(SpoolError) -> DiskSpace {
+    public static func of(_ path: String) throws(SpoolError) -> DiskSpace {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw Files.failure("ask for the free space of", path) }
         let unit = Int64(status.f_frsize)

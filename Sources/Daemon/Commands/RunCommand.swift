@@ -1,0 +1,66 @@
+import Glibc
+import WALStore
+
+/// `holdfast run`: the node itself.
+struct RunCommand: Command {
+    static let help = CommandHelp(
+        name: "run", summary: "Run the node: take metrics in, keep them, deliver them.", arguments: "[TARGET...]",
+        discussion: """
+            Without a config it listens on 127.0.0.1:9009, keeps data in ./holdfast-data, and delivers to files of
+            line-delimited JSON in ./holdfast-data/archive. It scrapes its own metrics and every TARGET (host:port or a
+            URL), so that something real flows at once.
+
+            SIGTERM and SIGINT end it without losing anything: it answers the requests it has, commits, and closes. A
+            second one ends it at once; what was acknowledged is safe even then. SIGHUP reloads the config.
+            """,
+        options: ConfigurationOptions.options,
+        examples: [
+            CommandHelp.Example(command: "holdfast run", text: "Everything by default"),
+            CommandHelp.Example(command: "holdfast run 127.0.0.1:9100", text: "And scrape a node_exporter"),
+            CommandHelp.Example(command: "holdfast run --config /etc/holdfast/holdfast.yaml", text: "For real"),
+        ])
+
+    private let options: ConfigurationOptions
+    private let targets: [String]
+
+    init(_ arguments: Arguments) throws(UsageError) {
+        options = ConfigurationOptions(arguments)
+        targets = arguments.positionals
+    }
+
+    func run() async throws(CommandFailure) {
+        SignalWatch.block()
+        let configuration = try options.load(targets: targets)
+        let log = Log(level: configuration.log.level.level, form: configuration.log.format)
+        let overrides = Configuration.Overrides(dataDirectory: options.dataDirectory, targets: targets)
+        let node: Node
+        do throws(SpoolError) { node = try Node(configuration, overrides, log: log) } catch {
+            throw CommandFailure(error.description)
+        }
+        do throws(NodeError) { try await node.start() } catch { throw CommandFailure(error.description) }
+        for warning in configuration.warnings { log.warning("the config has a warning", ["config.warning": warning]) }
+        if isatty(STDERR_FILENO) == 1 { Terminal.printError(Welcome.text(node)) }
+        log.info("the node is running", ["server.listen": node.listenText, "data_dir": configuration.dataDirectory])
+        await serve(node, log)
+    }
+
+    /// Until the first signal that asks for the end.
+    private func serve(_ node: Node, _ log: Log) async {
+        for await request in SignalWatch.requests() {
+            if request == .drain { break }
+            do throws(ConfigurationError) {
+                let report = try await node.reload()
+                log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
+                for key in report.needsRestart { log.warning("a change needs a restart", ["config.key": key]) }
+            } catch {
+                log.error("the config was refused and the old one stays", ["error": error.description])
+            }
+        }
+        log.info("the node is draining")
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await node.stop() }
+            await group.waitForAll()
+        }
+        log.info("the node has stopped; nothing acknowledged was lost")
+    }
+}

@@ -1,0 +1,65 @@
+import Forwarder
+
+/// Asks the running daemon. Nothing is ever asked twice, and nothing waits longer than its time-out.
+struct AdminClient: Sendable {
+    /// Why there is no answer to show.
+    enum Failure: Error, Sendable {
+        /// Nobody listens there: the daemon does not run, or runs elsewhere.
+        case notRunning(String)
+        /// It answered with an error.
+        case refused(status: Int, detail: String)
+    }
+
+    var address: ListenAddress
+    var token: Secret?
+
+    init(_ configuration: Configuration) {
+        address = configuration.adminAddress
+        token = configuration.server.adminToken
+    }
+
+    func get(_ path: String) async throws(Failure) -> JSONValue { try await ask(.get, path, timeout: .seconds(10)) }
+
+    /// - Parameter timeout: a reload or a drain may take a while.
+    func post(_ path: String, timeout: Duration = .seconds(60)) async throws(Failure) -> JSONValue {
+        try await ask(.post, path, timeout: timeout)
+    }
+
+    private func ask(
+        _ method: HTTPRequest.Method, _ path: String, timeout: Duration
+    ) async throws(Failure) -> JSONValue {
+        var request = HTTPRequest(method, "http://holdfast\(path)", timeout: timeout)
+        switch address {
+        case .unix(let socket): request.unixSocket = socket
+        case .tcp: request.url = "http://\(address)\(path)"
+        }
+        if let token { request.authentication = .bearer(token) }
+        request.maximumResponseBytes = 64 << 20
+        let transport = HTTPTransport()
+        defer { transport.close() }
+        switch await transport.perform(request) {
+        case .failure(let failure): throw .notRunning(failure.reason)
+        case .stored: throw .notRunning("no answer")
+        case .response(let response):
+            let parsed = try? JSONParser.parse(response.body)
+            guard (200..<300).contains(response.status), let parsed else {
+                let text = parsed?["detail"]?.text ?? String(decoding: response.body.prefix(500), as: UTF8.self)
+                throw .refused(status: response.status, detail: text)
+            }
+            return parsed
+        }
+    }
+}
+
+extension AdminClient.Failure {
+    /// What to tell the user, who asked for something only a running daemon can do.
+    func asCommandFailure(_ address: ListenAddress) -> CommandFailure {
+        switch self {
+        case .notRunning(let reason):
+            CommandFailure(
+                "no daemon answers at \(address) (\(reason)); start it with `holdfast run`, "
+                    + "or name its --config or --data-dir")
+        case .refused(let status, let detail): CommandFailure("the daemon answered \(status): \(detail)")
+        }
+    }
+}

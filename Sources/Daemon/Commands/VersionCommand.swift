@@ -1,0 +1,42 @@
+import CHTTPServer
+import CYAML
+import CZlib
+import CZstd
+
+/// `holdfast version`: ours, and the libraries' that decide what it can do.
+struct VersionCommand: Command {
+    static let help = CommandHelp(
+        name: "version", summary: "Print the version, and those of the libraries in use.",
+        options: [CommandHelp.jsonOption],
+        examples: [CommandHelp.Example(command: "holdfast version --json", text: "For an inventory")])
+
+    private let isJSON: Bool
+
+    init(_ arguments: Arguments) throws(UsageError) { isJSON = arguments.flag("--json") }
+
+    func run() async throws(CommandFailure) {
+        guard isJSON else {
+            Terminal.print("holdfast \(HoldfastVersion.text)\n")
+            for library in Self.libraries { Terminal.print("  \(library.name) \(library.version)\n") }
+            return
+        }
+        Terminal.print(json: Self.json)
+    }
+
+    static var json: JSONValue {
+        .map([
+            "version": .string(HoldfastVersion.text),
+            "libraries": .object(
+                libraries.map { JSONValue.Member(name: $0.name, value: .string($0.version)) }),
+        ])
+    }
+
+    static var libraries: [(name: String, version: String)] {
+        [
+            ("libmicrohttpd", MHD_get_version().map { String(cString: $0) } ?? "unknown"),
+            ("libyaml", yaml_get_version_string().map { String(cString: $0) } ?? "unknown"),
+            ("zlib", zlibVersion().map { String(cString: $0) } ?? "unknown"),
+            ("zstd", ZSTD_versionString().map { String(cString: $0) } ?? "unknown"),
+        ]
+    }
+}

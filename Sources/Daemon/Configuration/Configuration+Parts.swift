@@ -1,0 +1,26 @@
+import WALStore
+
+/// The config in the terms of the rooms that it configures.
+extension Configuration {
+    var spools: [SpoolConfiguration] {
+        let registrations = backends.map(\.registration)
+        return tenants.map { $0.spoolConfiguration(registrations) }
+    }
+
+    var ingest: IngestSettings {
+        var settings = IngestSettings(
+            tenants: tenants.map(\.id), openTenant: openTenant, version: HoldfastVersion.text)
+        settings.access = tenants.filter { !$0.credentials.isEmpty }.map { tenant in
+            AccessRule(
+                tenant: tenant.id, tokens: tenant.credentials.tokens,
+                users: tenant.credentials.users.map { AccessRule.User(name: $0.name, password: $0.password) })
+        }
+        settings.limits.wire = server.wireLimits
+        settings.limits.bodyBytes = server.limits.bodyBytes
+        settings.limits.nodeMemoryBytes = server.limits.ingestBytes
+        // One tenant leaves a quarter to the others.
+        settings.limits.tenantMemoryBytes =
+            tenants.count == 1 ? server.limits.ingestBytes : server.limits.ingestBytes / 4 * 3
+        return settings
+    }
+}

@@ -1,0 +1,55 @@
+import WALStore
+
+/// What a config means, for `check`. No secret is in it.
+extension Configuration {
+    var summary: JSONValue {
+        .map([
+            "ok": true,
+            "config": file.map(JSONValue.string) ?? .null,
+            "data_dir": .string(dataDirectory),
+            "listen": .string("\(server.listen)"),
+            "admin": .string("\(adminAddress)"),
+            "backends": .array(
+                backends.map { .map(["backend": .string($0.name), "type": .string($0.registration.type)]) }),
+            "tenants": .array(
+                tenants.map { tenant in
+                    .map([
+                        "tenant": .string(tenant.id),
+                        "backends": .array(tenant.backends.map(JSONValue.string)),
+                        "credentials": .int(Int64(tenant.credentials.tokens.count + tenant.credentials.users.count)),
+                        "when_full": .string(tenant.whenFull.rawValue),
+                        "durability": .string(tenant.durability.rawValue),
+                    ])
+                }),
+            "scrape": .array(
+                scrapeJobs.map { job in
+                    .map([
+                        "job": .string(job.job), "tenant": .string(job.tenant),
+                        "targets": .array(job.targets.map(JSONValue.string)),
+                        "file_sd": .array(job.fileDiscovery.map(JSONValue.string)),
+                        "interval_seconds": .double(job.interval / .seconds(1)),
+                    ])
+                }),
+            "warnings": .array(warnings.map(JSONValue.string)),
+        ])
+    }
+
+    var summaryText: String {
+        var text = file.map { "\($0) is valid.\n" } ?? "Without a config:\n"
+        text += "  listens on \(server.listen), admin on \(adminAddress), data in \(dataDirectory)\n"
+        for backend in backends { text += "  backend \(backend.name): \(backend.registration.type)\n" }
+        for tenant in tenants {
+            let access =
+                tenant.credentials.isEmpty ? (isOpen ? "open to this machine" : "no credentials") : "with credentials"
+            let target = tenant.backends.isEmpty ? "nothing" : tenant.backends.joined(separator: ", ")
+            text += "  tenant \(tenant.id): to \(target); \(access)\n"
+        }
+        for job in scrapeJobs {
+            let seconds = Amount.duration(seconds: job.interval / .seconds(1))
+            let targets = (job.targets + job.fileDiscovery.map { "file \($0)" }).joined(separator: ", ")
+            text += "  scrape \(job.job): \(targets) every \(seconds) for tenant \(job.tenant)\n"
+        }
+        for warning in warnings { text += "warning: \(warning)\n" }
+        return text
+    }
+}

@@ -1,0 +1,102 @@
+import Forwarder
+import WALStore
+
+/// What the node answers about itself: a little on the ingest port, everything on the admin one.
+extension Node {
+    /// On the ingest port, for load balancers and for whoever may write.
+    var publicRoutes: [Route] {
+        [
+            Route(["GET"], "/-/healthy") { _, responder in responder.reply(.text(200, "ok\n")) },
+            Route(["GET"], "/-/ready") { [weak self] _, responder in
+                let isReady = self?.acceptsRequests ?? false
+                responder.reply(
+                    isReady ? .text(200, "ready\n") : .problem(503, "the node is draining", retryAfterSeconds: 5))
+            },
+            Route(["GET"], "/metrics") { [weak self] request, responder in
+                guard let self, configuration.isOpen, request.head.peer.isLocal else {
+                    return responder.reply(
+                        .problem(403, "metrics name tenants here: read /metrics on the admin listener"))
+                }
+                respond(responder) { node in await node.metrics() }
+            },
+        ]
+    }
+
+    var adminRoutes: [Route] {
+        let preflight = adminPreflight
+        func route(_ method: String, _ path: String, _ body: @escaping @Sendable (Node) async -> Reply) -> Route {
+            Route([method], path, maximumBodyBytes: 1 << 10, preflight: preflight) { [weak self] _, responder in
+                self?.respond(responder, body)
+            }
+        }
+        return [
+            route("GET", "/v1/status") { .json(await $0.report().json) },
+            route("GET", "/v1/version") { _ in .json(VersionCommand.json) },
+            route("GET", "/v1/config") { .json($0.configuration.summary) },
+            route("GET", "/metrics") { await $0.metrics() },
+            route("POST", "/v1/reload") { await $0.reloadReply() },
+            route("POST", "/v1/drain") { node in
+                DrainSignal.raise()
+                return .json(.map(["draining": true]))
+            },
+        ]
+    }
+
+    /// Over a Unix socket the file's mode is the access rule; over TCP it is the token.
+    private var adminPreflight: Route.Preflight {
+        let token = configuration.server.adminToken.map { Array($0.reveal.utf8) }
+        let isSocket = if case .unix = configuration.adminAddress { true } else { false }
+        return { head in
+            if isSocket && token == nil { return .admitted(nil) }
+            guard let token, case .token(let shown) = Credential(of: head),
+                AccessTable.isEqual(Array(shown.utf8), token)
+            else { return .refused(.denied(.unknown("the admin token is needed, as a bearer token"))) }
+            return .admitted(nil)
+        }
+    }
+
+    /// Answers from a task: handlers may not wait.
+    private func respond(_ responder: Responder, _ body: @escaping @Sendable (Node) async -> Reply) {
+        Task { responder.reply(await body(self)) }
+    }
+
+    private func reloadReply() async -> Reply {
+        do throws(ConfigurationError) {
+            let report = try await reload()
+            log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
+            return .json(report.json)
+        } catch {
+            log.error("the config was refused and the old one stays", ["error": error.description])
+            return .problem(422, error.description)
+        }
+    }
+
+    private func metrics() async -> Reply {
+        let page = MetricsPage(
+            report: await report(), lanes: forwarder.status(), telemetry: telemetry, connections: connections,
+            heldBytes: ingest.gate.heldBytes)
+        return Reply(status: 200, body: .bytes(page.render(), contentType: ExpositionWriter.contentType))
+    }
+}
+
+extension Reply {
+    static func json(_ value: JSONValue) -> Reply {
+        var bytes: [UInt8] = []
+        value.write(into: &bytes)
+        bytes.append(UInt8(ascii: "\n"))
+        return .json(200, bytes)
+    }
+}
+
+extension Configuration {
+    /// A few operators, short requests.
+    var adminListener: HTTPServerSettings {
+        var settings = HTTPServerSettings(address: adminAddress)
+        settings.threads = 1
+        settings.maximumConnections = 64
+        settings.maximumConnectionsPerAddress = 64
+        settings.maximumBodyBytes = 1 << 20
+        settings.answerTimeout = .seconds(60)
+        return settings
+    }
+}

@@ -1,0 +1,48 @@
+import Forwarder
+import Metrics
+import WALStore
+
+extension Node {
+    /// The node at this moment.
+    func report() async -> StatusReport {
+        let configuration = configuration
+        let lanes = forwarder.status()
+        var tenants: [StatusReport.Tenant] = []
+        for tenant in configuration.tenants {
+            guard let spool = await spoolStatus(tenant.id) else { continue }
+            let own = lanes.filter { $0.tenant == tenant.id }
+            tenants.append(
+                StatusReport.Tenant(spool, lanes: own, pointsIn: telemetry.pointsPerSecond(tenant: tenant.id)))
+        }
+        let uptime = Double(telemetry.time.wall() - telemetry.startedAt) / 1e9
+        return StatusReport(
+            isRunning: true, configFile: configuration.file, dataDirectory: configuration.dataDirectory,
+            listen: listenText, uptimeSeconds: uptime, disk: try? DiskSpace.of(configuration.dataDirectory),
+            tenants: tenants)
+    }
+
+    private func spoolStatus(_ tenant: String) async -> SpoolStatus? {
+        do throws(SpoolError) {
+            return try await store.withSpool(tenant) { spool throws(SpoolError) in try await spool.status() }
+        } catch {
+            return nil
+        }
+    }
+
+    /// Where to send: with the port that is in use.
+    var listenText: String {
+        switch configuration.server.listen {
+        case .tcp(let host, _): ListenAddress.tcp(host: host, port: port).description
+        case .unix: configuration.server.listen.description
+        }
+    }
+}
+
+extension Telemetry {
+    func ingested(_ record: IngestRecord) {
+        ingested(
+            tenant: record.tenant, source: record.source, status: record.status, points: record.storedPoints,
+            refusals: record.refusals.map { ($0.key.rawValue, $0.value) }, bytes: record.bodyBytes,
+            nanoseconds: record.nanoseconds)
+    }
+}

@@ -1,0 +1,129 @@
+import Forwarder
+import Synchronization
+import WALStore
+
+/// One running node: the store, the forwarder that drains it, the listeners and the scraper that fill it.
+///
+/// Everything starts in `start` and ends in `stop`; between them only `reload` changes anything.
+final class Node: Sendable {
+    let log: Log
+    let telemetry: Telemetry
+    let store: WALStore
+    let forwarder: Forwarder
+    let ingest: Ingest
+    private let transport: HTTPTransport
+    private let overrides: Configuration.Overrides
+    private let current: Mutex<Configuration>
+    private let servers = Mutex<Servers>(Servers())
+    /// One reload, or the drain, at a time.
+    private let turn = AsyncTurn()
+    private let isDraining = Atomic(false)
+
+    private struct Servers {
+        var ingest: HTTPServer?
+        var admin: HTTPServer?
+    }
+
+    /// Takes the data folder and puts the parts together; nothing listens and nothing is sent yet.
+    ///
+    /// - Parameter overrides: what the command line said; a reload applies it again.
+    init(_ configuration: Configuration, _ overrides: Configuration.Overrides, log: Log) throws(SpoolError) {
+        let telemetry = Telemetry()
+        self.log = log
+        self.telemetry = telemetry
+        self.overrides = overrides
+        let events: EventSink = { event in
+            telemetry.events.with(LogRenderer.name(event.level)).add()
+            log.write(event)
+        }
+        let store = try WALStore(directory: configuration.dataDirectory, node: configuration.node, events: events)
+        self.store = store
+        transport = HTTPTransport()
+        forwarder = Forwarder(store: store, transport: transport, events: events)
+        ingest = Ingest(
+            settings: configuration.ingest,
+            append: { request, tenant, completion in store.append(request, tenant: tenant, completion: completion) },
+            observe: { telemetry.ingested($0) })
+        current = Mutex(configuration)
+    }
+
+    var configuration: Configuration { current.withLock { $0 } }
+    var acceptsRequests: Bool { !isDraining.load(ordering: .acquiring) }
+    /// The port that the system chose when the config asked for port 0.
+    var port: UInt16 { servers.withLock { $0.ingest?.port ?? 0 } }
+    var connections: Int { servers.withLock { $0.ingest?.connections ?? 0 } }
+
+    /// Opens for business: the spools' backlog begins to drain, and the listeners accept.
+    func start() async throws(NodeError) {
+        let configuration = configuration
+        do throws(SpoolError) { try await store.configure(configuration.spools) } catch {
+            throw NodeError("the spools cannot be set up: \(error)")
+        }
+        forwarder.start()
+        do throws(HTTPServerError) {
+            let admin = try HTTPServer(settings: configuration.adminListener, routes: adminRoutes, events: log.sink)
+            servers.withLock { $0.admin = admin }
+            let ingest = try HTTPServer(
+                settings: configuration.server.ingestListener, routes: self.ingest.routes + publicRoutes,
+                events: log.sink)
+            servers.withLock { $0.ingest = ingest }
+        } catch {
+            await stop()
+            throw NodeError(error.description)
+        }
+    }
+
+    /// Takes over the config file as it is now.
+    ///
+    /// - Throws: `ConfigurationError`; nothing has changed then.
+    func reload() async throws(ConfigurationError) -> ReloadReport {
+        await turn.take()
+        defer { turn.give() }
+        let old = configuration
+        do throws(ConfigurationError) {
+            let new = try Configuration.load(old.file, overrides)
+            let report = try await apply(new, over: old)
+            telemetry.configReloads.with("ok").add()
+            return report
+        } catch {
+            telemetry.configReloads.with("refused").add()
+            throw error
+        }
+    }
+
+    /// Spools first, so that a request for a new tenant finds one; access last, so that none comes too early.
+    private func apply(_ new: Configuration, over old: Configuration) async throws(ConfigurationError) -> ReloadReport {
+        var applied = new
+        let report = ReloadReport(old: old, new: new)
+        applied.keepWhatNeedsRestart(of: old)
+        do throws(SpoolError) { try await store.configure(applied.spools) } catch {
+            throw ConfigurationError(file: new.file, "the spools refuse it: \(error)")
+        }
+        ingest.apply(applied.ingest)
+        log.configure(applied.log)
+        telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))
+        current.withLock { $0 = applied }
+        return report
+    }
+
+    /// The drain: no new connections, every request answered, what is on its way to a backend finished or given back
+    /// within the config's time, everything committed, the spools closed. Nothing acknowledged is lost at any step.
+    func stop() async {
+        await turn.take()
+        defer { turn.give() }
+        guard !isDraining.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        let limit = configuration.server.timeouts.drain
+        let (ingest, admin) = servers.withLock { ($0.ingest.take(), $0.admin.take()) }
+        await Blocking.run { ingest?.drain(limit: limit) }
+        await forwarder.stop(grace: limit)
+        await store.close()
+        transport.close()
+        await Blocking.run { admin?.drain(limit: .seconds(1)) }
+    }
+}
+
+/// Why a node cannot run, for people.
+struct NodeError: Error, Sendable, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}

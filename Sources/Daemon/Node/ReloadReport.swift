@@ -1,0 +1,57 @@
+import WALStore
+
+/// What a reload changed, and what it could not.
+struct ReloadReport: Sendable, Equatable {
+    /// `tenant acme added`, for people.
+    var changes: [String] = []
+    /// Keys that are read at start only.
+    var needsRestart: [String] = []
+
+    init(old: Configuration, new: Configuration) {
+        compare(
+            "backend", old.backends.map { ($0.name, $0.fingerprint) }, new.backends.map { ($0.name, $0.fingerprint) })
+        compare("tenant", old.tenants.map { ($0.id, $0) }, new.tenants.map { ($0.id, $0) })
+        compare("scrape job", old.scrapeJobs.map { ($0.job, $0) }, new.scrapeJobs.map { ($0.job, $0) })
+        if old.log != new.log { changes.append("log changed") }
+        if old.dataDirectory != new.dataDirectory { needsRestart.append("data_dir") }
+        if old.node != new.node { needsRestart.append("node") }
+        if old.server.listen != new.server.listen { needsRestart.append("server.listen") }
+        if old.adminAddress != new.adminAddress { needsRestart.append("server.admin") }
+        if old.server.adminToken != new.server.adminToken { needsRestart.append("server.admin_token") }
+        if old.server.threads != new.server.threads { needsRestart.append("server.threads") }
+        if old.server.limits != new.server.limits { needsRestart.append("server.limits") }
+        if old.server.timeouts != new.server.timeouts { needsRestart.append("server.timeouts") }
+    }
+
+    private mutating func compare<Value: Equatable>(
+        _ kind: String, _ old: [(String, Value)], _ new: [(String, Value)]
+    ) {
+        let before = Dictionary(old, uniquingKeysWith: { first, _ in first })
+        let after = Dictionary(new, uniquingKeysWith: { first, _ in first })
+        for (name, value) in new {
+            guard let was = before[name] else {
+                changes.append("\(kind) \(name) added")
+                continue
+            }
+            if was != value { changes.append("\(kind) \(name) changed") }
+        }
+        for (name, _) in old where after[name] == nil { changes.append("\(kind) \(name) removed") }
+    }
+
+    var json: JSONValue {
+        .map([
+            "reloaded": true,
+            "changes": .array(changes.map(JSONValue.string)),
+            "needs_restart": .array(needsRestart.map(JSONValue.string)),
+        ])
+    }
+}
+
+extension Configuration {
+    /// What was read at start stays as it was until the next one.
+    mutating func keepWhatNeedsRestart(of old: Configuration) {
+        dataDirectory = old.dataDirectory
+        node = old.node
+        server = old.server
+    }
+}

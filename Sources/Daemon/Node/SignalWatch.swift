@@ -1,0 +1,41 @@
+import Glibc
+
+/// SIGTERM and SIGINT ask for a drain, SIGHUP for a reload.
+///
+/// The signals are blocked in every thread and taken by one that waits for them: nothing runs in a handler, where next
+/// to nothing is allowed (signal-safety(7)).
+enum SignalWatch {
+    enum Request: Sendable { case reload, drain }
+
+    private static var watched: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, signal) }
+        return set
+    }
+
+    /// Blocks the signals here and in threads made from here on: call it before there are any others.
+    static func block() {
+        var set = watched
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    /// What the signals ask for, in their order, for as long as the process lives.
+    static func requests() -> AsyncStream<Request> {
+        AsyncStream { continuation in
+            Blocking.detach {
+                var set = watched
+                while true {
+                    var signal: Int32 = 0
+                    guard sigwait(&set, &signal) == 0 else { continue }
+                    continuation.yield(signal == SIGHUP ? .reload : .drain)
+                }
+            }
+        }
+    }
+}
+
+/// The admin API's way to ask for the drain that SIGTERM asks for.
+enum DrainSignal {
+    static func raise() { kill(getpid(), SIGTERM) }
+}

@@ -1,0 +1,66 @@
+import WALStore
+
+extension StatusReport {
+    /// The admin API's answer and `status --json`. Names are promises: see `docs/operations.md`.
+    var json: JSONValue {
+        .map([
+            "version": .string(HoldfastVersion.text),
+            "running": .bool(isRunning),
+            "config": configFile.map(JSONValue.string) ?? .null,
+            "data_dir": .string(dataDirectory),
+            "listen": listen.map(JSONValue.string),
+            "uptime_seconds": uptimeSeconds.map(JSONValue.double),
+            "disk": disk.map {
+                .map(["total_bytes": .int($0.totalBytes), "free_bytes": .int($0.freeBytes)])
+            },
+            "tenants": .array(tenants.map(\.json)),
+        ])
+    }
+}
+
+extension StatusReport.Tenant {
+    fileprivate var json: JSONValue {
+        .map([
+            "tenant": .string(spool.tenant),
+            "accepted_points": .int(spool.acceptedPoints),
+            "accepted_requests": .int(spool.acceptedRequests),
+            "refused_points": .int(spool.refusedPoints),
+            "dropped_points": .int(spool.droppedAtIngestPoints),
+            "points_per_second_in": .double(pointsPerSecond),
+            "database_bytes": .int(spool.databaseBytes),
+            "free_page_bytes": .int(spool.freePageBytes),
+            "wal_bytes": .int(spool.walBytes),
+            "maximum_bytes": spool.maximumBytes.map(JSONValue.int) ?? .null,
+            "seconds_to_full": secondsToFull.map(JSONValue.double) ?? .null,
+            "dead_letters": .int(spool.deadLetters),
+            "losses": .int(spool.lossRows),
+            "last_sequence": .int(spool.lastSequence),
+            "backends": .array(backends.map(\.json)),
+        ])
+    }
+}
+
+extension StatusReport.Backend {
+    fileprivate var json: JSONValue {
+        .map([
+            "backend": .string(ledger.name),
+            "type": .string(ledger.type),
+            "state": .string(state.name),
+            "reason": .string(state.reason),
+            "next_attempt_at": state.nextAttemptAt == 0 ? .null : .string(Timestamp.text(state.nextAttemptAt)),
+            "owed_points": .int(ledger.owedPoints),
+            "pending_points": .int(ledger.pendingPoints),
+            "pending_bytes": .int(ledger.pendingBytes),
+            "oldest_pending_seconds": .double(ledger.oldestPendingAgeSeconds),
+            "delivered_points": .int(ledger.deliveredPoints),
+            "assumed_points": .int(ledger.assumedPoints),
+            "dead_points": .int(ledger.deadPoints),
+            "lost_points": .int(ledger.lostPoints),
+            "excluded_points": .int(ledger.excludedPoints),
+            "in_flight_points": .int(Int64(pointsInFlight)),
+            "points_per_second_out": .double(pointsPerSecond),
+            "seconds_to_drained": secondsToDrained.map(JSONValue.double) ?? .null,
+            "balances": .bool(ledger.balances),
+        ])
+    }
+}

@@ -1,0 +1,94 @@
+import Forwarder
+import WALStore
+
+/// The node at one moment: what `status` shows and `/metrics` exposes.
+struct StatusReport: Sendable {
+    struct Backend: Sendable {
+        var ledger: BackendLedger
+        var state: LaneState
+        var pointsInFlight = 0
+        var pointsPerSecond = 0.0
+        /// Until nothing is pending, at the rates of the last minute; nil while it does not get less.
+        var secondsToDrained: Double?
+    }
+    struct Tenant: Sendable {
+        var spool: SpoolStatus
+        var pointsPerSecond = 0.0
+        /// Until the budget is used up; nil while it does not grow.
+        var secondsToFull: Double?
+        var backends: [Backend]
+    }
+    /// What a lane does, in the words of the command's output.
+    struct LaneState: Sendable, Equatable {
+        /// `ok`, `backing_off`, `held`, `detached`, `stopped`.
+        var name: String
+        var reason = ""
+        /// When it tries again: wall clock, nanoseconds; 0 when there is no such time.
+        var nextAttemptAt: Int64 = 0
+        static let stopped = LaneState(name: "stopped")
+    }
+
+    var isRunning: Bool
+    var configFile: String?
+    var dataDirectory: String
+    var listen: String?
+    var uptimeSeconds: Double?
+    var disk: DiskSpace?
+    var tenants: [Tenant]
+}
+
+extension StatusReport.LaneState {
+    /// - Parameter lane: nil when no worker runs: the ledger's last word then counts.
+    init(_ ledger: BackendLedger, _ lane: LaneStatus?) {
+        if ledger.isDetached {
+            self.init(name: "detached", reason: "no longer in the config; its backlog is kept")
+            return
+        }
+        switch lane?.state {
+        case .ok: self.init(name: "ok")
+        case .backingOff(let until):
+            self.init(name: "backing_off", reason: lane?.lastError ?? "", nextAttemptAt: until)
+        case .held(let because, let probe): self.init(name: "held", reason: because, nextAttemptAt: probe)
+        case nil:
+            self.init(name: ledger.retry.mode.rawValue, reason: ledger.retry.reason)
+            nextAttemptAt = ledger.retry.nextAttemptAt
+        }
+    }
+}
+
+extension StatusReport.Tenant {
+    /// - Parameter pointsIn: points a second that come in.
+    init(_ spool: SpoolStatus, lanes: [LaneStatus], pointsIn: Double) {
+        self.spool = spool
+        pointsPerSecond = pointsIn
+        backends = spool.backends.map { ledger in
+            let lane = lanes.first { $0.tenant == spool.tenant && $0.backend == ledger.name }
+            var backend = StatusReport.Backend(ledger: ledger, state: StatusReport.LaneState(ledger, lane))
+            backend.pointsInFlight = lane?.pointsInFlight ?? 0
+            backend.pointsPerSecond = lane?.pointsPerSecond ?? 0
+            if ledger.pendingPoints == 0 {
+                backend.secondsToDrained = 0
+            } else if backend.pointsPerSecond > pointsIn {
+                backend.secondsToDrained = Double(ledger.pendingPoints) / (backend.pointsPerSecond - pointsIn)
+            }
+            return backend
+        }
+        secondsToFull = growth(pointsIn)
+    }
+
+    /// What comes in faster than the slowest backend takes it stays, at the bytes a point that it takes now.
+    private func growth(_ pointsIn: Double) -> Double? {
+        guard let maximum = spool.maximumBytes else { return nil }
+        let used = spool.databaseBytes - spool.freePageBytes + spool.walBytes
+        let room = Double(max(0, maximum - used))
+        guard room > 0 else { return 0 }
+        guard
+            let slowest = backends.filter({ !$0.ledger.isDetached }).min(by: { $0.pointsPerSecond < $1.pointsPerSecond }
+            ),
+            slowest.ledger.pendingPoints > 0, pointsIn > slowest.pointsPerSecond
+        else { return nil }
+        let bytesPerPoint = Double(slowest.ledger.pendingBytes) / Double(slowest.ledger.pendingPoints)
+        guard bytesPerPoint > 0 else { return nil }
+        return room / (bytesPerPoint * (pointsIn - slowest.pointsPerSecond))
+    }
+}

@@ -1,0 +1,93 @@
+/// `status` for people, from the admin API's JSON.
+enum StatusTable {
+    static func text(_ status: JSONValue) -> String {
+        var text = headline(status)
+        let tenants = status["tenants"]?.items ?? []
+        if tenants.isEmpty { return text + "\nNo tenant has a spool yet.\n" }
+        text += "\n" + tenantTable(tenants) + "\n" + backendTable(tenants)
+        let notes = tenants.flatMap(notes)
+        if !notes.isEmpty { text += "\n" + notes.map { $0 + "\n" }.joined() }
+        return text
+    }
+
+    private static func headline(_ status: JSONValue) -> String {
+        let version = status["version"]?.text ?? "?"
+        let folder = status["data_dir"]?.text ?? "?"
+        guard status["running"]?.isTrue == true else {
+            return "holdfast \(version), not running: as it was left in \(folder)\n"
+        }
+        let uptime = Amount.duration(seconds: status["uptime_seconds"]?.number ?? 0)
+        let listen = status["listen"]?.text ?? "?"
+        var line = "holdfast \(version), up \(uptime), listening on \(listen), data in \(folder)"
+        if let free = status["disk"]?["free_bytes"]?.integer { line += " (\(Amount.bytes(free)) free)" }
+        return line + "\n"
+    }
+
+    private static func tenantTable(_ tenants: [JSONValue]) -> String {
+        var table = TextTable([
+            ("TENANT", .left), ("ACCEPTED", .right), ("IN/S", .right), ("REFUSED", .right), ("DISK", .right),
+            ("FULL IN", .right),
+        ])
+        for tenant in tenants {
+            let used = (tenant["database_bytes"]?.integer ?? 0) + (tenant["wal_bytes"]?.integer ?? 0)
+            table.add([
+                tenant["tenant"]?.text ?? "?", count(tenant["accepted_points"]), rate(tenant["points_per_second_in"]),
+                count(tenant["refused_points"]), Amount.bytes(used), duration(tenant["seconds_to_full"]),
+            ])
+        }
+        return table.text
+    }
+
+    private static func backendTable(_ tenants: [JSONValue]) -> String {
+        var table = TextTable([
+            ("TENANT", .left), ("BACKEND", .left), ("STATE", .left), ("PENDING", .right), ("BYTES", .right),
+            ("OLDEST", .right), ("OUT/S", .right), ("DRAINED IN", .right), ("DELIVERED", .right), ("DEAD", .right),
+            ("LOST", .right),
+        ])
+        for tenant in tenants {
+            for backend in tenant["backends"]?.items ?? [] {
+                let delivered = (backend["delivered_points"]?.integer ?? 0) + (backend["assumed_points"]?.integer ?? 0)
+                let isPending = (backend["pending_points"]?.integer ?? 0) > 0
+                table.add([
+                    tenant["tenant"]?.text ?? "?", backend["backend"]?.text ?? "?", backend["state"]?.text ?? "?",
+                    count(backend["pending_points"]), Amount.bytes(backend["pending_bytes"]?.integer ?? 0),
+                    isPending ? duration(backend["oldest_pending_seconds"]) : "-",
+                    rate(backend["points_per_second_out"]), isPending ? duration(backend["seconds_to_drained"]) : "-",
+                    Amount.count(delivered), count(backend["dead_points"]), count(backend["lost_points"]),
+                ])
+            }
+        }
+        return table.text
+    }
+
+    /// What a column has no room for: why a lane waits, and whether the ledger is at odds with itself.
+    private static func notes(_ tenant: JSONValue) -> [String] {
+        var notes: [String] = []
+        let id = tenant["tenant"]?.text ?? "?"
+        for backend in tenant["backends"]?.items ?? [] {
+            let name = "\(id)/\(backend["backend"]?.text ?? "?")"
+            let reason = backend["reason"]?.text ?? ""
+            let next = backend["next_attempt_at"]?.text
+            switch backend["state"]?.text {
+            case "backing_off": notes.append("\(name) backing off until \(next ?? "soon"): \(reason)")
+            case "held": notes.append("\(name) is held: \(reason)" + (next.map { "; next probe at \($0)" } ?? ""))
+            case "detached": notes.append("\(name): \(reason)")
+            default: break
+            }
+            if backend["balances"]?.isTrue == false {
+                notes.append(
+                    "\(name): owed does not equal delivered + pending + dead + lost + excluded; please report it")
+            }
+        }
+        return notes
+    }
+
+    private static func count(_ value: JSONValue?) -> String { Amount.count(value?.integer ?? 0) }
+    private static func duration(_ value: JSONValue?) -> String {
+        value?.number.map { Amount.duration(seconds: $0) } ?? "-"
+    }
+    private static func rate(_ value: JSONValue?) -> String {
+        let rate = value?.number ?? 0
+        return rate >= 10 || rate == 0 ? Amount.count(Int64(rate)) : "\((rate * 10).rounded() / 10)"
+    }
+}

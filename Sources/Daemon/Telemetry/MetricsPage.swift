@@ -1,0 +1,136 @@
+import Forwarder
+import WALStore
+
+/// `/metrics`: what the spools know, what the forwarder did, what the daemon counted, and the process itself.
+struct MetricsPage {
+    var report: StatusReport
+    var lanes: [LaneStatus]
+    var telemetry: Telemetry
+    var connections: Int
+    var heldBytes: Int
+
+    func render() -> [UInt8] {
+        var page = ExpositionWriter()
+        page.family("holdfast_build_info", .gauge, "Always 1; the version is its label.")
+        page.sample("holdfast_build_info", [("version", HoldfastVersion.text)], 1)
+        writeIngest(into: &page)
+        writeSpools(into: &page)
+        writeLedgers(into: &page)
+        writeLanes(into: &page)
+        writeNode(into: &page)
+        ProcessMetrics.read()?.write(into: &page)
+        return page.bytes
+    }
+
+    private func writeIngest(into page: inout ExpositionWriter) {
+        page.counters(
+            "holdfast_ingest_requests_total", "Requests answered, by HTTP status; 0 for scrapes.",
+            telemetry.ingestRequests)
+        page.counters(
+            "holdfast_ingest_points_total", "Points committed and fsynced since start.", telemetry.ingestPoints)
+        page.counters(
+            "holdfast_ingest_refused_points_total", "Points set aside as invalid since start, by reason.",
+            telemetry.ingestRefusedPoints)
+        page.counters("holdfast_ingest_bytes_total", "Body bytes as they came over the wire.", telemetry.ingestBytes)
+        page.histograms(
+            "holdfast_ingest_seconds", "From the end of a body to its answer, fsync included.",
+            telemetry.ingestLatency)
+        page.family("holdfast_ingest_held_bytes", .gauge, "Memory of requests between HTTP and disk.")
+        page.sample("holdfast_ingest_held_bytes", [], Double(heldBytes))
+        page.family("holdfast_connections", .gauge, "Open ingest connections.")
+        page.sample("holdfast_connections", [], Double(connections))
+    }
+
+    private func writeSpools(into page: inout ExpositionWriter) {
+        let counters: [(String, String, (SpoolStatus) -> Int64)] = [
+            ("holdfast_accepted_points_total", "Points the spool ever accepted.", { $0.acceptedPoints }),
+            ("holdfast_accepted_requests_total", "Requests the spool ever accepted.", { $0.acceptedRequests }),
+            ("holdfast_refused_points_total", "Points set aside as invalid, with a refusal row.", { $0.refusedPoints }),
+            (
+                "holdfast_dropped_points_total", "Points that when_full: drop_newest turned away.",
+                { $0.droppedAtIngestPoints }
+            ),
+            ("holdfast_loss_rows_total", "Explained losses on record.", { $0.lossRows }),
+        ]
+        let gauges: [(String, String, (SpoolStatus) -> Int64)] = [
+            ("holdfast_spool_bytes", "Size of the spool's database.", { $0.databaseBytes }),
+            ("holdfast_spool_free_bytes", "Pages of it that can be reused.", { $0.freePageBytes }),
+            ("holdfast_spool_wal_bytes", "Size of its write-ahead log.", { $0.walBytes }),
+            ("holdfast_dead_letters", "Dead letters on record.", { $0.deadLetters }),
+            ("holdfast_dead_letter_bytes", "What they take.", { $0.deadLetterBytes }),
+        ]
+        for (kind, metrics) in [(ExpositionWriter.Kind.counter, counters), (.gauge, gauges)] {
+            for (name, help, value) in metrics {
+                page.family(name, kind, help)
+                for tenant in report.tenants {
+                    page.sample(name, [("tenant", tenant.spool.tenant)], Double(value(tenant.spool)))
+                }
+            }
+        }
+        page.family("holdfast_spool_maximum_bytes", .gauge, "The tenant's budget, where it has one.")
+        for tenant in report.tenants {
+            guard let maximum = tenant.spool.maximumBytes else { continue }
+            page.sample("holdfast_spool_maximum_bytes", [("tenant", tenant.spool.tenant)], Double(maximum))
+        }
+        page.family(
+            "holdfast_seconds_to_full", .gauge,
+            "Until the budget is used up at this rate; absent while it does not grow.")
+        for tenant in report.tenants {
+            guard let seconds = tenant.secondsToFull else { continue }
+            page.sample("holdfast_seconds_to_full", [("tenant", tenant.spool.tenant)], seconds)
+        }
+    }
+
+    /// The terms of `owed = delivered + assumed + pending + dead + lost + excluded`.
+    private func writeLedgers(into page: inout ExpositionWriter) {
+        let terms: [(String, ExpositionWriter.Kind, String, (BackendLedger) -> Int64)] = [
+            ("holdfast_owed_points_total", .counter, "Points owed to the backend, ever.", { $0.owedPoints }),
+            ("holdfast_delivered_points_total", .counter, "Points the backend confirmed.", { $0.deliveredPoints }),
+            ("holdfast_assumed_points_total", .counter, "Points settled as already there.", { $0.assumedPoints }),
+            ("holdfast_pending_points", .gauge, "Points not settled yet.", { $0.pendingPoints }),
+            ("holdfast_dead_points", .gauge, "Points set aside as dead letters.", { $0.deadPoints }),
+            ("holdfast_lost_points_total", .counter, "Points with a loss row.", { $0.lostPoints }),
+            (
+                "holdfast_excluded_points_total", .counter, "Points a rule keeps from the backend.",
+                { $0.excludedPoints }
+            ),
+            ("holdfast_pending_bytes", .gauge, "Stored bytes of rows still owed.", { $0.pendingBytes }),
+            ("holdfast_ledger_balances", .gauge, "1 while the terms add up.", { $0.balances ? 1 : 0 }),
+        ]
+        for (name, kind, help, value) in terms {
+            page.family(name, kind, help)
+            eachBackend { labels, backend in page.sample(name, labels, Double(value(backend.ledger))) }
+        }
+        page.family("holdfast_oldest_pending_seconds", .gauge, "Age of the oldest pending point; 0 when none is.")
+        eachBackend { page.sample("holdfast_oldest_pending_seconds", $0, $1.ledger.oldestPendingAgeSeconds) }
+        page.family(
+            "holdfast_seconds_to_drained", .gauge, "Until nothing is pending; absent while it does not get less.")
+        eachBackend { labels, backend in
+            if let seconds = backend.secondsToDrained { page.sample("holdfast_seconds_to_drained", labels, seconds) }
+        }
+        page.family("holdfast_lane_state", .gauge, "1 for the state the lane is in.")
+        eachBackend { labels, backend in
+            for state in ["ok", "backing_off", "held", "detached"] {
+                page.sample("holdfast_lane_state", labels + [("state", state)], backend.state.name == state ? 1 : 0)
+            }
+        }
+    }
+
+    private func eachBackend(_ body: ([(String, String)], StatusReport.Backend) -> Void) {
+        for tenant in report.tenants {
+            for backend in tenant.backends {
+                body([("tenant", tenant.spool.tenant), ("backend", backend.ledger.name)], backend)
+            }
+        }
+    }
+
+    private func writeNode(into page: inout ExpositionWriter) {
+        page.counters("holdfast_config_reloads_total", "Reloads by result.", telemetry.configReloads)
+        page.counters("holdfast_log_events_total", "Log events by level, throttled ones included.", telemetry.events)
+        guard let disk = report.disk else { return }
+        page.family("holdfast_disk_free_bytes", .gauge, "Free bytes on the data folder's file system.")
+        page.sample("holdfast_disk_free_bytes", [], Double(disk.freeBytes))
+        page.family("holdfast_disk_total_bytes", .gauge, "Size of the data folder's file system.")
+        page.sample("holdfast_disk_total_bytes", [], Double(disk.totalBytes))
+    }
+}
