@@ -1,0 +1,164 @@
+import WALStore
+
+/// What is left to do of one lease, and what each answer makes of it. Pure: it sends nothing and waits for nothing.
+///
+/// Parts are a stack, the earliest points on top, so halves go out in the order in which their points arrived: a backend
+/// that wants each series in order never meets a later half first.
+///
+/// A refusal as already there is bisected like any other, down to single points: a request that a backend rolls back
+/// whole for one point it holds (Prometheus does) says nothing about the others, and settling them unsent would lose
+/// them. Only a single point that may have been sent before settles as assumed (`storage.md` 4).
+struct Bisect {
+    /// Points that go out in one request.
+    struct Part: Sendable, Equatable {
+        var runs: [LeasedRun]
+        /// An attempt with these points ended without an answer, in this process.
+        var isUncertain = false
+        /// Requests that carried these points, of whatever size.
+        var attempts = 0
+        /// Wall clock, nanoseconds; 0 before the first attempt.
+        var firstAttemptAt: Int64 = 0
+        /// Whether it failed on its own while other requests were known to succeed.
+        var isSuspect = false
+        var points: Int { runs.points }
+    }
+
+    /// Single points set aside before a probe for stuck bytes gives up.
+    static let maximumSuspects = 8
+
+    private let pieces: [LeasedPiece]
+    /// The next one last.
+    private var parts: [Part] = []
+    /// Single points that keep failing, while nothing shows yet that the backend takes anything at all.
+    private var suspects: [Part] = []
+    /// Whether the same bytes failed for so long that the points themselves are under suspicion.
+    private(set) var isProbing = false
+    /// Whether a request was delivered since the probe began.
+    private(set) var isBackendProven = false
+
+    /// - Parameter maximumPoints: of a part.
+    init(_ pieces: [LeasedPiece], maximumPoints: Int, isUncertain: Bool = false) {
+        self.pieces = pieces
+        let runs = pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
+        push(Part(runs: runs, isUncertain: isUncertain), maximumPoints: maximumPoints)
+    }
+
+    // MARK: Taking
+
+    /// The earliest part, which the caller then answers for with one of the calls below.
+    mutating func next() -> Part? { parts.popLast() }
+
+    /// Nothing is left to send.
+    var isDone: Bool { parts.isEmpty && suspects.isEmpty }
+
+    /// The stack is empty but single points are set aside: whether they or the backend are at fault needs a request with
+    /// other points.
+    var needsProof: Bool {
+        isProbing && !isBackendProven && !suspects.isEmpty
+            && (parts.isEmpty || suspects.count >= Bisect.maximumSuspects)
+    }
+
+    /// Back on top, as it is.
+    mutating func putBack(_ part: Part) { if !part.runs.isEmpty { parts.append(part) } }
+
+    /// Everything not settled yet, in order.
+    var remainder: [LeasedRun] { suspects.flatMap(\.runs) + parts.reversed().flatMap(\.runs) }
+
+    /// Whether any of what is left had an attempt without an answer.
+    var hasUncertain: Bool { parts.contains(where: \.isUncertain) || suspects.contains(where: \.isUncertain) }
+
+    // MARK: Answers
+
+    mutating func delivered(_ part: Part) -> [Settlement.Part] {
+        proveBackend()
+        return settle(part.runs, .delivered)
+    }
+
+    /// Too large for one request.
+    mutating func tooLarge(_ part: Part, status: Int, excerpt: String) -> [Settlement.Part] {
+        split(part) ?? settle(part.runs, .dead(DeadLetterReason(code: "too_large", excerpt: excerpt, status: status)))
+    }
+
+    /// Refused for good, for some of its points.
+    mutating func refused(
+        _ part: Part, _ reason: DeadLetterReason, meansAlreadyThere: Bool
+    ) -> [Settlement.Part] {
+        if let settled = split(part) { return settled }
+        let maybeSent = part.isUncertain || part.runs.allSatisfy { pieces[$0.piece].maybeSent }
+        return settle(part.runs, meansAlreadyThere && maybeSent ? .assumed : .dead(reason))
+    }
+
+    /// The answer named items; what it did not name was delivered. `retry` and `hold` go back on top as one part.
+    mutating func partly(_ part: Part, _ items: [ItemOutcome]) -> [Settlement.Part] {
+        var settled: [Settlement.Part] = []
+        var again: [LeasedRun] = []
+        for item in items {
+            switch item.verdict {
+            case .dead(let reason): settled += settle(item.runs, .dead(reason))
+            case .alreadyThere: settled += settle(item.runs, .assumed)
+            case .retry, .hold: again += item.runs
+            }
+        }
+        let named = items.flatMap(\.runs)
+        let rest = part.runs.subtracting(named)
+        if !rest.isEmpty { proveBackend() }
+        var remaining = part
+        // In arrival order, whatever the order of the items was; never more than the part had.
+        remaining.runs = part.runs.subtracting(part.runs.subtracting(again))
+        putBack(remaining)
+        return settle(rest, .delivered) + settled
+    }
+
+    // MARK: Stuck bytes
+
+    /// The same points were answered 500 for long: from now on `stuck` narrows them down.
+    mutating func beginProbe() { isProbing = true }
+
+    /// Answered 500 during a probe.
+    ///
+    /// A half that fails is halved again. A single point that fails is set aside until some other request is delivered;
+    /// then it gets one more attempt, and is dead if that fails too. While everything fails alike, nothing is buried:
+    /// that is an outage.
+    mutating func stuck(_ part: Part, _ reason: DeadLetterReason) -> [Settlement.Part] {
+        if let settled = split(part) { return settled }
+        if isBackendProven, part.isSuspect { return settle(part.runs, .dead(reason)) }
+        var suspect = part
+        suspect.isSuspect = true
+        if isBackendProven { parts.append(suspect) } else { suspects.append(suspect) }
+        return []
+    }
+
+    /// A request with other points was delivered: the backend is up.
+    mutating func proveBackend() {
+        guard isProbing, !isBackendProven else { return }
+        isBackendProven = true
+        // They were on top before they were set aside.
+        parts.append(contentsOf: suspects.reversed())
+        suspects = []
+    }
+
+    // MARK: Parts
+
+    private func settle(_ runs: [LeasedRun], _ fate: Fate) -> [Settlement.Part] {
+        runs.map { Settlement.Part($0, fate) }
+    }
+
+    /// - Returns: nil when a single point cannot be halved; else nothing is settled yet.
+    private mutating func split(_ part: Part) -> [Settlement.Part]? {
+        let points = part.points
+        guard points > 1 else { return nil }
+        push(part, maximumPoints: (points + 1) / 2)
+        return []
+    }
+
+    private mutating func push(_ part: Part, maximumPoints: Int) {
+        var cut: [Part] = []
+        var rest = part.runs
+        while !rest.isEmpty {
+            var piece = part
+            (piece.runs, rest) = rest.split(at: max(1, maximumPoints))
+            cut.append(piece)
+        }
+        parts.append(contentsOf: cut.reversed())
+    }
+}

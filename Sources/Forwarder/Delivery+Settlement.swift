@@ -1,0 +1,58 @@
+import Synchronization
+import WALStore
+
+extension Bisect.Part {
+    /// What to write for some of these points.
+    func settlement(_ parts: [Settlement.Part], status: Int, _ context: DeliveryContext) -> Settlement {
+        Settlement(
+            parts: parts, attempts: max(1, attempts), status: status,
+            firstAttemptAt: firstAttemptAt == 0 ? context.time.wall() : firstAttemptAt)
+    }
+}
+
+extension Settlement {
+    func adding(_ more: [Settlement.Part]) -> Settlement {
+        var both = self
+        both.parts = more + parts
+        return both
+    }
+}
+
+extension Answer {
+    /// HTTP status; 0 where there is none.
+    var status: Int { if case .response(let response) = self { response.status } else { 0 } }
+
+    /// The beginning of what the backend said, for people.
+    var excerpt: String {
+        guard case .response(let response) = self else { return "" }
+        return String(decoding: response.body.prefix(DeadLetterReason.excerptBytes), as: UTF8.self)
+    }
+}
+
+extension DeliveryOutcome {
+    /// For counters.
+    var name: String {
+        switch self {
+        case .delivered: "delivered"
+        case .partly: "partly"
+        case .retry: "retry"
+        case .tooLarge: "too_large"
+        case .refused: "refused"
+        case .hold: "hold"
+        }
+    }
+}
+
+extension Lane {
+    /// Leaves the retry clock to the next process.
+    func persistRetry(_ context: DeliveryContext) async {
+        let retry = state.withLock { $0.retry }
+        do throws(SpoolError) {
+            try await context.source.setRetryState(retry, tenant: tenant, backend: backend)
+        } catch {
+            // Only the wait after a restart depends on it.
+            context.events(
+                Event(.debug, "a retry clock could not be stored", metadata(["error": error.description])))
+        }
+    }
+}

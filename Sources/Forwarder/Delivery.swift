@@ -1,0 +1,270 @@
+import Synchronization
+import WALStore
+
+/// One lease on its way: encodes its parts, sends them, and acts on each answer until nothing is left or the lane has
+/// to wait.
+struct Delivery {
+    let lane: Lane
+    let context: DeliveryContext
+    let route: DeliveryRoute
+    let generation: UInt64
+    let gate: TurnGate
+    let lease: Lease
+    var bisect: Bisect
+    private var holdsTurn = true
+
+    init(
+        lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease
+    ) {
+        self.lane = lane
+        self.context = context
+        self.route = route
+        self.generation = generation
+        self.gate = gate
+        self.lease = lease
+        bisect = Bisect(lease.pieces, maximumPoints: max(1, route.backend.traits.maximumPoints))
+    }
+
+    /// - Returns: the settlement that ends the lease, for the caller to make durable; nil when the lease was given back
+    ///   or settled part by part.
+    consuming func run() async -> Settlement? {
+        var delivery = self
+        let last = await delivery.deliver()
+        if delivery.holdsTurn { delivery.gate.release() }
+        return last
+    }
+
+    private enum Next {
+        /// The part is dealt with as far as it can be; the next one, please.
+        case goOn(Settlement)
+        /// The lane waits, or ends, or the backend changed: what is left goes back.
+        case stop(Settlement?)
+    }
+
+    private mutating func deliver() async -> Settlement? {
+        while true {
+            if bisect.needsProof, await !proveWithOtherPoints() {
+                await giveBack()
+                return nil
+            }
+            guard let part = bisect.next() else { return nil }
+            switch await deliver(part) {
+            case .goOn(let settlement):
+                if bisect.isDone { return settlement }
+                if !settlement.parts.isEmpty, await !lane.settle(lease, settlement, context) {
+                    await giveBack(maybeSent: true)
+                    return nil
+                }
+            case .stop(let settlement):
+                if let settlement, !settlement.parts.isEmpty { _ = await lane.settle(lease, settlement, context) }
+                await giveBack()
+                return nil
+            }
+        }
+    }
+
+    private func giveBack(maybeSent: Bool = false) async {
+        await context.source.release(lease, tenant: lane.tenant, maybeSent: maybeSent || bisect.hasUncertain)
+    }
+
+    // MARK: One part
+
+    private mutating func deliver(_ whole: Bisect.Part) async -> Next {
+        var part = whole
+        let chunk = Chunk(tenant: lane.tenant, pieces: lease.pieces, runs: part.runs)
+        let request = await encode(chunk)
+        part.runs = part.runs.subtracting(request.excluded.map(\.run))
+        var settlement = part.settlement(
+            request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }, status: 0, context)
+        guard !part.runs.isEmpty else { return .goOn(settlement) }
+
+        let limit = route.backend.traits.maximumBodyBytes
+        if request.body.count > limit, part.points > 1 {
+            learnTooLarge(part, bodyBytes: request.body.count, limitBytes: limit)
+            settlement.parts += bisect.tooLarge(part, status: 0, excerpt: "")
+            return .goOn(settlement)
+        }
+        let next = await attempt(part, request, chunk)
+        switch next {
+        case .goOn(let answered): return .goOn(answered.adding(settlement.parts))
+        case .stop(let answered): return .stop(answered?.adding(settlement.parts) ?? settlement)
+        }
+    }
+
+    func encode(_ chunk: Chunk) async -> EncodedRequest {
+        await context.encoding.acquire(lane.tenant, weight: route.weight)
+        defer { context.encoding.release() }
+        var request = EncodedRequest()
+        route.backend.encode(chunk, into: &request)
+        return request
+    }
+
+    /// Sends the same bytes until an answer other than "later" comes, or the wait is too long to keep them.
+    private mutating func attempt(_ first: Bisect.Part, _ request: EncodedRequest, _ chunk: Chunk) async -> Next {
+        var part = first
+        while true {
+            let (answer, startedAt) = await send(&part, request, chunk)
+            let outcome = route.backend.outcome(of: answer, to: request)
+            lane.state.withLock { $0.counters.answers[outcome.name, default: 0] += 1 }
+            guard case .retry(let after, let reason) = outcome else {
+                return await act(on: outcome, answer, part, request)
+            }
+            if isOver {
+                bisect.putBack(part)
+                return .stop(nil)
+            }
+            if StuckRule.counts(answer), let settled = suspect(part, answer, reason) {
+                return .goOn(part.settlement(settled, status: answer.status, context))
+            }
+            let wait = await fail(reason, after: after, startedAt: startedAt)
+            guard await pause(wait, holding: request) else {
+                bisect.putBack(part)
+                return .stop(nil)
+            }
+        }
+    }
+
+    func send(
+        _ part: inout Bisect.Part, _ request: EncodedRequest, _ chunk: Chunk
+    ) async -> (Answer, startedAt: Int64) {
+        part.attempts += 1
+        if part.firstAttemptAt == 0 { part.firstAttemptAt = context.time.wall() }
+        let points = part.points
+        lane.state.withLock { state in
+            state.requestsInFlight += 1
+            state.pointsInFlight += points
+            state.counters.requests += 1
+            state.counters.rawBytes += UInt64(request.rawBytes)
+            state.counters.sentBytes += UInt64(request.body.count)
+        }
+        let startedAt = context.time.boot()
+        let answer = await route.backend.send(request, of: chunk, attempt: part.attempts, over: context.transport)
+        let seconds = Double(context.time.boot() - startedAt) / 1e9
+        lane.state.withLock { state in
+            state.requestsInFlight -= 1
+            state.pointsInFlight -= points
+            state.counters.latency.record(seconds: seconds)
+        }
+        if case .failure(let failure) = answer, failure.mayHaveArrived { part.isUncertain = true }
+        return (answer, startedAt)
+    }
+
+    /// The lane ends, or its backend is another one by now.
+    private var isOver: Bool { lane.state.withLock { $0.isStopping || $0.generation != generation } }
+
+    // MARK: Answers
+
+    private mutating func act(
+        on outcome: DeliveryOutcome, _ answer: Answer, _ part: Bisect.Part, _ request: EncodedRequest
+    ) async -> Next {
+        let status = answer.status
+        switch outcome {
+        case .delivered:
+            await recover(isDelivery: true)
+            return .goOn(part.settlement(bisect.delivered(part), status: status, context))
+        case .partly(let items): return await act(on: items, part, status: status)
+        case .tooLarge(let limitBytes):
+            await recover(isDelivery: false)
+            learnTooLarge(part, bodyBytes: request.body.count, limitBytes: limitBytes)
+            return .goOn(
+                part.settlement(
+                    bisect.tooLarge(part, status: status, excerpt: answer.excerpt), status: status, context))
+        case .refused(let reason, let meansAlreadyThere):
+            await recover(isDelivery: false)
+            let settled = bisect.refused(part, reason, meansAlreadyThere: meansAlreadyThere)
+            return .goOn(part.settlement(settled, status: status, context))
+        case .hold(let reason):
+            bisect.putBack(part)
+            await hold(reason)
+            return .stop(nil)
+        case .retry: preconditionFailure("the attempts loop answers retries itself")
+        }
+    }
+
+    private mutating func act(on items: [ItemOutcome], _ part: Bisect.Part, status: Int) async -> Next {
+        let settlement = part.settlement(bisect.partly(part, items), status: status, context)
+        for case .hold(let reason) in items.map(\.verdict) {
+            await hold(reason)
+            return .stop(settlement)
+        }
+        for case .retry(let reason) in items.map(\.verdict) {
+            // A backend that takes some and defers others is busy: what it deferred waits as a whole request would.
+            _ = await fail(reason, after: nil, startedAt: context.time.boot())
+            return .stop(settlement)
+        }
+        await recover(isDelivery: true)
+        return .goOn(settlement)
+    }
+
+    private func learnTooLarge(_ part: Bisect.Part, bodyBytes: Int, limitBytes: Int?) {
+        var points = (part.points + 1) / 2
+        if let limitBytes, limitBytes > 0, bodyBytes > limitBytes {
+            // A tenth below, because points differ in size.
+            points = min(points, Int(Double(part.points) * Double(limitBytes) / Double(bodyBytes) * 0.9))
+        }
+        lane.state.withLock { $0.learnTooLarge(points: points) }
+    }
+
+    // MARK: Lane state
+
+    /// The backend answered for good: whatever the lane waited for is over.
+    private func recover(isDelivery: Bool) async {
+        let wasFailing = lane.state.withLock { state in
+            if isDelivery { state.delivered() }
+            return state.answered()
+        }
+        guard wasFailing else { return }
+        context.events(Event(.info, "the backend answers again", lane.metadata()))
+        await lane.persistRetry(context)
+    }
+
+    private func hold(_ reason: String) async {
+        let delay = context.probeDelay()
+        let isNew = lane.state.withLock { state in
+            state.hold(reason: reason, probeIn: delay, now: context.time.boot(), wall: context.time.wall())
+        }
+        if isNew {
+            context.events(
+                Event(
+                    .error, "the lane is held until an operator acts; everything is kept",
+                    lane.metadata(["reason": reason])))
+        }
+        await lane.persistRetry(context)
+    }
+
+    /// - Returns: how long the lane waits now.
+    func fail(_ reason: String, after: Duration?, startedAt: Int64) async -> Duration {
+        let (wait, opened) = lane.state.withLock { state in
+            let wasOpen = state.breaker.isOpen
+            let wait = state.failed(
+                reason: reason, startedAt: startedAt, now: context.time.boot(), wall: context.time.wall()
+            ) { context.backoff(attempts: $0, retryAfter: after) }
+            return (wait, state.breaker.isOpen && !wasOpen)
+        }
+        if opened {
+            context.events(
+                Event(.warning, "the backend keeps failing; one request at a time", lane.metadata(["reason": reason])))
+        }
+        await lane.persistRetry(context)
+        return wait
+    }
+
+    /// Waits without a turn, with the request kept if there is room.
+    ///
+    /// - Returns: whether the same request goes out now.
+    private mutating func pause(_ wait: Duration, holding request: EncodedRequest) async -> Bool {
+        // The decoded points are kept too: about as much as the body before compression.
+        let bytes = request.body.count + request.rawBytes
+        // An open breaker admits one request: of several that wait, each goes back but the last.
+        let isAdmitted = lane.state.withLock { !$0.breaker.isOpen || $0.deliveries == 1 }
+        guard isAdmitted, wait <= context.tuning.keepsRequestFor, context.keep(bytes: bytes) else { return false }
+        defer { context.forget(bytes: bytes) }
+        gate.release()
+        holdsTurn = false
+        await lane.sleep(wait, generation: generation, context)
+        guard !isOver, !Task.isCancelled else { return false }
+        await gate.acquire(lane.tenant, weight: route.weight)
+        holdsTurn = true
+        return !isOver
+    }
+}

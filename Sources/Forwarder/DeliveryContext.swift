@@ -1,0 +1,85 @@
+import Synchronization
+import WALStore
+
+/// How patient the forwarder is. The defaults are what runs; tests shorten them.
+struct DeliveryTuning: Sendable {
+    var backoff = Backoff()
+    var stuck = StuckRule()
+    /// A held lane sends one request about so often, to see whether the operator has acted.
+    var probeEvery: Duration = .seconds(60)
+    /// After an error of the spool itself.
+    var spoolPause: Duration = .seconds(1)
+    /// A lane that waits longer gives its lease back, and forms the same request anew from the same points.
+    var keepsRequestFor: Duration = .seconds(5)
+    /// What all waiting requests together may hold in memory.
+    var keptBytes = 32 << 20
+    /// Requests encoded and compressed at once: few, as they only need a processor.
+    var encoders = 2
+}
+
+/// What every worker shares: where points come from and go to, clocks, chance, and turns.
+final class DeliveryContext: Sendable {
+    /// Returns early, or throws, when its task is cancelled.
+    typealias Sleep = @Sendable (Duration) async throws -> Void
+
+    let source: any DeliverySource
+    let transport: HTTPTransport
+    let time: TimeSource
+    let sleep: Sleep
+    let tuning: DeliveryTuning
+    let events: EventSink
+    let encoding: TurnGate
+    private let random: Mutex<any RandomNumberGenerator & Sendable>
+    private let gates = Mutex<[String: TurnGate]>([:])
+    private let keptBytes = Mutex(0)
+
+    init(
+        source: any DeliverySource, transport: HTTPTransport, time: TimeSource, sleep: @escaping Sleep,
+        random: any RandomNumberGenerator & Sendable, tuning: DeliveryTuning, events: @escaping EventSink
+    ) {
+        self.source = source
+        self.transport = transport
+        self.time = time
+        self.sleep = sleep
+        self.random = Mutex(random)
+        self.tuning = tuning
+        self.events = events
+        encoding = TurnGate(limit: tuning.encoders)
+    }
+
+    /// The turns at one backend, for all tenants together.
+    func gate(for route: DeliveryRoute) -> TurnGate {
+        gates.withLock { gates in
+            if let gate = gates[route.name] { return gate }
+            let gate = TurnGate(limit: route.maximumInFlight)
+            gates[route.name] = gate
+            return gate
+        }
+    }
+
+    /// A reload's limits: gates that exist change, those of backends nobody names any more go.
+    func setLimits(_ limits: [String: Int]) {
+        gates.withLock { gates in
+            gates = gates.filter { limits[$0.key] != nil }
+            for (name, gate) in gates { gate.setLimit(limits[name] ?? 1) }
+        }
+    }
+
+    func backoff(attempts: Int, retryAfter: Duration?) -> Duration {
+        random.withLock { tuning.backoff.delay(attempts: attempts, retryAfter: retryAfter, using: &$0) }
+    }
+
+    /// The next probe of a held lane: at half to one and a half times the interval.
+    func probeDelay() -> Duration { random.withLock { tuning.probeEvery * Double.random(in: 0.5...1.5, using: &$0) } }
+
+    /// - Returns: whether a waiting request of this size may stay in memory; then `forget` it.
+    func keep(bytes: Int) -> Bool {
+        keptBytes.withLock { kept in
+            guard kept + bytes <= tuning.keptBytes else { return false }
+            kept += bytes
+            return true
+        }
+    }
+
+    func forget(bytes: Int) { keptBytes.withLock { $0 -= bytes } }
+}

@@ -1,0 +1,52 @@
+import WALStore
+
+/// What a lane needs of its tenant's spool.
+protocol DeliverySource: Sendable {
+    /// The next piece of what `backend` is owed; nil when nothing is owed or everything owed is leased.
+    func lease(tenant: String, backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease?
+    /// Returns when it is durable.
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError)
+    /// Gives back what is not settled.
+    /// - Parameter maybeSent: whether some of it may have reached the backend.
+    func release(_ lease: Lease, tenant: String, maybeSent: Bool) async
+    func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState
+    func setRetryState(_ state: RetryState, tenant: String, backend: String) async throws(SpoolError)
+    /// Tenants whose backends are owed something.
+    func tenantsWithWork() -> [String]
+    /// Calls `notify` with a tenant's id when its backends have something to do.
+    func onWork(_ notify: @escaping @Sendable (String) -> Void)
+}
+
+extension WALStore: DeliverySource {
+    func lease(tenant: String, backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease? {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.lease(backend: backend, limit: limit)
+        }
+    }
+
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError) {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.settle(lease, settlement)
+        }
+    }
+
+    func release(_ lease: Lease, tenant: String, maybeSent: Bool) async {
+        do {
+            try await withSpool(tenant) { (spool) async throws(SpoolError) in await spool.release(lease) }
+        } catch {
+            // A spool that cannot be reached any more has no leases: they live in its memory.
+        }
+    }
+
+    func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.retryState(backend: backend)
+        }
+    }
+
+    func setRetryState(_ state: RetryState, tenant: String, backend: String) async throws(SpoolError) {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.setRetryState(state, backend: backend)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Synchronization
+import WALStore
+
+/// One tenant's deliveries to one backend. Idle, it is this object and nothing else; with work, it has a worker task.
+final class Lane: Sendable {
+    let tenant: String
+    let backend: String
+    let state: Mutex<LaneState>
+    /// For the worker: work, a finished delivery, a reload or the end.
+    let changed = Signal()
+    private let sleepers = Mutex<[UInt64: Task<Void, Never>]>([:])
+    private let nextSleeper = Atomic<UInt64>(0)
+    private let worker = Mutex<Task<Void, Never>?>(nil)
+
+    init(_ route: DeliveryRoute) {
+        tenant = route.tenant
+        backend = route.name
+        state = Mutex(LaneState(route))
+    }
+
+    // MARK: Called from outside
+
+    /// There may be work: starts a worker unless one runs.
+    func notify(_ context: DeliveryContext) {
+        worker.withLock { worker in
+            guard state.withLock({ $0.workArrived() }) else { return }
+            let before = worker
+            worker = Task {
+                // The one before has decided to end, and may still be on its last lines.
+                await before?.value
+                await Worker(lane: self, context: context).run()
+            }
+        }
+        changed.set()
+    }
+
+    /// The config's new idea of this lane: the attempt in flight is finished as it was begun, the next one is made anew,
+    /// at once also where the lane was held or waiting.
+    func reconfigure(_ route: DeliveryRoute) {
+        state.withLock { state in
+            state.route = route
+            state.generation += 1
+            state.isRemoved = false
+            state.resumeAt = 0
+            state.learnedPoints = nil
+        }
+        wake()
+    }
+
+    func remove() {
+        state.withLock { state in
+            state.isRemoved = true
+            state.generation += 1
+        }
+        wake()
+    }
+
+    /// No lease any more; waits end.
+    func stop() {
+        state.withLock { state in
+            state.isStopping = true
+            state.generation += 1
+        }
+        wake()
+    }
+
+    func resume() { state.withLock { $0.isStopping = false } }
+
+    /// Aborts what is in flight.
+    func cancel() { worker.withLock { $0 }?.cancel() }
+
+    /// Returns once no worker runs.
+    func ended() async { await worker.withLock { $0 }?.value }
+
+    // MARK: Waiting
+
+    /// Until `duration` has passed or the lane is woken; not at all when it was since `generation`.
+    func sleep(_ duration: Duration, generation: UInt64, _ context: DeliveryContext) async {
+        let id = nextSleeper.wrappingAdd(1, ordering: .relaxed).newValue
+        let sleeper = Task {
+            do { try await context.sleep(duration) } catch { /* Woken: the caller looks at why. */  }
+        }
+        sleepers.withLock { $0[id] = sleeper }
+        // A wake between the caller's look and the entry above would have found nobody.
+        if state.withLock({ $0.generation != generation }) { sleeper.cancel() }
+        await withTaskCancellationHandler {
+            await sleeper.value
+        } onCancel: {
+            sleeper.cancel()
+        }
+        sleepers.withLock { $0[id] = nil }
+    }
+
+    private func wake() {
+        for sleeper in sleepers.withLock({ Array($0.values) }) { sleeper.cancel() }
+        changed.set()
+    }
+}

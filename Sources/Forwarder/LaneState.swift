@@ -1,0 +1,221 @@
+import WALStore
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Everything a lane knows: a value, changed under the lane's lock, that decides and leaves acting to the worker.
+struct LaneState: Sendable {
+    var route: DeliveryRoute
+    /// Rises with each reload: a delivery that began before it ends before its next attempt.
+    var generation: UInt64 = 0
+
+    var isRunning = false
+    var isStopping = false
+    var isRemoved = false
+    /// Rises with each call that there is work.
+    var news: UInt64 = 0
+    /// The spool had nothing more, and no news came since.
+    var isDry = false
+    /// Deliveries that hold a lease and are not settling yet.
+    var deliveries = 0
+    var settling = 0
+
+    var isRestored = false
+    var retry = RetryState.ok
+    /// Boot clock, nanoseconds: no lease before.
+    var resumeAt: Int64 = 0
+    var breaker = Breaker()
+    /// Boot clock of the last failure, so that requests that failed together count once.
+    var lastFailureAt: Int64 = 0
+    var suspicion: StuckRule.Suspicion?
+    /// Points a request may have at most, after the backend called one too large.
+    var learnedPoints: Int?
+    private var deliveriesSinceTooLarge = 0
+
+    var lastError = ""
+    var counters = LaneCounters()
+    var requestsInFlight = 0
+    var pointsInFlight = 0
+    private var rate = 0.0
+    private var rateAt: Int64 = 0
+
+    init(_ route: DeliveryRoute) { self.route = route }
+
+    /// Settlements a lane lets run behind its next requests.
+    static let maximumSettling = 4
+    static let rateWindowSeconds = 30.0
+
+    // MARK: What the worker does next
+
+    enum Step {
+        case lease(DeliveryRoute, points: Int, generation: UInt64, news: UInt64)
+        /// Until then, or until woken.
+        case sleep(Duration, generation: UInt64)
+        /// Until something changes.
+        case wait
+        case end
+    }
+
+    /// - Parameter now: boot clock, nanoseconds.
+    mutating func nextStep(now: Int64) -> Step {
+        let isIdle = deliveries == 0 && settling == 0
+        if isStopping || isRemoved || isDry {
+            guard isIdle else { return .wait }
+            isRunning = false
+            return .end
+        }
+        if now < resumeAt { return .sleep(.nanoseconds(resumeAt - now), generation: generation) }
+        let traits = route.backend.traits
+        let allowed = traits.keepsOrder ? 1 : max(1, traits.concurrency)
+        guard deliveries < breaker.concurrency(allowed: allowed), settling < LaneState.maximumSettling else {
+            return .wait
+        }
+        deliveries += 1
+        return .lease(route, points: maximumPoints, generation: generation, news: news)
+    }
+
+    private var maximumPoints: Int {
+        let limit = min(route.backend.traits.maximumPoints, learnedPoints ?? .max)
+        return max(1, min(limit, suspicion?.points ?? .max))
+    }
+
+    /// - Returns: whether a worker has to be started.
+    mutating func workArrived() -> Bool {
+        news += 1
+        isDry = false
+        guard !isRunning, !isStopping, !isRemoved else { return false }
+        isRunning = true
+        return true
+    }
+
+    // MARK: Answers
+
+    /// A request was taken.
+    mutating func delivered() {
+        suspicion = nil
+        guard let learned = learnedPoints else { return }
+        deliveriesSinceTooLarge += 1
+        // One bulky stretch must not keep requests small for ever.
+        guard deliveriesSinceTooLarge >= 100 else { return }
+        deliveriesSinceTooLarge = 0
+        learnedPoints = learned * 2 < route.backend.traits.maximumPoints ? learned * 2 : nil
+    }
+
+    /// The backend said yes or no, and not "later".
+    ///
+    /// - Returns: whether the lane was held or backing off before.
+    mutating func answered() -> Bool {
+        lastError = ""
+        breaker.succeeded()
+        guard retry.mode != .ok else { return false }
+        retry = .ok
+        resumeAt = 0
+        return true
+    }
+
+    /// - Parameters:
+    ///   - startedAt: boot clock, nanoseconds. A request that began before the last failure adds no attempt of its own.
+    ///   - delay: what to wait for the given number of failed attempts.
+    /// - Returns: how long to wait from now.
+    mutating func failed(
+        reason: String, startedAt: Int64, now: Int64, wall: Int64, delay: (_ attempts: Int) -> Duration
+    ) -> Duration {
+        lastError = reason
+        if startedAt >= lastFailureAt || retry.mode == .ok {
+            breaker.failed()
+            lastFailureAt = now
+            retry.attempts += 1
+            let wait = delay(retry.attempts).wholeNanoseconds
+            resumeAt = max(resumeAt, now + wait)
+        }
+        retry.mode = .backingOff
+        retry.reason = reason
+        retry.nextAttemptAt = wall + max(0, resumeAt - now)
+        return .nanoseconds(max(0, resumeAt - now))
+    }
+
+    /// - Returns: whether it was not held before.
+    mutating func hold(reason: String, probeIn delay: Duration, now: Int64, wall: Int64) -> Bool {
+        let wasHeld = retry.mode == .held
+        lastError = reason
+        resumeAt = now + delay.wholeNanoseconds
+        retry = RetryState(
+            mode: .held, attempts: retry.attempts + 1, nextAttemptAt: wall + delay.wholeNanoseconds, reason: reason)
+        return !wasHeld
+    }
+
+    /// What an earlier process left: its wait goes on, but never longer than `bound`, whatever the wall clock did.
+    mutating func restore(_ saved: RetryState, now: Int64, wall: Int64, bound: Duration) {
+        isRestored = true
+        retry = saved
+        guard saved.mode != .ok else { return }
+        let (wait, overflow) = saved.nextAttemptAt.subtractingReportingOverflow(wall)
+        resumeAt = now + (overflow ? 0 : min(max(0, wait), bound.wholeNanoseconds))
+        lastError = saved.reason
+    }
+
+    mutating func learnTooLarge(points: Int) {
+        learnedPoints = max(1, min(points, learnedPoints ?? .max))
+        deliveriesSinceTooLarge = 0
+    }
+
+    /// Counts one more answer of 500 to the points that begin at `place`.
+    mutating func suspect(sequence: Int64, ordinal: Int64, points: Int, now: Int64) -> StuckRule.Suspicion {
+        if var known = suspicion, known.firstSequence == sequence, known.firstOrdinal == ordinal, known.points == points
+        {
+            known.tries += 1
+            suspicion = known
+            return known
+        }
+        let new = StuckRule.Suspicion(
+            firstSequence: sequence, firstOrdinal: ordinal, points: points, tries: 1, since: now)
+        suspicion = new
+        return new
+    }
+
+    // MARK: Status
+
+    mutating func settled(_ parts: [Settlement.Part], now: Int64) {
+        for part in parts {
+            let points = UInt64(part.run.ordinals.count)
+            switch part.fate {
+            case .delivered: counters.deliveredPoints += points
+            case .assumed: counters.assumedPoints += points
+            case .dead: counters.deadPoints += points
+            case .excluded: counters.excludedPoints += points
+            case .released: continue
+            }
+            if part.fate == .delivered { rate = pointsPerSecond(now) + Double(points) / LaneState.rateWindowSeconds }
+        }
+        rateAt = now
+    }
+
+    private func pointsPerSecond(_ now: Int64) -> Double {
+        rate * exp(-Double(max(0, now - rateAt)) / 1e9 / LaneState.rateWindowSeconds)
+    }
+
+    func status(now: Int64) -> LaneStatus {
+        var status = LaneStatus(tenant: route.tenant, backend: route.name, type: Swift.type(of: route.backend).type)
+        switch retry.mode {
+        case .ok: status.state = .ok
+        case .backingOff: status.state = .backingOff(until: retry.nextAttemptAt)
+        case .held: status.state = .held(because: retry.reason, probe: retry.nextAttemptAt)
+        }
+        status.attempts = retry.attempts
+        status.lastError = lastError
+        status.requestsInFlight = requestsInFlight
+        status.pointsInFlight = pointsInFlight
+        status.counters = counters
+        status.pointsPerSecond = pointsPerSecond(now)
+        return status
+    }
+}
+
+extension Duration {
+    /// Of waits, which are bounded far below the 292 years that fit.
+    var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return min(max(seconds, 0), 1 << 32) * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}
