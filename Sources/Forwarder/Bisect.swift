@@ -59,7 +59,7 @@ struct Bisect {
     }
 
     /// Back on top, as it is.
-    mutating func putBack(_ part: Part) { if !part.runs.isEmpty { parts.append(part) } }
+    mutating func putBack(_ part: Part) { if part.points > 0 { parts.append(part) } }
 
     /// Everything not settled yet, in order.
     var remainder: [LeasedRun] { suspects.flatMap(\.runs) + parts.reversed().flatMap(\.runs) }
@@ -84,7 +84,7 @@ struct Bisect {
         _ part: Part, _ reason: DeadLetterReason, meansAlreadyThere: Bool
     ) -> [Settlement.Part] {
         if let settled = split(part) { return settled }
-        let maybeSent = part.isUncertain || part.runs.allSatisfy { pieces[$0.piece].maybeSent }
+        let maybeSent = part.isUncertain || part.runs.contains { !$0.ordinals.isEmpty && pieces[$0.piece].maybeSent }
         return settle(part.runs, meansAlreadyThere && maybeSent ? .assumed : .dead(reason))
     }
 
@@ -101,7 +101,7 @@ struct Bisect {
         }
         let named = items.flatMap(\.runs)
         let rest = part.runs.subtracting(named)
-        if !rest.isEmpty { proveBackend() }
+        if rest.points > 0 { proveBackend() }
         var remaining = part
         // In arrival order, whatever the order of the items was; never more than the part had.
         remaining.runs = part.runs.subtracting(part.runs.subtracting(again))
@@ -140,7 +140,7 @@ struct Bisect {
     // MARK: Parts
 
     private func settle(_ runs: [LeasedRun], _ fate: Fate) -> [Settlement.Part] {
-        runs.map { Settlement.Part($0, fate) }
+        runs.filter { !$0.ordinals.isEmpty }.map { Settlement.Part($0, fate) }
     }
 
     /// - Returns: nil when a single point cannot be halved; else nothing is settled yet.

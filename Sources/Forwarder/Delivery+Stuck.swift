@@ -11,7 +11,7 @@ extension Delivery {
             return bisect.stuck(
                 part, DeadLetterReason(code: "stuck", excerpt: answer.excerpt, status: answer.status))
         }
-        guard let first = part.runs.first else { return nil }
+        guard let first = part.runs.first(where: { !$0.ordinals.isEmpty }) else { return nil }
         let now = context.time.boot()
         let suspicion = lane.state.withLock { state in
             state.suspect(
@@ -65,7 +65,7 @@ extension Delivery {
         let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: runs)
         let request = await encode(chunk)
         part.runs = runs.subtracting(request.excluded.map(\.run))
-        guard !part.runs.isEmpty else {
+        guard part.points > 0 else {
             await context.source.release(other, tenant: lane.tenant, maybeSent: false)
             return false
         }
@@ -76,7 +76,7 @@ extension Delivery {
         }
         let fates =
             request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
-            + part.runs.map { Settlement.Part($0, .delivered) }
+            + part.runs.filter { !$0.ordinals.isEmpty }.map { Settlement.Part($0, .delivered) }
         if await !lane.settle(other, part.settlement(fates, status: answer.status, context), context) {
             await context.source.release(other, tenant: lane.tenant, maybeSent: true)
         }

@@ -76,7 +76,7 @@ struct Delivery {
         part.runs = part.runs.subtracting(request.excluded.map(\.run))
         var settlement = part.settlement(
             request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }, status: 0, context)
-        guard !part.runs.isEmpty else { return .goOn(settlement) }
+        guard part.points > 0 else { return .goOn(settlement) }
 
         let limit = route.backend.traits.maximumBodyBytes
         if request.body.count > limit, part.points > 1 {

@@ -32,7 +32,9 @@ extension WALStore: DeliverySource {
 
     func release(_ lease: Lease, tenant: String, maybeSent: Bool) async {
         do {
-            try await withSpool(tenant) { (spool) async throws(SpoolError) in await spool.release(lease) }
+            try await withSpool(tenant) { (spool) async throws(SpoolError) in
+                await spool.release(lease, maybeHaveArrived: maybeSent)
+            }
         } catch {
             // A spool that cannot be reached any more has no leases: they live in its memory.
         }

@@ -4,12 +4,17 @@ import WALStore
 extension [LeasedRun] {
     var points: Int { reduce(0) { $0 + $1.ordinals.count } }
 
-    /// The first `count` points, and the rest.
+    /// The first `count` points, and the rest. An empty run (a row of metadata alone) goes with the points before it, or
+    /// else with those after it.
     func split(at count: Int) -> (first: [LeasedRun], rest: [LeasedRun]) {
         var first: [LeasedRun] = []
         var rest: [LeasedRun] = []
         var left = count
         for run in self {
+            if run.ordinals.isEmpty {
+                if rest.isEmpty { first.append(run) } else { rest.append(run) }
+                continue
+            }
             let taken = Swift.min(left, run.ordinals.count)
             let middle = run.ordinals.lowerBound + taken
             if taken > 0 { first.append(LeasedRun(piece: run.piece, ordinals: run.ordinals.lowerBound..<middle)) }
@@ -27,6 +32,7 @@ extension [LeasedRun] {
         let sorted = removed.sorted { ($0.piece, $0.ordinals.lowerBound) < ($1.piece, $1.ordinals.lowerBound) }
         var kept: [LeasedRun] = []
         for run in self {
+            if run.ordinals.isEmpty { kept.append(run) }
             var from = run.ordinals.lowerBound
             for hole in sorted where hole.piece == run.piece {
                 let start = Swift.min(Swift.max(hole.ordinals.lowerBound, from), run.ordinals.upperBound)
