@@ -125,7 +125,8 @@ extension ServerCore {
 
     private func dispatch(_ exchange: Exchange) {
         if let stream = exchange.stream {
-            stream.finish()
+            // An answer before the end of the body means that nobody asks for the rest.
+            if exchange.hasReply { stream.abandon() } else { stream.finish() }
         } else if case .gathered(let handler)? = exchange.route?.body {
             handler(
                 IncomingRequest(head: exchange.head, body: exchange.body, ticket: exchange.ticket), Responder(exchange))

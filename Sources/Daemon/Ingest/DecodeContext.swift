@@ -9,6 +9,7 @@ final class DecodeContext: @unchecked Sendable {
     var decoded = DecodedRequest()
     var remoteWrite = RemoteWriteDecoder()
     var lineProtocol = LineProtocolDecoder()
+    var exposition = ExpositionDecoder()
 
     /// Larger memory is given back rather than kept.
     static let keptPlainBytes = 4 << 20

@@ -63,8 +63,11 @@ final class Ingest: Sendable {
     // MARK: Before the body
 
     /// Finds out whose request it is and reserves memory for its body.
+    ///
+    /// - Parameter bodyBytes: what the body will take; nil: what the sender says.
     func admit(
-        _ head: RequestHead, source: String, database: String? = nil, allowingParameters: Bool = false
+        _ head: RequestHead, source: String, database: String? = nil, allowingParameters: Bool = false,
+        bodyBytes: Int? = nil
     ) -> Admission {
         let policy = policy
         let tenant: String
@@ -76,7 +79,7 @@ final class Ingest: Sendable {
             return .refused(refuse(.denied(error), source: source))
         }
         let ticket = IngestTicket(gate, tenant: tenant, maximumBodyBytes: policy.limits.bodyBytes)
-        if let reply = ticket.admit(bodyBytes: head.contentLength ?? 0) {
+        if let reply = ticket.admit(bodyBytes: bodyBytes ?? head.contentLength ?? 0) {
             return .refused(refuse(reply, source: source, tenant: tenant))
         }
         return .admitted(ticket)

@@ -8,4 +8,5 @@ protocol IngestSource: SendableMetatype {
 let ingestSources: [any IngestSource.Type] = [
     RemoteWriteSource.self,
     InfluxSource.self,
+    JSONSource.self,
 ]

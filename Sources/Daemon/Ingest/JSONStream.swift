@@ -1,0 +1,215 @@
+import Metrics
+import Synchronization
+import WALStore
+
+/// One JSON body on its way in: decompressed, decoded and committed slice by slice, or whole for a document.
+///
+/// Backpressure: while a slice commits, nothing more is read from the sender, so at most one slice is in flight.
+final class JSONStream: BodyStream {
+    /// `@unchecked`: the C stream in the decompressor is used behind the lock only.
+    private struct State: ~Copyable, @unchecked Sendable {
+        var decompressor: Decompressor
+        /// Decompressed and not yet decoded.
+        var plain: [UInt8] = []
+        var decoder = JSONRecordDecoder()
+        var bodyBytes = 0
+        /// Body bytes that no receipt speaks of yet.
+        var newBytes = 0
+        var isDecoded = false
+        var isCommitting = false
+        var hasEnded = false
+        var isOver = false
+        var totals = JSONTotals()
+
+        init(_ coding: ContentCoding, limit: Int) {
+            decompressor = Decompressor(coding, limit: limit)
+            decoder.beginStream()
+        }
+    }
+    private struct Slice: Sendable {
+        var decoded: DecodedRequest
+        var lines: Int
+        var bodyBytes: Int
+    }
+    private enum Step: Sendable {
+        case idle
+        case commit(Slice)
+        case answer(Reply)
+    }
+    private let head: RequestHead
+    private let isStream: Bool
+    private let ingest: Ingest
+    private let ticket: IngestTicket
+    private let responder: Responder
+    private let limits: IngestLimits
+    private let state: Mutex<State>
+
+    init(
+        _ head: RequestHead, _ framing: JSONSource.Framing, _ coding: ContentCoding, _ ingest: Ingest,
+        _ ticket: IngestTicket, _ responder: Responder
+    ) {
+        self.head = head
+        isStream = framing == .lines
+        self.ingest = ingest
+        self.ticket = ticket
+        self.responder = responder
+        limits = ingest.policy.limits
+        // A stream's buffer holds a slice, the line after it, and what one piece of body decompresses to.
+        let plainBytes = isStream ? 4 * limits.sliceBytes + 2 * limits.wire.lineBytes : limits.wire.decodedBytes
+        state = Mutex(State(coding, limit: plainBytes))
+    }
+
+    // MARK: The server's side
+
+    func receive(_ bytes: UnsafeRawBufferPointer) -> StreamStep {
+        let step = state.withLock { state -> Step in
+            if let reply = take(bytes, &state) { return end(&state, reply) }
+            return next(&state)
+        }
+        run(step)
+        if case .commit = step { return .pause }
+        return .proceed
+    }
+
+    func finish() {
+        let step = state.withLock { state -> Step in
+            state.hasEnded = true
+            do throws(WireError) {
+                try state.decompressor.finish(into: &state.plain)
+            } catch {
+                return end(&state, .undecodable(error))
+            }
+            return next(&state)
+        }
+        run(step)
+    }
+
+    func abandon() { state.withLock { $0.isOver = true } }
+
+    // MARK: Steps
+
+    private func take(_ bytes: UnsafeRawBufferPointer, _ state: inout State) -> Reply? {
+        state.bodyBytes += bytes.count
+        state.newBytes += bytes.count
+        if !isStream, state.bodyBytes > limits.bodyBytes { return ServerCore.tooLarge(limits.bodyBytes) }
+        do throws(WireError) {
+            try state.decompressor.feed(bytes, into: &state.plain)
+        } catch {
+            return .undecodable(error)
+        }
+        return ticket.hold(bytes: state.plain.count) ? nil : IngestTicket.overloaded
+    }
+
+    /// What there is to do: under the lock it is decided and decoded, outside it is done.
+    private func next(_ state: inout State) -> Step {
+        guard !state.isOver, !state.isCommitting else { return .idle }
+        guard state.hasEnded || (isStream && state.plain.count >= limits.sliceBytes) else { return .idle }
+        do throws(WireError) {
+            while isStream ? !state.plain.isEmpty : !state.isDecoded {
+                let slice = try isStream ? nextLines(&state) : document(&state)
+                guard let slice else { return .idle }
+                if slice.decoded.batch.isEmpty, slice.decoded.refusals.isEmpty {
+                    state.totals.committedLines += slice.lines
+                    continue
+                }
+                state.isCommitting = true
+                return .commit(slice)
+            }
+        } catch {
+            return end(&state, .undecodable(error))
+        }
+        return state.hasEnded ? end(&state, nil) : .idle
+    }
+
+    /// - Parameter reply: why it ends early; nil: the whole body is committed.
+    private func end(_ state: inout State, _ reply: Reply?) -> Step {
+        if state.isOver { return .idle }
+        state.isOver = true
+        state.plain = []
+        guard let reply else { return .answer(state.totals.reply(isStream: isStream)) }
+        ingest.report(IngestRecord(source: JSONSource.name, tenant: ticket.tenant, status: reply.status))
+        return .answer(state.totals.failure(reply, isStream: isStream))
+    }
+
+    private func run(_ step: Step) {
+        switch step {
+        case .idle: break
+        case .answer(let reply): responder.reply(reply)
+        case .commit(let slice): commit(slice)
+        }
+    }
+
+    private func commit(_ slice: Slice) {
+        guard ticket.hold(bytes: Ingest.memoryBytes(of: slice.decoded)) else {
+            return run(state.withLock { end(&$0, IngestTicket.overloaded) })
+        }
+        let arrival = Arrival(head, source: JSONSource.name, bodyBytes: slice.bodyBytes)
+        let refusals = slice.decoded.refusals
+        ingest.store(slice.decoded, arrival, tenant: ticket.tenant, ticket: ticket) { [self] result in
+            let step = state.withLock { state -> Step in
+                state.isCommitting = false
+                switch result {
+                case .success(let receipt):
+                    state.totals.add(receipt, refusals, lines: slice.lines)
+                    return next(&state)
+                case .failure(let error):
+                    return end(&state, .failed(error))
+                }
+            }
+            if case .idle = step { responder.proceed() } else { run(step) }
+        }
+    }
+
+    // MARK: Decoding
+
+    /// The complete lines at the start of what has come; nil when there is none.
+    private func nextLines(_ state: inout State) throws(WireError) -> Slice? {
+        let isLast = state.hasEnded
+        let arrivalTime = ingest.now()
+        var (bytes, lines) = (0, 0)
+        let slice = try decode(&state) { decoder, plain, limits, request throws(WireError) in
+            let progress = try decoder.decodeLines(
+                plain, isLast: isLast, arrivalTime: arrivalTime, limits: limits, into: &request)
+            (bytes, lines) = (progress.bytes, progress.lines)
+        }
+        if bytes == 0 { return nil }
+        state.plain.removeFirst(bytes)
+        return Slice(decoded: slice, lines: lines, bodyBytes: takeNewBytes(&state))
+    }
+
+    private func document(_ state: inout State) throws(WireError) -> Slice {
+        let arrivalTime = ingest.now()
+        let slice = try decode(&state) { decoder, plain, limits, request throws(WireError) in
+            try decoder.decode(plain, arrivalTime: arrivalTime, limits: limits, into: &request)
+        }
+        state.plain = []
+        state.isDecoded = true
+        return Slice(decoded: slice, lines: 0, bodyBytes: takeNewBytes(&state))
+    }
+
+    private func takeNewBytes(_ state: inout State) -> Int {
+        defer { state.newBytes = 0 }
+        return state.newBytes
+    }
+
+    private typealias Decode =
+        (inout JSONRecordDecoder, UnsafeRawBufferPointer, WireLimits, inout DecodedRequest) throws(WireError) -> Void
+
+    private func decode(_ state: inout State, _ body: Decode) throws(WireError) -> DecodedRequest {
+        // Taken out, so that the buffer can be read while the decoder beside it changes.
+        var plain: [UInt8] = []
+        swap(&plain, &state.plain)
+        defer { swap(&plain, &state.plain) }
+        let limits = limits.wire
+        return try ingest.pool.withContext { context throws(WireError) in
+            var failure: WireError?
+            plain.withUnsafeBytes { bytes in
+                do throws(WireError) { try body(&state.decoder, bytes, limits, &context.decoded) } catch {
+                    failure = error
+                }
+            }
+            if let failure { throw failure }
+            return context.decoded
+        }
+    }
+}
