@@ -30,9 +30,14 @@ struct RunCommand: Command {
 
     func run() async throws(CommandFailure) {
         SignalWatch.block()
-        let configuration = try options.load(targets: targets)
-        let log = Log(level: configuration.log.level.level, form: configuration.log.format)
-        let overrides = Configuration.Overrides(dataDirectory: options.dataDirectory, targets: targets)
+        let log = Log()
+        let overrides = Configuration.Overrides(
+            dataDirectory: options.dataDirectory, targets: targets, events: log.sink)
+        let configuration: Configuration
+        do throws(ConfigurationError) { configuration = try Configuration.load(options.file, overrides) } catch {
+            throw CommandFailure(error.description)
+        }
+        log.configure(configuration.log)
         let node: Node
         do throws(SpoolError) { node = try Node(configuration, overrides, log: log) } catch {
             throw CommandFailure(error.description)

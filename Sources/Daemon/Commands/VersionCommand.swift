@@ -2,6 +2,7 @@ import CHTTPServer
 import CYAML
 import CZlib
 import CZstd
+import WALStore
 
 /// `holdfast version`: ours, and the libraries' that decide what it can do.
 struct VersionCommand: Command {
@@ -33,6 +34,7 @@ struct VersionCommand: Command {
 
     static var libraries: [(name: String, version: String)] {
         [
+            ("sqlite", StorageEngine.version),
             ("libmicrohttpd", MHD_get_version().map { String(cString: $0) } ?? "unknown"),
             ("libyaml", yaml_get_version_string().map { String(cString: $0) } ?? "unknown"),
             ("zlib", zlibVersion().map { String(cString: $0) } ?? "unknown"),

@@ -7,6 +7,7 @@ struct BackendSection: Sendable {
     /// 1-based line of its key; 0 for the built-in one.
     var line: Int
     var registration: BackendRegistration
+    var backend: any Backend
     /// Of the section's text and the secrets it names: a reload replaces what changed, and leaves the rest alone.
     var fingerprint: [String]
 
@@ -14,11 +15,11 @@ struct BackendSection: Sendable {
     ///
     /// - Parameter root: the whole document.
     static func list(
-        _ settings: Settings, _ root: SettingsNode, dataDirectory: String,
+        _ settings: Settings, _ root: SettingsNode, environment: BackendEnvironment,
         readSecret: @escaping (String) throws -> String
     ) throws(SettingsError) -> [BackendSection] {
         guard settings.has("backends"), let node = root.child("backends") else {
-            return [try BackendSection("archive", builtIn, dataDirectory: dataDirectory, readSecret: readSecret)]
+            return [try BackendSection("archive", builtIn, environment: environment, readSecret: readSecret)]
         }
         guard !node.entries.isEmpty else {
             throw SettingsError("backends must be a map of at least one backend: name: { type: ... }", line: node.line)
@@ -28,7 +29,7 @@ struct BackendSection: Sendable {
             guard SafeName.isSafe(name) else {
                 throw SettingsError("backends.\(name): \(SafeName.rule)", line: line)
             }
-            all.append(try BackendSection(name, section, dataDirectory: dataDirectory, readSecret: readSecret))
+            all.append(try BackendSection(name, section, environment: environment, readSecret: readSecret))
         }
         return all
     }
@@ -37,7 +38,8 @@ struct BackendSection: Sendable {
         .map([(key: "type", line: 0, value: SettingsNode(.scalar("archive"), line: 0))]), line: 0)
 
     private init(
-        _ name: String, _ node: SettingsNode, dataDirectory: String, readSecret: @escaping (String) throws -> String
+        _ name: String, _ node: SettingsNode, environment: BackendEnvironment,
+        readSecret: @escaping (String) throws -> String
     ) throws(SettingsError) {
         let settings = try Settings(node, path: "backends.\(name)", readSecret: readSecret)
         self.name = name
@@ -45,6 +47,8 @@ struct BackendSection: Sendable {
         registration = BackendRegistration(name: name, type: try settings.required("type"))
         registration.backfill = try Self.backfill(settings)
         registration.renamedFrom = try settings.string("renamed_from")
+        backend = try makeBackend(
+            type: registration.type, name: name, settings: settings, environment: environment)
         fingerprint = node.fingerprint(readSecret: readSecret)
     }
 

@@ -1,3 +1,4 @@
+import Forwarder
 import WALStore
 
 /// The config in the terms of the rooms that it configures.
@@ -5,6 +6,23 @@ extension Configuration {
     var spools: [SpoolConfiguration] {
         let registrations = backends.map(\.registration)
         return tenants.map { $0.spoolConfiguration(registrations) }
+    }
+
+    var routes: [DeliveryRoute] {
+        tenants.flatMap { tenant in
+            tenant.backends.compactMap { name in
+                backend(name).map { DeliveryRoute(tenant: tenant.id, name: name, backend: $0.backend) }
+            }
+        }
+    }
+
+    /// A backend whose section did not change goes on as it is, with what it has open and has learned.
+    mutating func keepUnchangedBackends(of old: Configuration) {
+        for index in backends.indices {
+            guard let before = old.backend(backends[index].name), before.fingerprint == backends[index].fingerprint
+            else { continue }
+            backends[index].backend = before.backend
+        }
     }
 
     var ingest: IngestSettings {

@@ -30,11 +30,15 @@ extension Configuration {
     /// What the command line says on top of the file.
     struct Overrides: Sendable {
         var dataDirectory: String?
+        /// Hears what the backends have to say.
+        var events: EventSink = { _ in }
         /// Targets to scrape, `host:port` or URLs.
         var targets: [String] = []
-        init(dataDirectory: String? = nil, targets: [String] = []) {
+
+        init(dataDirectory: String? = nil, targets: [String] = [], events: @escaping EventSink = { _ in }) {
             self.dataDirectory = dataDirectory
             self.targets = targets
+            self.events = events
         }
     }
 
@@ -82,7 +86,8 @@ extension Configuration {
         server = try ServerSection(try settings.section("server") ?? Settings(empty: "server"))
         log = try LogSection(try settings.section("log") ?? Settings(empty: "log"))
         node = try NodeConfiguration(try settings.section("node") ?? Settings(empty: "node"))
-        backends = try BackendSection.list(settings, root, dataDirectory: dataDirectory, readSecret: readSecret)
+        let environment = BackendEnvironment(dataDirectory: dataDirectory, events: overrides.events)
+        backends = try BackendSection.list(settings, root, environment: environment, readSecret: readSecret)
         tenants = try TenantSection.list(settings, backends: backends)
         scrapeJobs = try ScrapeSection.list(settings, tenants: tenants)
         try settings.finish()

@@ -59,6 +59,7 @@ final class Node: Sendable {
         do throws(SpoolError) { try await store.configure(configuration.spools) } catch {
             throw NodeError("the spools cannot be set up: \(error)")
         }
+        forwarder.configure(configuration.routes)
         forwarder.start()
         do throws(HTTPServerError) {
             let admin = try HTTPServer(settings: configuration.adminListener, routes: adminRoutes, events: log.sink)
@@ -96,9 +97,11 @@ final class Node: Sendable {
         var applied = new
         let report = ReloadReport(old: old, new: new)
         applied.keepWhatNeedsRestart(of: old)
+        applied.keepUnchangedBackends(of: old)
         do throws(SpoolError) { try await store.configure(applied.spools) } catch {
             throw ConfigurationError(file: new.file, "the spools refuse it: \(error)")
         }
+        forwarder.configure(applied.routes)
         ingest.apply(applied.ingest)
         log.configure(applied.log)
         telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))

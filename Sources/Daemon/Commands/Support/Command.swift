@@ -25,6 +25,7 @@ enum CommandList {
         RunCommand.self,
         CheckCommand.self,
         StatusCommand.self,
+        DoctorCommand.self,
         ReloadCommand.self,
         VersionCommand.self,
         CompletionCommand.self,

@@ -10,10 +10,9 @@ struct ConfigurationOptions: Sendable {
         dataDirectory = arguments.value("--data-dir")
     }
 
-    func load(targets: [String] = []) throws(CommandFailure) -> Configuration {
+    func load() throws(CommandFailure) -> Configuration {
         do throws(ConfigurationError) {
-            return try Configuration.load(
-                file, Configuration.Overrides(dataDirectory: dataDirectory, targets: targets))
+            return try Configuration.load(file, Configuration.Overrides(dataDirectory: dataDirectory))
         } catch {
             throw CommandFailure(error.description)
         }

@@ -1,0 +1,171 @@
+import Glibc
+import WALStore
+
+/// Looks at what a node stands on and says what to do about it. It opens no spool.
+struct Doctor: Sendable {
+    let configuration: Configuration
+
+    func examine() async -> [Finding] {
+        var findings = [engine]
+        findings += configuration.warnings.map { Finding("config", .warning, $0) }
+        findings += folder()
+        findings.append(clock)
+        findings.append(descriptors)
+        findings += await daemon()
+        return findings
+    }
+
+    private var engine: Finding {
+        guard StorageEngine.hasWALResetBug else { return Finding("sqlite", .ok, "SQLite \(StorageEngine.version)") }
+        return Finding(
+            "sqlite", .note, "SQLite \(StorageEngine.version) has the WAL-reset bug (fixed in 3.51.3, 3.50.7, 3.44.6)",
+            advice: "The node is safe from it: one connection writes. Open its files from outside with mode=ro only.")
+    }
+
+    // MARK: The data folder
+
+    private func folder() -> [Finding] {
+        let path = configuration.dataDirectory
+        guard access(path, F_OK) == 0 else {
+            return [Finding("data_dir", .note, "\(path) does not exist yet; `holdfast run` makes it")]
+        }
+        guard access(path, R_OK | W_OK | X_OK) == 0 else {
+            return [
+                Finding(
+                    "data_dir", .error, "\(path) cannot be read and written by this user",
+                    advice: "Run as the user that owns it, or chown it.")
+            ]
+        }
+        return [permissions(path), fileSystem(path), sync(path), space(path), lock(path)]
+    }
+
+    private func permissions(_ path: String) -> Finding {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return Finding("permissions", .warning, "\(path) cannot be looked at") }
+        let mode = status.st_mode & 0o777
+        guard mode & 0o077 != 0 else { return Finding("permissions", .ok, "only its owner can enter \(path)") }
+        return Finding(
+            "permissions", .warning, "others can enter \(path) (mode \(String(mode, radix: 8)))",
+            advice: "chmod 0700 \(path)")
+    }
+
+    private func fileSystem(_ path: String) -> Finding {
+        guard let system = FileSystem.of(path) else {
+            return Finding("file_system", .note, "the file system's type cannot be found out")
+        }
+        let what = "\(path) is on \(system.type), mounted at \(system.mountPoint)"
+        switch system.support {
+        case .supported: return Finding("file_system", .ok, what)
+        case .doubtful(let why):
+            return Finding("file_system", .warning, "\(what): \(why)", advice: "Keep data on ext4, xfs or f2fs.")
+        case .refused(let why):
+            return Finding(
+                "file_system", .error, "\(what): \(why)", advice: "Move data_dir to a local ext4, xfs or f2fs.")
+        }
+    }
+
+    private func sync(_ path: String) -> Finding {
+        do throws(FileError) {
+            let probe = try SyncProbe.run(in: path)
+            let median = Self.milliseconds(probe.medianNanoseconds)
+            let p99 = Self.milliseconds(probe.p99Nanoseconds)
+            let message = "fdatasync of 4 KiB takes \(median) ms, p99 \(p99) ms"
+            guard probe.p99Nanoseconds > 100_000_000 else { return Finding("fsync", .ok, message) }
+            return Finding(
+                "fsync", .warning, message,
+                advice: "Every acknowledgement waits for it: use a faster disk, or set commit_linger to share each one."
+            )
+        } catch {
+            return Finding("fsync", .error, "nothing can be written durably: \(error)")
+        }
+    }
+
+    private func space(_ path: String) -> Finding {
+        let disk: DiskSpace
+        do throws(SpoolError) { disk = try DiskSpace.of(path) } catch {
+            return Finding("disk", .warning, error.description)
+        }
+        let reserve = Int64(Double(disk.totalBytes) * configuration.node.freeSpaceReservePercent / 100)
+        let message = "\(Amount.bytes(disk.freeBytes)) free of \(Amount.bytes(disk.totalBytes))"
+        guard disk.freeBytes > reserve else {
+            return Finding(
+                "disk", .error, "\(message), under the reserve of \(Amount.bytes(reserve)): new data is refused",
+                advice: "Free some space, or lower node.free_space_reserve.")
+        }
+        if let budget = configuration.node.maximumBytes, budget > disk.freeBytes {
+            return Finding(
+                "disk", .warning, "\(message); node.max_bytes is \(Amount.bytes(budget))",
+                advice: "The disk may fill before the budget does.")
+        }
+        return Finding("disk", .ok, message)
+    }
+
+    /// Whether a daemon holds the folder: asked with a lock of our own that is given back at once.
+    private func lock(_ path: String) -> Finding {
+        let descriptor = open("\(path)/LOCK", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return Finding("lock", .ok, "no daemon has used this folder yet") }
+        defer { close(descriptor) }
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
+            let holder = SystemFile.text("\(path)/LOCK", limit: 64)?.split(separator: "\n").first.map(String.init)
+            return Finding("lock", .ok, "process \(holder ?? "?") holds the data folder")
+        }
+        return Finding("lock", .ok, "no daemon holds the data folder")
+    }
+
+    // MARK: The machine
+
+    private var clock: Finding {
+        let advice = "Run chrony or systemd-timesyncd: points carry times, and ages are counted from them."
+        if time(nil) < 1_760_000_000 { return Finding("clock", .error, "the clock is years behind", advice: advice) }
+        // Made by systemd-timesyncd when it has set the clock; chrony and ntpd run as what they are called.
+        let marks = [
+            "/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/chronyd.pid", "/run/ntpd.pid",
+        ]
+        let isKept = marks.contains { (mark: String) in access(mark, F_OK) == 0 }
+        guard isKept else { return Finding("clock", .note, "nothing seems to keep the clock right", advice: advice) }
+        return Finding("clock", .ok, "the clock is kept right")
+    }
+
+    private var descriptors: Finding {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        // A spool has three files, a reader two more; then connections, and some for the rest.
+        let needed = configuration.node.openSpools * 5 + configuration.server.limits.connections + 256
+        let message = "\(limit.rlim_cur) open files allowed, \(needed) needed at most"
+        guard limit.rlim_cur < UInt(needed) else { return Finding("limits", .ok, message) }
+        let isEnough = configuration.tenants.count * 5 + 512 < Int(clamping: limit.rlim_cur)
+        return Finding(
+            "limits", isEnough ? .note : .warning, message,
+            advice: "Raise it (LimitNOFILE= in systemd, ulimit -n), or lower node.open_spools.")
+    }
+
+    // MARK: The daemon
+
+    private func daemon() async -> [Finding] {
+        let status: JSONValue
+        do throws(AdminClient.Failure) {
+            status = try await AdminClient(configuration).get("/v1/status")
+        } catch {
+            switch error {
+            case .notRunning: return [Finding("daemon", .note, "no daemon answers at \(configuration.adminAddress)")]
+            case .refused(let code, let detail):
+                return [Finding("daemon", .warning, "the daemon answered \(code): \(detail)")]
+            }
+        }
+        var findings = [Finding("daemon", .ok, "the daemon answers at \(configuration.adminAddress)")]
+        for tenant in status["tenants"]?.items ?? [] {
+            for backend in tenant["backends"]?.items ?? [] where backend["state"]?.text == "held" {
+                let name = "\(tenant["tenant"]?.text ?? "?")/\(backend["backend"]?.text ?? "?")"
+                findings.append(
+                    Finding(
+                        "delivery", .warning, "\(name) is held: \(backend["reason"]?.text ?? "")",
+                        advice: "Nothing is dropped; put right what the backend complains about."))
+            }
+        }
+        return findings
+    }
+
+    private static func milliseconds(_ nanoseconds: Int64) -> String {
+        "\(Double(nanoseconds / 10_000) / 100)"
+    }
+}
