@@ -2,6 +2,8 @@
 public let backendTypes: [any Backend.Type] = [
     PrometheusRemoteWrite.self,
     InfluxDB.self,
+    Elasticsearch.self,
+    Archive.self,
 ]
 
 /// The backend that a `backends.<name>` section describes.

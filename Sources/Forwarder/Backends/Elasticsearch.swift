@@ -1,0 +1,147 @@
+import Metrics
+import WALStore
+
+/// Elasticsearch and OpenSearch through `_bulk`, into an index or a data stream.
+///
+/// Own keys: `index` or `data_stream` (one of them, may hold `{tenant}`), `api_key` (the encoded form, or `id:key`),
+/// `gzip`, `pipeline`. The rest as in `HTTPEndpoint`. What a point becomes is in `ElasticsearchDocuments.swift`.
+/// <https://www.elastic.co/guide/en/elasticsearch/reference/current/docs-bulk.html>,
+/// <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>
+public struct Elasticsearch: Backend {
+    public static let type = "elasticsearch"
+    public let traits: BackendTraits
+
+    private let endpoint: HTTPEndpoint
+    /// An index or a data stream: both are only ever sent `create`, which a data stream demands and which tells a
+    /// document that is there (409) from one that is new.
+    private let target: TenantTemplate
+    private let pipeline: String?
+    private let apiKey: Secret?
+    private let isCompressed: Bool
+    private let scratch = ScratchPool { ElasticsearchDocuments() }
+
+    public init(name: String, settings: Settings) throws(SettingsError) {
+        endpoint = try HTTPEndpoint(settings, reserved: ["accept"])
+        guard !endpoint.url.contains("?") else {
+            throw SettingsError(
+                "\(settings.name(of: "url")) must be the cluster's address without a query",
+                line: settings.line(of: "url"))
+        }
+        target = try Self.target(settings)
+        pipeline = try settings.string("pipeline")
+        isCompressed = try settings.bool("gzip", default: true)
+        apiKey = try Self.apiKey(settings)
+        if apiKey != nil, endpoint.authentication != .none {
+            throw SettingsError(
+                "\(settings.path): api_key excludes basic_auth and bearer_token", line: settings.line(of: "api_key"))
+        }
+        // Bodies of a few MiB are what the manual advises; a document is told apart by its id, so order means nothing.
+        traits = try BackendTraits(
+            keepsOrder: false, maximumPoints: 2000, maximumBodyBytes: 5 << 20, concurrency: 2, timeout: endpoint.timeout
+        ).overridden(by: settings)
+    }
+
+    private static func target(_ settings: Settings) throws(SettingsError) -> TenantTemplate {
+        let index = try TenantTemplate(settings, "index")
+        let stream = try TenantTemplate(settings, "data_stream")
+        guard let target = index ?? stream, index == nil || stream == nil else {
+            throw SettingsError("\(settings.path) needs either index or data_stream", line: settings.line)
+        }
+        let key = index == nil ? "data_stream" : "index"
+        if let fault = ElasticsearchName.fault(in: target("tenant")) {
+            throw SettingsError(
+                "\(settings.name(of: key)): \"\(target.text)\" \(fault)", line: settings.line(of: key))
+        }
+        return target
+    }
+
+    private static func apiKey(_ settings: Settings) throws(SettingsError) -> Secret? {
+        guard let secret = try settings.secret("api_key") else { return nil }
+        let key = try HTTPEndpoint.usable(secret, settings, "api_key")
+        guard key.reveal.contains(":") else { return key }
+        var encoded: [UInt8] = []
+        Base64.append(key.reveal.utf8, to: &encoded)
+        return Secret(String(decoding: encoded, as: UTF8.self))
+    }
+
+    // MARK: Out
+
+    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        request.reset()
+        scratch.withScratch { documents in
+            documents.begin(tenant: chunk.tenant)
+            for run in chunk.runs {
+                documents.append(chunk.pieces[run.piece].batch, run, into: &request)
+            }
+            guard request.points > 0 else { return }
+            request.rawBytes = documents.body.count
+            if isCompressed {
+                documents.body.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
+            } else {
+                request.body.append(contentsOf: documents.body)
+            }
+        }
+    }
+
+    public func send(
+        _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
+    ) async -> Answer {
+        let target = target(chunk.tenant)
+        if let fault = ElasticsearchName.fault(in: target) {
+            // The tenant's id decides, so only its owner can mend it: nothing is sent, nothing is lost.
+            return .failure(
+                TransportFailure(mayHaveArrived: false, reason: "the index name \"\(target)\" \(fault)"))
+        }
+        var headers = [
+            (name: "Content-Type", value: "application/x-ndjson"), (name: "Accept", value: "application/json"),
+        ]
+        if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
+        if let apiKey { headers.append((name: "Authorization", value: "ApiKey \(apiKey.reveal)")) }
+        return await transport.perform(
+            endpoint.post(
+                request.body, to: path(to: target), headers: headers,
+                maximumResponseBytes: ElasticsearchAnswer.maximumBytes))
+    }
+
+    /// The target stands in the path: clusters may forbid it in the body (`rest.action.multi.allow_explicit_index`).
+    /// The filter keeps every item's status, and so its position.
+    private func path(to target: String) -> String {
+        let slash = endpoint.url.hasSuffix("/") ? "" : "/"
+        let filter = "errors,items.*.status,items.*.failure_store,items.*.error.type,items.*.error.reason"
+        let pipeline = pipeline.map { "&pipeline=\(PercentEncoding.encode($0))" } ?? ""
+        return "\(slash)\(PercentEncoding.encode(target))/_bulk?filter_path=\(filter)\(pipeline)"
+    }
+
+    // MARK: Back
+
+    public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
+        switch answer {
+        case .failure(let failure): HTTPOutcome.of(failure)
+        case .stored: .retry(after: nil, reason: "no HTTP answer")
+        case .response(let response):
+            switch response.status {
+            case 200...299: ElasticsearchAnswer.outcome(of: response, to: request.items)
+            case 400 where Excerpt.holds(response.body, ["invalid_index_name_exception"]):
+                .hold(reason: "HTTP 400\(HTTPOutcome.said(response))")
+            default: HTTPOutcome.of(response, now: TimeSource.system.wall())
+            }
+        }
+    }
+}
+
+/// What an index or a data stream may be called.
+/// <https://www.elastic.co/guide/en/elasticsearch/reference/current/indices-create-index.html#indices-create-api-path-params>
+enum ElasticsearchName {
+    /// - Returns: what is wrong with `name`, or nil.
+    static func fault(in name: String) -> String? {
+        if name.isEmpty { return "is empty" }
+        if name == "." || name == ".." { return "is reserved" }
+        if name.utf8.count > 255 { return "is longer than 255 bytes" }
+        if "-_+.".contains(name[name.startIndex]) { return "must not begin with -, _, + or ." }
+        if name != name.lowercased() { return "must be in lower case" }
+        guard name.utf8.allSatisfy({ $0 > 32 && $0 != 127 && !"\\/*?\"<>|,#:".utf8.contains($0) }) else {
+            return "must hold no blank and none of \\ / * ? \" < > | , # :"
+        }
+        return nil
+    }
+}
