@@ -43,6 +43,15 @@ final class SpoolFixture: Sendable {
         try await Spool.open(path: path, configuration(backends), environment)
     }
 
+    /// For a process that ends with the test: its threads are never stopped.
+    static func openAlone(_ path: String) async throws -> Spool {
+        let environment = SpoolEnvironment(
+            writer: ThreadExecutor(), reader: ThreadExecutor(), cache: BlockCache(maximumBytes: 0))
+        let backend = BackendRegistration(name: "a", type: "archive")
+        return try await Spool.open(
+            path: path, SpoolConfiguration(tenant: "acme", backends: [backend]), environment)
+    }
+
     func advance(seconds: Int64) { now.withLock { $0 += seconds * 1_000_000_000 } }
 }
 

@@ -1,0 +1,152 @@
+import Metrics
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+struct SpoolBackendTests {
+    private func configuration(_ fixture: SpoolFixture, _ backends: BackendRegistration...) -> SpoolConfiguration {
+        var configuration = fixture.configuration([])
+        configuration.backends = backends
+        return configuration
+    }
+
+    @Test func `a backend that leaves keeps its backlog, and what it misses is excluded`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a", "b"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        try await spool.configure(fixture.configuration(["a"]))
+        _ = try await spool.append(Make.request(Make.batch(10..<30)))
+        var books = try await spool.books("b")
+        #expect(books.isDetached && books.pendingPoints == 10 && books.excludedPoints == 20 && books.balances)
+
+        try await spool.configure(fixture.configuration(["a", "b"]))
+        _ = try await spool.append(Make.request(Make.batch(30..<35)))
+        books = try await spool.books("b")
+        #expect(!books.isDetached && books.pendingPoints == 15 && books.excludedPoints == 20 && books.balances)
+        let backlog = try #require(try await spool.lease(backend: "b", limit: LeaseLimit(points: 100)))
+        #expect(backlog.lane == .backlog && backlog.values == Array(0..<10))
+        try await spool.settle(backlog, Make.all(backlog, .delivered))
+        let live = try #require(try await spool.lease(backend: "b", limit: LeaseLimit(points: 100)))
+        #expect(live.lane == .live && live.values == Array(30..<35))
+        await spool.close()
+    }
+
+    @Test func `a backend removed while the daemon was down is detached before the first append`() async throws {
+        let fixture = try SpoolFixture()
+        var spool = try await fixture.open(["a", "b"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        await spool.close()
+        spool = try await fixture.open(["a"])
+        _ = try await spool.append(Make.request(Make.batch(10..<20)))
+        let books = try await spool.books("b")
+        #expect(books.isDetached && books.pendingPoints == 10 && books.excludedPoints == 10 && books.balances)
+        await spool.close()
+    }
+
+    @Test func `another type under the same name is refused and changes nothing`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a", "b"])
+        let before = try await spool.status()
+        let failure = await #expect(throws: SpoolError.self) {
+            try await spool.configure(
+                configuration(fixture, BackendRegistration(name: "a", type: "influxdb")))
+        }
+        #expect(failure?.code == .incompatible)
+        #expect(try await spool.status().backends == before.backends)
+        await spool.close()
+    }
+
+    @Test func `a renamed backend keeps its ledger`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["old"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        let lease = try #require(try await spool.lease(backend: "old", limit: LeaseLimit(points: 4)))
+        try await spool.settle(lease, Make.all(lease, .delivered))
+        try await spool.configure(
+            configuration(fixture, BackendRegistration(name: "new", type: "archive", renamedFrom: "old")))
+        #expect(try await spool.status().backends.map(\.name) == ["new"])
+        let books = try await spool.books("new")
+        #expect(books.deliveredPoints == 4 && books.pendingPoints == 6)
+        await spool.close()
+    }
+
+    @Test func `a new backend starts now, with everything, or with the last seconds`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        fixture.advance(seconds: 100)
+        _ = try await spool.append(Make.request(Make.batch(10..<30)))
+        try await spool.configure(
+            configuration(
+                fixture, BackendRegistration(name: "a", type: "archive"),
+                BackendRegistration(name: "now", type: "archive"),
+                BackendRegistration(name: "all", type: "archive", backfill: .all),
+                BackendRegistration(name: "late", type: "archive", backfill: .seconds(50))))
+        for (name, pending) in [("now", Int64(0)), ("all", 30), ("late", 20)] {
+            let books = try await spool.books(name)
+            #expect(books.pendingPoints == pending && books.excludedPoints == 30 - pending, "\(name)")
+            #expect(books.balances)
+        }
+        await spool.close()
+    }
+
+    @Test func `a row with leased points is pinned, the rest is lost once for each backend`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a", "b"])
+        for index in 0..<3 { _ = try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10))) }
+        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 5)))
+        let lost = try await spool.loseAll(.quota)
+        #expect(lost == 2)
+        for name in ["a", "b"] {
+            let books = try await spool.books(name)
+            #expect(books.lostPoints == 20 && books.pendingPoints == 10 && books.balances)
+        }
+        try await spool.settle(lease, Make.all(lease, .delivered))
+        #expect(try await spool.losses().count == 4)
+        await spool.close()
+    }
+
+    @Test func `the newest points are dropped by policy with a loss row, and the equation holds`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open()
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        await spool.set(.dropNewest)
+        let receipt = try await spool.append(Make.request(Make.batch(10..<15)))
+        #expect(receipt.places.isEmpty && receipt.droppedPoints == 5 && receipt.storedPoints == 0)
+        await spool.set(.reject("over the budget"))
+        let failure = await #expect(throws: SpoolError.self) {
+            try await spool.append(Make.request(Make.batch(15..<16)))
+        }
+        #expect(failure?.code == .full)
+        let status = try await spool.status()
+        #expect(status.acceptedPoints == 10 && status.droppedAtIngestPoints == 5 && status.lossRows == 1)
+        #expect(try await spool.losses().map(\.reason) == [.dropNewest])
+        #expect(try await spool.books("a").balances)
+        await spool.close()
+    }
+
+    @Test func `retry states outlive a restart`() async throws {
+        let fixture = try SpoolFixture()
+        var spool = try await fixture.open()
+        let state = RetryState(mode: .held, attempts: 7, nextAttemptAt: 12, reason: "401 \"no\"\n")
+        try await spool.setRetryState(state, backend: "a")
+        await spool.close()
+        spool = try await fixture.open()
+        #expect(try await spool.retryState(backend: "a") == state)
+        await spool.close()
+    }
+}
+
+extension Spool {
+    fileprivate func set(_ admission: Admission) { self.admission = admission }
+
+    fileprivate func loseAll(_ reason: LossReason) throws -> Int {
+        var rows: [StoredRow] = []
+        try eachRow(from: Place(1, 0), try openDatabase()) { row in
+            rows.append(row)
+            return true
+        }
+        return try transact { (database) throws(SpoolError) in try lose(rows, reason, database).count }
+    }
+}
