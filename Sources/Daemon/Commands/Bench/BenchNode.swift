@@ -57,7 +57,16 @@ final class BenchNode {
             if BenchConnection(target) != nil { return }
             BenchClock.sleep(until: BenchClock.now + 10_000_000)
         }
-        throw BenchFailure("the node under test did not start; its log is \(folder)/log")
+        // The folder goes with this object: its log is told now or never.
+        throw BenchFailure("the node under test did not start: \(BenchNode.beginning(of: "\(folder)/log"))")
+    }
+
+    private static func beginning(of path: String) -> String {
+        guard let file = fopen(path, "r") else { return "no log" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 2000)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
     private static func spawn(_ arguments: [String], log: String) throws(BenchFailure) -> pid_t {

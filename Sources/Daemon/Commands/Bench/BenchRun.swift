@@ -20,16 +20,19 @@ struct BenchRun {
         if options.kind == .path { sink.open() }
 
         say("sending \(load.total) samples over \(options.connections) connections to \(target.host):\(target.port)")
+        // What is there from the start (an empty database, space held in reserve) is not the samples' doing.
+        let emptyBytes = watched.folder.map { DiskUsage.bytes(of: $0) } ?? 0
         let before = watched.usage
         let sender = BenchSender(
             target: target, connections: options.connections, rate: options.rate,
             samplesPerRequest: options.samplesPerRequest)
-        let sent = sender.send(load.bodies, samples: load.samples)
+        let sent = sender.send(
+            load.bodies, samples: load.samples, requestsPerScrape: load.bodies.count / options.scrapes)
         guard sent.samples > 0 else { throw BenchFailure("nothing was acknowledged; statuses: \(sent.refused)") }
         let afterIngest = watched.usage
 
         var report = BenchReport(options: options, sent: sent)
-        report.diskBytes = watched.folder.map { DiskUsage.bytes(of: $0) }
+        report.diskBytes = watched.folder.map { DiskUsage.bytes(of: $0) - emptyBytes }
         report.takeIngest(before, afterIngest)
         if options.kind == .deliver { sink.open() }
         if options.kind != .ingest {

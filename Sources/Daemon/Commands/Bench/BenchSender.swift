@@ -26,18 +26,20 @@ struct BenchSender {
     let rate: Double
     let samplesPerRequest: Int
 
-    /// - Parameter bodies: requests, each of `samplesPerRequest` samples or, at a scrape's end, fewer.
-    func send(_ bodies: [[UInt8]], samples: [Int]) -> SendResult {
-        let next = Atomic<Int>(0)
+    /// - Parameters:
+    ///   - bodies: requests, scrape after scrape.
+    ///   - samples: how many are in each.
+    ///   - requestsPerScrape: the same place in two scrapes has the same series.
+    func send(_ bodies: [[UInt8]], samples: [Int], requestsPerScrape: Int) -> SendResult {
+        let turns = BenchTurns(count: bodies.count, slots: requestsPerScrape)
         let results = Mutex<[SendResult]>([])
         let start = BenchClock.now
         let interval = rate > 0 ? 1e9 * Double(samplesPerRequest) / rate : 0
         BenchThreads.concurrently(connections) { _ in
             var mine = SendResult()
             var connection = BenchConnection(target)
-            while true {
-                let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard index < bodies.count else { break }
+            while let index = turns.take() {
+                defer { turns.finish(index) }
                 var began = BenchClock.now
                 if interval > 0 {
                     // From when it was due: a stall must not hide the requests that it kept from being sent.

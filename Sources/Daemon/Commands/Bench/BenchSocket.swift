@@ -6,7 +6,7 @@ struct BenchTarget {
     let port: UInt16
     let path: String
 
-    /// - Parameter url: `http://HOST:PORT/PATH`; TLS is not measured here.
+    /// - Parameter url: `http://HOST:PORT/PATH` with an IPv4 address; TLS is not measured here.
     init?(_ url: String) {
         guard url.hasPrefix("http://") else { return nil }
         let rest = url.dropFirst("http://".count)
@@ -15,17 +15,16 @@ struct BenchTarget {
         let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
         guard let host = parts.first, !host.isEmpty, parts.count <= 2 else { return nil }
         guard let port = parts.count == 2 ? UInt16(parts[1]) : 80 else { return nil }
+        // Names are not looked up: a resolver is not what is measured.
         self.host = host == "localhost" ? "127.0.0.1" : String(host)
         self.port = port
         self.path = path.isEmpty ? "/" : String(path)
-    }
-
-    fileprivate var address: sockaddr_in? {
-        var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
-        return inet_pton(AF_INET, host, &address.sin_addr) == 1 ? address : nil
+        guard inet_pton(AF_INET, self.host, &address.sin_addr) == 1 else { return nil }
     }
+
+    fileprivate private(set) var address = sockaddr_in()
 }
 
 /// One keep-alive HTTP/1.1 connection that blocks: as little as a client can be, so that the server is what is measured.
@@ -34,7 +33,7 @@ struct BenchConnection: ~Copyable {
     private var buffer = [UInt8](repeating: 0, count: 16 << 10)
 
     init?(_ target: BenchTarget) {
-        guard var address = target.address else { return nil }
+        var address = target.address
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { return nil }
         var on: Int32 = 1

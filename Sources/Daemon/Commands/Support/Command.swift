@@ -27,6 +27,7 @@ enum CommandList {
         StatusCommand.self,
         DoctorCommand.self,
         ReloadCommand.self,
+        BenchCommand.self,
         VersionCommand.self,
         CompletionCommand.self,
         HelpCommand.self,
