@@ -50,6 +50,12 @@ public struct JSONReader {
 
     public func string(of text: Text) -> String { withText(text) { String(decoding: $0, as: UTF8.self) } }
 
+    /// Takes a string as a `String`. (`string(of: try text())` would look for the text in the reader as it was before.)
+    public mutating func takeString() throws(WireError) -> String {
+        let text = try text()
+        return string(of: text)
+    }
+
     func equals(_ text: Text, _ word: StaticString) -> Bool {
         withText(text) { text in
             text.count == word.utf8CodeUnitCount

@@ -98,10 +98,10 @@ extension JSONReader {
         try beginObject()
         while let key = try nextKey() {
             switch try keys.match(key, self) {
-            case 0: metadata.family = string(of: try text())
+            case 0: metadata.family = try takeString()
             case 1: metadata.kind = try word(of: MetricKind.allCases, "kind", RecordWords.word(of:))
-            case 2: metadata.help = string(of: try text())
-            default: metadata.unit = string(of: try text())
+            case 2: metadata.help = try takeString()
+            default: metadata.unit = try takeString()
             }
         }
         try keys.require(0, self)
@@ -115,7 +115,7 @@ extension JSONReader {
         while let key = try nextKey() {
             switch try keys.match(key, self) {
             case 0: resource.attributes = try attributes()
-            default: resource.schemaURL = string(of: try text())
+            default: resource.schemaURL = try takeString()
             }
         }
         return resource
@@ -127,10 +127,10 @@ extension JSONReader {
         try beginObject()
         while let key = try nextKey() {
             switch try keys.match(key, self) {
-            case 0: scope.name = string(of: try text())
-            case 1: scope.version = string(of: try text())
+            case 0: scope.name = try takeString()
+            case 1: scope.version = try takeString()
             case 2: scope.attributes = try attributes()
-            default: scope.schemaURL = string(of: try text())
+            default: scope.schemaURL = try takeString()
             }
         }
         return scope
@@ -144,7 +144,7 @@ extension JSONReader {
             while try nextElement() {
                 try beginArray()
                 guard try nextElement() else { throw failure("an attribute is a key and a value") }
-                let key = string(of: try text())
+                let key = try takeString()
                 guard try nextElement() else { throw failure("an attribute is a key and a value") }
                 attributes.append(Attribute(key, try attributeValue()))
                 if try nextElement() { throw failure("an attribute is a key and a value") }
@@ -163,7 +163,7 @@ extension JSONReader {
 
     private mutating func attributeValue() throws(WireError) -> AttributeValue {
         switch try peek() {
-        case .string: return .string(string(of: try text()))
+        case .string: return .string(try takeString())
         case .bool: return .bool(try bool())
         case .null:
             try null()

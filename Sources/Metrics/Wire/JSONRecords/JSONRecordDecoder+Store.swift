@@ -56,7 +56,7 @@ extension JSONRecordDecoder {
 
     private func storeValue(series id: UInt32, into batch: inout Batch) {
         var flags = record.flags
-        if flags.contains(.sharesRow), !continuesRow(id, batch) { flags.remove(.sharesRow) }
+        if batch.points.count == 0 { flags.remove(.sharesRow) }
         let (time, start) = (record.time, record.startTime)
         switch record.value {
         case .none: break
@@ -67,14 +67,6 @@ extension JSONRecordDecoder {
         case .exponential(let value):
             batch.append(series: id, time: time, exponential: value, startTime: start, flags: flags)
         case .summary(let value): batch.append(series: id, time: time, summary: value, startTime: start, flags: flags)
-        }
-    }
-
-    /// Whether the last point of the batch has the same labels and time: a row is one line of line protocol.
-    private func continuesRow(_ id: UInt32, _ batch: Batch) -> Bool {
-        guard let last = batch.points.series.last, batch.points.times.last == record.time else { return false }
-        return batch.series.withLabels(of: last) { last in
-            batch.series.withLabels(of: id) { ByteOrder.compare(last, $0) == 0 }
         }
     }
 

@@ -83,13 +83,13 @@ enum RecordWords {
 
 /// The known word that a mistyped one most likely means.
 public enum NearestWord {
-    /// - Returns: the nearest of `words` within a third of the length of `text`, or nil.
+    /// - Returns: the nearest of `words` within a third of the length of `text` (or two changes), or nil.
     public static func find(_ text: String, in words: [String]) -> String? {
         guard text.utf8.count <= 64 else { return nil }
         var best: (word: String, distance: Int)?
         for word in words {
             let distance = distance(Array(text.utf8), Array(word.utf8))
-            if distance <= max(1, text.utf8.count / 3), distance < best?.distance ?? .max { best = (word, distance) }
+            if distance <= max(2, text.utf8.count / 3), distance < best?.distance ?? .max { best = (word, distance) }
         }
         return best?.word
     }

@@ -43,16 +43,22 @@ public struct LineProtocolEncoder: Sendable {
         var ordinal = ordinals.lowerBound
         while ordinal < ordinals.upperBound {
             var end = ordinal + 1
-            while end < ordinals.upperBound, continuesRow(batch.points, end) { end += 1 }
+            while end < ordinals.upperBound, continuesRow(batch, end) { end += 1 }
             appendLine(batch, ordinal..<end, into: &body, record: &record)
             ordinal = end
         }
     }
 
+    /// The flag is a claim of who made the point; one line has one set of labels and one time.
     @inline(__always)
-    private func continuesRow(_ points: PointColumns, _ ordinal: Int) -> Bool {
-        !points.flags.isEmpty && points.flags[ordinal].contains(.sharesRow)
-            && points.times[ordinal] == points.times[ordinal - 1]
+    private func continuesRow(_ batch: Batch, _ ordinal: Int) -> Bool {
+        let points = batch.points
+        guard !points.flags.isEmpty, points.flags[ordinal].contains(.sharesRow),
+            points.times[ordinal] == points.times[ordinal - 1]
+        else { return false }
+        return batch.series.withLabels(of: points.series[ordinal]) { labels in
+            batch.series.withLabels(of: points.series[ordinal - 1]) { ByteOrder.compare(labels, $0) == 0 }
+        }
     }
 
     private func appendLine(
