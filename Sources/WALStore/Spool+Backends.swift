@@ -2,7 +2,7 @@ extension Spool {
     /// Takes a configuration: registers its backends, closes the tail of those that are not in it any more. Called
     /// when the spool opens, before its first append, and by a reload.
     ///
-    /// - Throws: `.incompatible` when a backend's name is known with another type; nothing is changed then.
+    /// - Throws: `.misuse` when a backend's name is known with another type; nothing is changed then.
     func configure(_ new: SpoolConfiguration) throws(SpoolError) {
         for registration in new.backends { try checkType(registration) }
         let now = clock.read(environment.time)
@@ -26,7 +26,7 @@ extension Spool {
                 continue
             }
             throw SpoolError(
-                .incompatible,
+                .misuse,
                 "backend \(name) of tenant \(tenant) is known as \(ledger.backends[index].type), not \(registration.type); "
                     + "give it another name")
         }

@@ -87,9 +87,6 @@ extension Spool {
 
     /// A backend further behind than this reads from disk anyway before it gets to what is committed now.
     private static let nearPoints: Int64 = 1_000_000
-
-    /// What is done between two commits on the writer, after the answers have gone out.
-    func afterCommit(isIdle: Bool) {}
 }
 
 extension SpoolError {

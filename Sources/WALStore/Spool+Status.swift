@@ -17,6 +17,7 @@ extension Spool {
         status.droppedAtIngestPoints = ledger.droppedPoints
         status.lastSequence = ledger.nextSequence - 1
         status.maximumBytes = configuration.maximumBytes
+        status.secondsToFull = secondsToFull()
         status.deadLetters = ledger.backends.reduce(0) { $0 + $1.deadPoints }
         let storedPoints = try checked { () throws(SQLiteError) in try measure(database.connection, &status) }
         let usedBytes = status.databaseBytes - status.freePageBytes

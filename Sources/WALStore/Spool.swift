@@ -38,6 +38,7 @@ public actor Spool {
     /// The SQLite failure behind the error on its way up; see `Spool+Transaction.swift`.
     var lastFailure: SQLiteError?
     let workspace = BlockWorkspace()
+    var upkeep = UpkeepState()
 
     /// What happens to requests that are to be committed.
     enum Admission: Sendable {

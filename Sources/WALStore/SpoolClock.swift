@@ -22,14 +22,30 @@ struct SpoolClock: Sendable, Hashable {
         self.wall = wall
     }
 
-    /// Across a restart of the machine the boot clock says nothing: the wall clock does, at most this much.
-    static let restartAdvanceLimit: Int64 = 366 * 86_400 * 1_000_000_000
+    /// Across a restart of the machine the boot clock says nothing: the wall clock does, at most this much. A machine
+    /// that comes back with a wrong date must not age its backlog out; one that was off for long keeps it longer.
+    static let restartAdvanceLimit: Int64 = 3600 * 1_000_000_000
+    /// A wall clock further off than this from what the spool clock did has been set.
+    static let stepLimit: Int64 = 300 * 1_000_000_000
+
+    /// How far the wall clock stepped since somebody asked, nanoseconds; nil when it did not.
+    private var step: Int64?
+
+    mutating func takeStep() -> Int64? {
+        defer { step = nil }
+        return step
+    }
 
     /// The time now.
     mutating func read(_ time: TimeSource) -> Int64 {
         let (bootNow, bootIDNow, wallNow) = (time.boot(), time.bootID(), time.wall())
-        let passed = bootIDNow == bootID ? bootNow - boot : min(wallNow - wall, SpoolClock.restartAdvanceLimit)
-        at += max(0, passed)
+        // Wrapping: what was stored is input, and any of these times may be nonsense.
+        let wallPassed = wallNow &- wall
+        let passed = max(0, bootIDNow == bootID ? bootNow &- boot : min(wallPassed, SpoolClock.restartAdvanceLimit))
+        let (next, isOver) = at.addingReportingOverflow(passed)
+        at = isOver ? .max : next
+        let drift = wallPassed &- passed
+        if drift.magnitude > SpoolClock.stepLimit.magnitude { step = drift }
         (boot, bootID, wall) = (bootNow, bootIDNow, wallNow)
         return at
     }

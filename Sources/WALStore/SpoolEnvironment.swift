@@ -14,6 +14,8 @@ struct SpoolEnvironment: Sendable {
     var onWork: @Sendable () -> Void
     /// Called on the writer when the spool cannot go on after an I/O error: it is to be closed and set aside.
     var onBroken: @Sendable (SpoolError) -> Void
+    /// The node's disk; nil: a spool on its own.
+    var space: NodeSpace?
     /// What may wait for a commit, in bytes of decoded requests.
     var maximumQueuedBytes = 64 << 20
 

@@ -43,6 +43,8 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     public var deadLetterBytes: Int64 = 0
     public var lossRows: Int64 = 0
     public var maximumBytes: Int64?
+    /// Until `maximumBytes` is reached at the present growth; nil when it does not grow or has no budget.
+    public var secondsToFull: Double?
     public var backends: [BackendLedger] = []
 
     public init() {}

@@ -1,32 +1,208 @@
-/// The spools of one node: opened when they are needed, closed when they are not, bounded together.
-public final class WALStore: Sendable {
-    /// Takes the data folder (`LOCK`); opens no spool.
-    public init(
-        directory: String, node: NodeConfiguration, time: TimeSource = .system, events: @escaping EventSink
-    ) throws(SpoolError) { preconditionFailure("seam only") }
+import Metrics
+import Synchronization
 
-    /// The tenants there are from now on; a reload calls it again. Spools of tenants left out stay on disk.
-    public func configure(_ tenants: [SpoolConfiguration]) async throws(SpoolError) {
-        preconditionFailure("seam only")
+/// The spools of one node: opened when they are needed, closed when they are not, bounded together.
+///
+/// At most `NodeConfiguration.openSpools` are open; the least recently used idle one makes room for the next. All of
+/// them share `writerThreads` and `readerThreads` threads.
+public final class WALStore: Sendable {
+    let folder: DataFolder
+    let node: NodeConfiguration
+    let time: TimeSource
+    let events: EventSink
+    let writers: ExecutorPool
+    let readers: ExecutorPool
+    let cache = BlockCache()
+    let space: NodeSpace
+    let state: Mutex<StoreState>
+    private let work = WorkNotice()
+    private let upkeepLoop = Mutex<Task<Void, Never>?>(nil)
+
+    /// Takes the data folder (`LOCK`); opens no spool, and reads one small file.
+    ///
+    /// - Parameters:
+    ///   - directory: made when it does not exist, with what is missing above it.
+    ///   - upkeepInterval: how often `maintain` runs by itself; nil: only when called.
+    /// - Throws: `.unavailable` when another process has the folder, or it cannot be used.
+    public init(
+        directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
+        events: @escaping EventSink
+    ) throws(SpoolError) {
+        folder = try DataFolder(directory)
+        self.node = node
+        self.time = time
+        self.events = events
+        writers = ExecutorPool(threads: node.writerThreads)
+        readers = ExecutorPool(threads: node.readerThreads)
+        space = NodeSpace(folder: folder, node: node)
+        state = Mutex(
+            StoreState(
+                maximumOpen: node.openSpools, ingestBytes: node.ingestMemoryBytes,
+                summary: NodeSummary.read(folder.summary) ?? NodeSummary()))
+        space.look(events)
+        if let upkeepInterval { startUpkeep(every: upkeepInterval) }
     }
 
+    private func startUpkeep(every interval: Duration) {
+        let loop = Task { [weak self] in
+            while !Task.isCancelled {
+                do { try await Task.sleep(for: interval) } catch { return }
+                await self?.maintain()
+            }
+        }
+        upkeepLoop.withLock { $0 = loop }
+    }
+
+    deinit { upkeepLoop.withLock { $0?.cancel() } }
+
     /// Called with a tenant's id after a commit that gave its backends something to do. Set once, before appends.
-    public func onWork(_ notify: @escaping @Sendable (String) -> Void) { preconditionFailure("seam only") }
+    public func onWork(_ notify: @escaping @Sendable (String) -> Void) { work.set(notify) }
+
+    func notifyWork(_ tenant: String) { work.notify(tenant) }
+
+    // MARK: Tenants
+
+    /// The tenants there are from now on; a reload calls it again. Spools of tenants left out stay on disk.
+    ///
+    /// Opens nothing: a closed spool takes its configuration when it is next opened.
+    ///
+    /// - Throws: `.misuse` for a tenant id outside the alphabet (`TenantID`); `.incompatible` when an open spool knows
+    ///   one of the backends with another type. Nothing is changed by a refused id.
+    public func configure(_ tenants: [SpoolConfiguration]) async throws(SpoolError) {
+        for tenant in tenants { try TenantID.check(tenant.tenant) }
+        let changed = state.withLock { $0.configure(tenants, folder, bootTime: time.boot()) }
+        for (tenant, configuration) in changed {
+            try await withSpool(tenant) { (spool) async throws(SpoolError) in
+                try await spool.configure(configuration)
+            }
+        }
+    }
+
+    /// Tenants whose backends are owed something, without opening their spools. Open ones count as having work.
+    ///
+    /// After an unclean stop a tenant whose state is not known is not among them: `onWork` tells when it was looked at.
+    public func tenantsWithWork() -> [String] {
+        state.withLock { state in
+            state.tenants.filter { name, tenant in
+                if tenant.isRemoved { return false }
+                return if case .closed = tenant.phase { state.knownEntry(name)?.hasWork ?? false } else { true }
+            }.keys.sorted()
+        }
+    }
+
+    /// Every configured tenant's status: of an open spool as it is, of a closed one as it was when it closed.
+    public func statuses() async -> [SpoolStatus] {
+        let tenants = state.withLock { $0.tenants.mapValues { $0.configuration.maximumBytes } }
+        var statuses: [SpoolStatus] = []
+        for (tenant, maximumBytes) in tenants {
+            var status = await status(tenant) ?? SpoolStatus()
+            status.tenant = tenant
+            status.maximumBytes = maximumBytes
+            statuses.append(status)
+        }
+        return statuses.sorted { $0.tenant < $1.tenant }
+    }
+
+    /// One tenant's status without opening its spool; nil for a tenant nothing is known about.
+    public func status(_ tenant: String) async -> SpoolStatus? {
+        if let spool = state.withLock({ $0.acquireIfOpen(tenant) }) {
+            defer { release(tenant) }
+            do throws(SpoolError) { return try await spool.status() } catch { return nil }
+        }
+        return state.withLock { $0.summary.entries[tenant]?.status }
+    }
+
+    // MARK: Use
 
     /// Queues a request for the tenant's next commit, opening its spool if need be.
+    ///
+    /// - Parameter completion: called once, on the spool's thread or at once; `.full` when too much waits in memory.
     public func append(
         _ request: AppendRequest, tenant: String,
         completion: @escaping @Sendable (Result<AppendReceipt, SpoolError>) -> Void
-    ) { preconditionFailure("seam only") }
-
-    /// Tenants whose backends are owed something, without opening their spools.
-    public func tenantsWithWork() -> [String] { preconditionFailure("seam only") }
+    ) {
+        let bytes = request.decoded.batch.memoryBytes
+        guard state.withLock({ $0.ingest.admit(bytes, tenant: tenant) }) else {
+            return completion(
+                .failure(SpoolError(.full, "too much waits to be committed (ingest memory); try again")))
+        }
+        acquire(tenant) { [self] found in
+            switch found {
+            case .failure(let error):
+                state.withLock { $0.ingest.end(bytes, tenant: tenant) }
+                completion(.failure(error))
+            case .success(let spool):
+                spool.append(request) { [self] result in
+                    state.withLock { $0.ingest.end(bytes, tenant: tenant) }
+                    release(tenant)
+                    completion(result)
+                }
+            }
+        }
+    }
 
     /// Runs `body` on the tenant's spool, which stays open at least as long (and as long as it has leases).
     public func withSpool<Result: Sendable>(
         _ tenant: String, _ body: @Sendable (Spool) async throws(SpoolError) -> Result
-    ) async throws(SpoolError) -> Result { preconditionFailure("seam only") }
+    ) async throws(SpoolError) -> Result {
+        let found = await withCheckedContinuation { continuation in
+            acquire(tenant) { continuation.resume(returning: $0) }
+        }
+        let spool = try found.get()
+        defer { release(tenant) }
+        return try await body(spool)
+    }
 
-    /// Commits what is queued, releases all leases, checkpoints and closes every spool.
-    public func close() async { preconditionFailure("seam only") }
+    private func acquire(_ tenant: String, _ waiter: @escaping StoreState.Waiter) {
+        let outcome = state.withLock { state -> (Result<Spool?, SpoolError>, [StoreState.Action]) in
+            do throws(SpoolError) {
+                let spool = try state.acquire(tenant) { waiter }
+                return (.success(spool), spool == nil ? state.next() : [])
+            } catch {
+                return (.failure(error), [])
+            }
+        }
+        perform(outcome.1)
+        switch outcome.0 {
+        case .success(let spool): if let spool { waiter(.success(spool)) }
+        case .failure(let error): waiter(.failure(error))
+        }
+    }
+
+    func release(_ tenant: String) {
+        perform(
+            state.withLock { state in
+                state.release(tenant)
+                return state.hasQueue ? state.next() : []
+            })
+    }
+
+    // MARK: End
+
+    /// Commits what is queued, releases all leases, checkpoints and closes every spool, and writes the summary. Calls
+    /// after it fail with `.closing`.
+    public func close() async {
+        let loop = upkeepLoop.withLock { loop in
+            defer { loop = nil }
+            return loop
+        }
+        loop?.cancel()
+        await loop?.value
+        let open = state.withLock { state in
+            state.isClosing = true
+            return state.tenants.keys.sorted()
+        }
+        for tenant in open { await closeNow(tenant) }
+        for waiter in state.withLock({ $0.abandonQueue() }) {
+            waiter(.failure(SpoolError(.closing, "the node is closing")))
+        }
+        writeSummary()
+    }
+}
+
+/// Who is told about work: set once, called from the spools' threads.
+final class WorkNotice: Sendable {
+    private let notify = Mutex<(@Sendable (String) -> Void)?>(nil)
+    func set(_ new: @escaping @Sendable (String) -> Void) { notify.withLock { $0 = new } }
+    func notify(_ tenant: String) { notify.withLock { $0 }?(tenant) }
 }

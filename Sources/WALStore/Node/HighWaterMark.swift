@@ -30,7 +30,12 @@ struct HighWaterMark: Sendable {
         guard sequence >= reserved else { return reserved }
         let (next, overflow) = sequence.addingReportingOverflow(HighWaterMark.step)
         guard !overflow else { throw SpoolError(.full, "the spool has used up its sequences") }
-        try Files.replace(path, with: Array("\(HighWaterMark.header)\(next)\n".utf8))
+        try set(next)
         return next
+    }
+
+    /// Says that nothing from `sequence` on was given; durable on return. Only true after a clean close.
+    func set(_ sequence: Int64) throws(SpoolError) {
+        try Files.replace(path, with: Array("\(HighWaterMark.header)\(sequence)\n".utf8))
     }
 }

@@ -1,0 +1,80 @@
+import Synchronization
+
+/// How tight disk space is for the whole node, as seen at the last look: spools ask it before they take more.
+final class NodeSpace: Sendable {
+    struct Pressure: Sendable, Equatable {
+        /// All spools together take more than the node's budget.
+        var isOverBudget = false
+        /// Less than the reserve is free on the file system.
+        var isReserveReached = false
+        var isAny: Bool { isOverBudget || isReserveReached }
+    }
+
+    private struct State {
+        var pressure = Pressure()
+        var disk = DiskSpace(totalBytes: 0, freeBytes: 0)
+        var usedBytes: Int64 = 0
+    }
+
+    private let path: String
+    private let node: NodeConfiguration
+    private let ballast: Ballast
+    private let measure: @Sendable (String) throws(SpoolError) -> DiskSpace
+    private let state = Mutex(State())
+
+    /// - Parameter measure: asks the file system; tests say what it answers.
+    init(
+        folder: DataFolder, node: NodeConfiguration,
+        measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
+            path throws(SpoolError) in try DiskSpace.of(path)
+        }
+    ) {
+        path = folder.path
+        ballast = Ballast(path: folder.ballast)
+        self.node = node
+        self.measure = measure
+    }
+
+    var pressure: Pressure { state.withLock { $0.pressure } }
+    var disk: DiskSpace { state.withLock { $0.disk } }
+    var usedBytes: Int64 { state.withLock { $0.usedBytes } }
+
+    /// Looks at the disk and decides; raises an event when the pressure begins or ends.
+    ///
+    /// The ballast goes when the reserve is nearly eaten up too, and comes back when there is room for it beside the
+    /// reserve.
+    func look(usedBytes: Int64? = nil, _ events: EventSink) {
+        let disk: DiskSpace
+        do throws(SpoolError) {
+            disk = try measure(path)
+        } catch {
+            return events(Event(.warning, "the free disk space is not known", ["error": error.description]))
+        }
+        let reserve = node.reserveBytes(on: disk)
+        let (before, now) = state.withLock { state -> (Pressure, Pressure) in
+            let before = state.pressure
+            state.disk = disk
+            if let usedBytes { state.usedBytes = usedBytes }
+            state.pressure.isReserveReached = disk.freeBytes < reserve
+            state.pressure.isOverBudget = state.usedBytes >= node.maximumBytes(on: disk)
+            return (before, state.pressure)
+        }
+        keepBallast(disk, reserve, events)
+        guard before != now else { return }
+        events(
+            Event(
+                now.isAny ? .warning : .info, "the node's disk space changed",
+                [
+                    "node.over_budget": String(now.isOverBudget), "disk.reserve_reached": String(now.isReserveReached),
+                    "disk.free_bytes": String(disk.freeBytes),
+                ]))
+    }
+
+    private func keepBallast(_ disk: DiskSpace, _ reserve: Int64, _ events: EventSink) {
+        if disk.freeBytes < ballast.bytes / 2 {
+            if ballast.release() { events(Event(.error, "the disk is full: the ballast was released")) }
+        } else if disk.freeBytes > reserve + ballast.bytes, !ballast.isHeld {
+            _ = ballast.restore()
+        }
+    }
+}

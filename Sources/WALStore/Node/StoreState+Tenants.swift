@@ -1,0 +1,81 @@
+extension StoreState {
+    /// Takes the configured tenants.
+    ///
+    /// - Returns: open ones whose configuration is another now.
+    mutating func configure(
+        _ new: [SpoolConfiguration], _ folder: DataFolder, bootTime: Int64
+    ) -> [(String, SpoolConfiguration)] {
+        var changed: [(String, SpoolConfiguration)] = []
+        for configuration in new {
+            let name = configuration.tenant
+            guard let old = tenants[name] else {
+                tenants[name] = Tenant(configuration: configuration, visitedAt: bootTime)
+                if isStale(name, configuration, folder) { markStale(name) }
+                continue
+            }
+            tenants[name]?.isRemoved = false
+            guard old.configuration != configuration else { continue }
+            tenants[name]?.configuration = configuration
+            if case .closed = old.phase {
+                if isStale(name, configuration, folder) { markStale(name) }
+            } else {
+                changed.append((name, configuration))
+            }
+        }
+        let names = Set(new.map(\.tenant))
+        for (name, tenant) in tenants where !names.contains(name) {
+            if case .closed = tenant.phase, tenant.users == 0 {
+                tenants[name] = nil
+            } else {
+                tenants[name]?.isRemoved = true
+            }
+        }
+        return changed
+    }
+
+    /// Whether the summary may be wrong about a closed spool: no entry, another stamp, or backends that came or went.
+    private func isStale(_ tenant: String, _ configuration: SpoolConfiguration, _ folder: DataFolder) -> Bool {
+        let path = folder.spool(of: tenant)
+        guard Files.exists(path) else { return summary.entries[tenant] != nil }
+        guard let entry = summary.entries[tenant], let stamp = entry.stamp else { return true }
+        let known = entry.status.backends.filter { !$0.isDetached }.map(\.name)
+        return stamp != NodeSummary.Stamp(ofClosed: path) || Set(known) != Set(configuration.backends.map(\.name))
+    }
+
+    mutating func markStale(_ tenant: String) {
+        summary.entries[tenant]?.stamp = nil
+        guard tenants[tenant]?.isStale == false else { return }
+        tenants[tenant]?.isStale = true
+        stale.append(tenant)
+    }
+
+    /// The next tenants to look at, at most `limit`.
+    mutating func takeStale(_ limit: Int) -> [String] {
+        let taken = Array(stale.prefix(limit))
+        stale.removeFirst(taken.count)
+        for tenant in taken { tenants[tenant]?.isStale = false }
+        return taken
+    }
+
+    /// What is known for sure about a closed spool.
+    func knownEntry(_ tenant: String) -> NodeSummary.Entry? {
+        guard let entry = summary.entries[tenant], entry.stamp != nil else { return nil }
+        return entry
+    }
+
+    /// One more user of the spool, if it is open already.
+    mutating func acquireIfOpen(_ tenant: String) -> Spool? {
+        guard case .open(let spool)? = tenants[tenant]?.phase else { return nil }
+        tenants[tenant]?.users += 1
+        return spool
+    }
+
+    /// Remembers what a spool said; `stamp` is nil while it is open.
+    mutating func note(_ status: SpoolStatus, _ stamp: NodeSummary.Stamp?, _ tenant: String) {
+        let entry = NodeSummary.Entry(status: status, stamp: stamp)
+        if summary.entries[tenant] != entry {
+            summary.entries[tenant] = entry
+            isSummaryChanged = true
+        }
+    }
+}

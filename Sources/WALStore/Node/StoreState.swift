@@ -1,0 +1,184 @@
+/// Which spools are open, who uses them, and who waits: a value, kept in the store's mutex. It decides; the store acts
+/// on its answers outside the lock.
+struct StoreState: Sendable {
+    typealias Waiter = @Sendable (Result<Spool, SpoolError>) -> Void
+
+    enum Phase: Sendable {
+        case closed
+        /// In `queue`, for one of the open places.
+        case queued
+        case opening
+        case open(Spool)
+        case closing(Spool)
+    }
+
+    struct Tenant: Sendable {
+        var configuration: SpoolConfiguration
+        var phase = Phase.closed
+        /// Callers that hold the spool, queued appends among them: it stays open.
+        var users = 0
+        var waiters: [Waiter] = []
+        var lastUse: UInt64 = 0
+        /// It would not close when it was last asked to: something is leased.
+        var isBusy = false
+        /// No longer configured: it goes when it closes.
+        var isRemoved = false
+        /// In `stale`.
+        var isStale = false
+        /// Boot clock, nanoseconds, of its last upkeep.
+        var visitedAt: Int64 = .min
+    }
+
+    /// What the store is to do next, outside the lock.
+    enum Action: Sendable {
+        case open(String, SpoolConfiguration)
+        case close(String, Spool)
+    }
+
+    let maximumOpen: Int
+    var tenants: [String: Tenant] = [:]
+    var ingest: IngestBudget
+    var summary: NodeSummary
+    var isSummaryChanged = false
+    var isClosing = false
+    /// Resumed when a spool has been opened or closed.
+    var changeWaiters: [CheckedContinuation<Void, Never>] = []
+    /// Tenants whose summary entry may be wrong, in the order in which they are looked at.
+    var stale: [String] = []
+    /// Open, opening and closing ones.
+    private(set) var openCount = 0
+    private(set) var highestOpenCount = 0
+    private var queue: [String] = []
+    private var uses: UInt64 = 0
+
+    init(maximumOpen: Int, ingestBytes: Int, summary: NodeSummary) {
+        self.maximumOpen = max(1, maximumOpen)
+        self.summary = summary
+        ingest = IngestBudget(maximumBytes: ingestBytes)
+    }
+
+    /// The tenant's spool when it is open, counted as one more user; else `waiter` is called once it is.
+    ///
+    /// - Throws: `.closing`, or `.misuse` for a tenant that is not configured.
+    mutating func acquire(_ tenant: String, or waiter: () -> Waiter) throws(SpoolError) -> Spool? {
+        if isClosing { throw SpoolError(.closing, "the node is closing") }
+        guard let phase = tenants[tenant]?.phase else {
+            throw SpoolError(.misuse, "tenant \(tenant) is not in the config")
+        }
+        switch phase {
+        case .open(let spool):
+            uses += 1
+            tenants[tenant]?.users += 1
+            tenants[tenant]?.lastUse = uses
+            return spool
+        case .closed:
+            tenants[tenant]?.phase = .queued
+            queue.append(tenant)
+        case .queued, .opening, .closing: break
+        }
+        tenants[tenant]?.waiters.append(waiter())
+        return nil
+    }
+
+    mutating func release(_ tenant: String) {
+        guard let users = tenants[tenant]?.users else { preconditionFailure("a tenant with users is kept") }
+        precondition(users > 0, "each release follows an acquire")
+        tenants[tenant]?.users = users - 1
+        if users == 1 { tenants[tenant]?.isBusy = false }
+    }
+
+    /// Whether anybody waits for a place.
+    var hasQueue: Bool { !queue.isEmpty }
+
+    /// Opens what waits while there are places; else asks the least recently used idle spools to close.
+    mutating func next() -> [Action] {
+        var actions: [Action] = []
+        while let tenant = queue.first, openCount < maximumOpen {
+            queue.removeFirst()
+            guard let configuration = tenants[tenant]?.configuration else { continue }
+            tenants[tenant]?.phase = .opening
+            openCount += 1
+            highestOpenCount = max(highestOpenCount, openCount)
+            actions.append(.open(tenant, configuration))
+        }
+        var closing = tenants.values.count { if case .closing = $0.phase { true } else { false } }
+        while closing < queue.count, let (tenant, spool) = leastRecentlyUsed() {
+            tenants[tenant]?.phase = .closing(spool)
+            actions.append(.close(tenant, spool))
+            closing += 1
+        }
+        return actions
+    }
+
+    private func leastRecentlyUsed() -> (String, Spool)? {
+        var best: (tenant: String, spool: Spool, lastUse: UInt64)?
+        for (name, tenant) in tenants where tenant.users == 0 && !tenant.isBusy {
+            guard case .open(let spool) = tenant.phase, tenant.lastUse < best?.lastUse ?? .max else { continue }
+            best = (name, spool, tenant.lastUse)
+        }
+        return best.map { ($0.tenant, $0.spool) }
+    }
+
+    /// The spool is open: all who waited become its users.
+    mutating func opened(_ tenant: String, _ spool: Spool) -> [Waiter] {
+        uses += 1
+        let waiters = tenants[tenant]?.waiters ?? []
+        tenants[tenant]?.phase = .open(spool)
+        tenants[tenant]?.users += waiters.count
+        tenants[tenant]?.lastUse = uses
+        tenants[tenant]?.waiters = []
+        return waiters
+    }
+
+    mutating func failedToOpen(_ tenant: String) -> [Waiter] {
+        openCount -= 1
+        tenants[tenant]?.phase = .closed
+        defer { tenants[tenant]?.waiters = [] }
+        return tenants[tenant]?.waiters ?? []
+    }
+
+    /// It would not close: something is leased or queued.
+    mutating func stayedOpen(_ tenant: String, _ spool: Spool) -> [Waiter] {
+        tenants[tenant]?.isBusy = true
+        return opened(tenant, spool)
+    }
+
+    /// It is closed; whoever came meanwhile gets in the queue again.
+    mutating func closed(_ tenant: String) {
+        openCount -= 1
+        let hasWaiters = tenants[tenant]?.waiters.isEmpty == false
+        tenants[tenant]?.phase = hasWaiters ? .queued : .closed
+        if hasWaiters {
+            queue.append(tenant)
+        } else if tenants[tenant]?.isRemoved == true, tenants[tenant]?.users == 0 {
+            tenants[tenant] = nil
+        }
+    }
+
+    /// Whether the spool is on its way to being open or closed.
+    func isChanging(_ tenant: String) -> Bool {
+        switch tenants[tenant]?.phase {
+        case .opening, .closing: true
+        case .closed, .queued, .open, nil: false
+        }
+    }
+
+    /// Takes the waiters of all tenants that are not open: the node is closing.
+    mutating func abandonQueue() -> [Waiter] {
+        var waiters: [Waiter] = []
+        for name in queue {
+            waiters.append(contentsOf: tenants[name]?.waiters ?? [])
+            tenants[name]?.waiters = []
+            tenants[name]?.phase = .closed
+        }
+        queue = []
+        return waiters
+    }
+
+    /// Spools that are open now.
+    var open: [(tenant: String, spool: Spool)] {
+        tenants.compactMap { name, tenant in
+            if case .open(let spool) = tenant.phase { (name, spool) } else { nil }
+        }
+    }
+}

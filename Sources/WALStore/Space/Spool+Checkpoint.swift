@@ -1,0 +1,57 @@
+import CSQLite
+
+/// Checkpoints: on the writer's connection only, after the acknowledgements have gone out (`storage.md` 14, 15).
+extension Spool {
+    /// About a mebibyte of WAL: one checkpoint then takes two milliseconds or less.
+    private static let checkpointPages: Int64 = 256
+    /// Taken also while requests wait: eight times as much.
+    private static let urgentPages: Int64 = 2048
+
+    /// Folds the WAL into the database when enough has gathered, and empties it when it has outgrown its cap.
+    func checkpointIfDue(isIdle: Bool) {
+        guard let connection = database?.connection else { return }
+        let pages = connection.pagesWritten - upkeep.pagesAtCheckpoint
+        guard pages >= (isIdle ? Spool.checkpointPages : Spool.urgentPages) else { return }
+        upkeep.pagesAtCheckpoint = connection.pagesWritten
+        if walBytes() >= upkeep.walCapBytes {
+            truncateWAL(connection)
+        } else {
+            checkpoint(connection, SQLITE_CHECKPOINT_PASSIVE)
+        }
+    }
+
+    /// Waits a moment for our own readers, whose transactions are one block long, and makes the WAL empty. A reader
+    /// outside that keeps its snapshot makes this fail; the WAL then grows, counted in the budget, until it ends.
+    func truncateWAL(_ connection: Connection) {
+        sqlite3_busy_timeout(connection.raw, 100)
+        defer { sqlite3_busy_timeout(connection.raw, 5000) }
+        let isDone = checkpoint(connection, SQLITE_CHECKPOINT_TRUNCATE)
+        if !isDone, !upkeep.isTruncateBlocked {
+            raise(
+                .warning, "a reader outside keeps the write-ahead log from being emptied",
+                ["wal.bytes": String(walBytes())])
+        }
+        upkeep.isTruncateBlocked = !isDone
+    }
+
+    /// - Returns: false when it could not reach the end.
+    @discardableResult
+    private func checkpoint(_ connection: Connection, _ mode: Int32) -> Bool {
+        let code = sqlite3_wal_checkpoint_v2(connection.raw, nil, mode, nil, nil)
+        if code & 0xff == SQLITE_IOERR {
+            // The WAL still has everything; the next commit meets the same disk and decides.
+            raise(.warning, "a checkpoint failed", ["error": connection.lastError("checkpoint").description])
+        }
+        return code == SQLITE_OK
+    }
+}
+
+extension Connection {
+    /// Pages this connection has ever written to the WAL. <https://sqlite.org/c3ref/c_dbstatus_options.html>
+    var pagesWritten: Int64 {
+        var current: Int32 = 0
+        var highest: Int32 = 0
+        sqlite3_db_status(raw, SQLITE_DBSTATUS_CACHE_WRITE, &current, &highest, 0)
+        return Int64(UInt32(bitPattern: current))
+    }
+}

@@ -1,0 +1,79 @@
+/// Dead letters have a budget and an age of their own; what goes is lost, counted as such.
+extension Spool {
+    private static let lettersADeletion = 256
+
+    /// - Returns: how many dead letters became losses; 0 when all may stay.
+    func limitDeadLetters() throws(SpoolError) -> Int {
+        let points = ledger.backends.reduce(0) { $0 + $1.deadPoints }
+        guard points > 0 else { return 0 }
+        let database = try openDatabase()
+        // Measured on the newest, as they are many.
+        let average = try checked { () throws(SQLiteError) in
+            try database.connection.integer(
+                "SELECT avg(length(block) + 200) FROM (SELECT block FROM dead_letters ORDER BY id DESC LIMIT 64)") ?? 0
+        }
+        if points * average > configuration.deadLetterMaximumBytes {
+            return try loseLetters(buriedBy: .max, .deadLetterBudget)
+        }
+        guard clock.at >= upkeep.agePausedUntil else { return 0 }
+        return try loseLetters(
+            buriedBy: clock.at.subtractingSeconds(configuration.deadLetterMaximumAgeSeconds), .deadLetterAge)
+    }
+
+    /// Dead letters of one backend that go in one transaction.
+    private struct Group {
+        var ids: [Int64] = []
+        var first = Place(.max, 0)
+        var last = Place(0, 0)
+
+        mutating func add(_ id: Int64, _ place: Place) {
+            ids.append(id)
+            first = min(first, place)
+            last = max(last, place)
+        }
+    }
+
+    private func loseLetters(buriedBy cutoff: Int64, _ reason: LossReason) throws(SpoolError) -> Int {
+        let database = try openDatabase()
+        var groups: [Int64: Group] = [:]
+        try checked { () throws(SQLiteError) in
+            try Statement(
+                """
+                SELECT id, backend_id, origin_sequence, origin_ordinal FROM dead_letters WHERE buried_at <= ?1
+                ORDER BY buried_at LIMIT ?2
+                """, on: database.connection
+            ).rows(.integer(cutoff), .integer(Int64(Spool.lettersADeletion))) { row in
+                let place = Place(row.integer(2), row.integer(3))
+                groups[row.integer(1), default: Group()].add(row.integer(0), place)
+                return true
+            }
+        }
+        guard !groups.isEmpty else { return 0 }
+        return try transact { (database) throws(SpoolError) in
+            var count = 0
+            for index in ledger.backends.indices {
+                guard let group = groups[ledger.backends[index].id] else { continue }
+                count += group.ids.count
+                ledger.backends[index].deadPoints -= Int64(group.ids.count)
+                ledger.backends[index].lostPoints += Int64(group.ids.count)
+                changedBackends.insert(ledger.backends[index].id)
+                try checked { () throws(SQLiteError) in
+                    try delete(group, ledger.backends[index].id, reason, database)
+                }
+            }
+            return count
+        }
+    }
+
+    private func delete(
+        _ group: Group, _ backendID: Int64, _ reason: LossReason, _ database: Database
+    ) throws(SQLiteError) {
+        let statement = try Statement("DELETE FROM dead_letters WHERE id = ?1", on: database.connection)
+        for id in group.ids { try statement.run(.integer(id)) }
+        try database.statements.insertLoss.run(
+            .integer(backendID), .text(reason.rawValue), .integer(group.first.sequence),
+            .integer(group.first.ordinal), .integer(group.last.sequence), .integer(group.last.ordinal + 1), .null,
+            .null, .integer(Int64(group.ids.count)), .integer(clock.at), .integer(clock.wall),
+            .text("dead letters among these places"))
+    }
+}

@@ -1,0 +1,88 @@
+import Synchronization
+
+/// What is done to a spool between commits, and now and then.
+extension Spool {
+    /// After each commit, on the writer, when the answers have gone out.
+    func afterCommit(isIdle: Bool) {
+        checkpointIfDue(isIdle: isIdle)
+        do throws(SpoolError) {
+            if configuration.maximumBytes != nil || environment.space?.pressure.isAny == true { try keepBudget() }
+        } catch {
+            raise(.warning, "the budget of a spool could not be kept", ["error": error.description])
+        }
+    }
+
+    /// One round of upkeep: ages, budgets, prune, vacuum. Each deletion is a short transaction; between two of them
+    /// what has been queued is committed.
+    func maintain() async throws(SpoolError) {
+        noticeClockSteps()
+        upkeep.measured(try usedBytes(), at: clock.at)
+        try keepBudget()
+        while try dropAged() > 0 { await letCommitsPass() }
+        while try limitDeadLetters() > 0 { await letCommitsPass() }
+        if clock.at >= upkeep.agePausedUntil {
+            let cutoff = clock.at.subtractingSeconds(configuration.retainSeconds)
+            while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
+            try pruneLedgerRows(before: cutoff)
+        }
+        while try vacuumStep(isDiskTight: environment.space?.pressure.isReserveReached ?? false) {
+            await letCommitsPass()
+        }
+        checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })
+    }
+
+    private func letCommitsPass() async {
+        commitPending()
+        // The other spools of this thread have their turn.
+        await Task.yield()
+    }
+
+    private static let agePauseNanoseconds: Int64 = 3600 * 1_000_000_000
+
+    /// After the wall clock stepped, nobody knows yet which of its values was right: for an hour nothing is deleted for
+    /// its age, so that someone can look (`storage.md` 9).
+    private func noticeClockSteps() {
+        _ = clock.read(environment.time)
+        guard let step = clock.takeStep() else { return }
+        upkeep.agePausedUntil = clock.at + Spool.agePauseNanoseconds
+        raise(
+            .warning, "the wall clock stepped: nothing is deleted for its age for an hour",
+            ["clock.step_seconds": String(step / 1_000_000_000)])
+    }
+
+    /// Seconds until the budget is used up at the present growth; nil when it is not growing, or has no budget.
+    func secondsToFull() -> Double? {
+        guard let maximum = configuration.maximumBytes, upkeep.bytesPerSecond > 0 else { return nil }
+        return max(0, Double(maximum - upkeep.usedBytes)) / upkeep.bytesPerSecond
+    }
+
+    /// Closes the spool unless something is leased or queued.
+    ///
+    /// - Returns: its last status; nil when it stays open.
+    func closeIfIdle() async -> SpoolStatus? {
+        guard leases.isEmpty, queue.withLock({ $0.refuseIfEmpty() }) else { return nil }
+        return await closeWithStatus()
+    }
+
+    /// Closes the spool; leases end.
+    func closeWithStatus() async -> SpoolStatus? {
+        commitPending()
+        var last: SpoolStatus?
+        do throws(SpoolError) { last = try status() } catch {
+            raise(.warning, "a spool's last status is not known", ["error": error.description])
+        }
+        await close()
+        last?.walBytes = 0
+        last?.databaseBytes = Files.size(path)
+        return last
+    }
+}
+
+extension CommitQueue {
+    /// Takes nothing more, if nothing waits.
+    fileprivate mutating func refuseIfEmpty() -> Bool {
+        guard isEmpty else { return false }
+        refusal = refusal ?? SpoolError(.closing, "the spool is closing")
+        return true
+    }
+}

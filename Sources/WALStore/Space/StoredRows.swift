@@ -1,0 +1,73 @@
+/// A stored row with its size: what prune, age and budget walk over.
+struct SizedRow: Sendable {
+    var row: StoredRow
+    var blockBytes: Int64
+}
+
+extension Spool {
+    /// The bound of one transaction that deletes: commits come first (`storage.md` 13).
+    static let rowsADeletion = 64
+    static let bytesADeletion: Int64 = 4 << 20
+
+    /// The next rows from `sequence` on that were received at `cutoff` or before, oldest first, never the newest one:
+    /// it carries the spool's end. Lengths are read without the blocks.
+    func storedRows(from sequence: Int64, receivedBy cutoff: Int64, _ database: Database) throws(SpoolError)
+        -> [SizedRow]
+    {
+        var rows: [SizedRow] = []
+        try checked { () throws(SQLiteError) in
+            try Statement(
+                """
+                SELECT sequence, last_sequence, position, points, received_at, length(block) FROM batches
+                WHERE sequence >= ?1 AND sequence < (SELECT max(sequence) FROM batches) ORDER BY sequence LIMIT ?2
+                """, on: database.connection
+            ).rows(.integer(sequence), .integer(Int64(Spool.rowsADeletion))) { row in
+                let found = StoredRow(
+                    sequence: row.integer(0), lastSequence: row.integer(1), position: row.integer(2),
+                    points: Int(row.integer(3)), receivedAt: row.integer(4))
+                guard found.receivedAt <= cutoff else { return false }
+                rows.append(SizedRow(row: found, blockBytes: row.integer(5)))
+                return true
+            }
+        }
+        return rows
+    }
+
+    /// Whether a backend is still owed a point of the row, or a worker has one leased. A row without points (metadata
+    /// alone) goes with the points behind it: it is held while they are owed.
+    func isHeld(_ row: StoredRow) -> Bool {
+        let positions = row.positions.isEmpty ? row.position..<row.position + 1 : row.positions
+        let isOwed = ledger.backends.contains { backend in
+            if let tail = backend.tail, tail.position < min(positions.upperBound, ledger.nextPosition) { return true }
+            return backend.ranges.contains { $0.positions.overlaps(positions) }
+        }
+        return isOwed || isLeased(row)
+    }
+
+    func isLeased(_ row: StoredRow) -> Bool {
+        leases.values.contains { lease in
+            lease.pieces.contains { $0.row.sequence == row.sequence }
+                && (row.points == 0 || lease.remaining.contains { $0.overlaps(row.positions) })
+        }
+    }
+
+    /// As many of `rows` as one transaction may delete, at least one.
+    func firstDeletion(of rows: [SizedRow]) -> [SizedRow] {
+        var bytes: Int64 = 0
+        var taken: [SizedRow] = []
+        for row in rows {
+            bytes += row.blockBytes
+            if !taken.isEmpty, bytes > Spool.bytesADeletion || taken.count >= Spool.rowsADeletion { break }
+            taken.append(row)
+        }
+        return taken
+    }
+
+    /// Deletes rows; to be called inside `transact`.
+    func delete(_ rows: [StoredRow], _ database: Database) throws(SpoolError) {
+        try checked { () throws(SQLiteError) in
+            let statement = try Statement("DELETE FROM batches WHERE sequence = ?1", on: database.connection)
+            for row in rows { try statement.run(.integer(row.sequence)) }
+        }
+    }
+}
