@@ -16,8 +16,9 @@ struct CommitQueue: Sendable {
     private(set) var appends: [Append] = []
     private(set) var settles: [Settle] = []
     private(set) var bytes = 0
-    /// A commit has been asked for and has not begun.
-    private var isScheduled = false
+    /// A commit has been asked for and has not begun: for appends, which may linger, and for settles, which wait less.
+    private var isScheduledForAppends = false
+    private var isScheduledForSettles = false
     var refusal: SpoolError?
 
     enum Admission {
@@ -34,18 +35,15 @@ struct CommitQueue: Sendable {
         }
         bytes += append.bytes
         appends.append(append)
-        return .queued(schedulesCommit: schedule())
+        defer { isScheduledForAppends = true }
+        return .queued(schedulesCommit: !isScheduledForAppends)
     }
 
     mutating func add(_ settle: Settle) -> Admission {
         if let refusal { return .refused(refusal) }
         settles.append(settle)
-        return .queued(schedulesCommit: schedule())
-    }
-
-    private mutating func schedule() -> Bool {
-        defer { isScheduled = true }
-        return !isScheduled
+        defer { isScheduledForSettles = true }
+        return .queued(schedulesCommit: !isScheduledForSettles)
     }
 
     /// Takes all that waits; the next arrival schedules a commit again.
@@ -54,7 +52,8 @@ struct CommitQueue: Sendable {
             appends = []
             settles = []
             bytes = 0
-            isScheduled = false
+            isScheduledForAppends = false
+            isScheduledForSettles = false
         }
         return (appends, settles)
     }

@@ -25,18 +25,25 @@ extension Spool {
 
     /// Runs a commit on the spool's thread, behind what already waits there. Requests that arrive until then, or while
     /// another commit runs, join it.
-    nonisolated func scheduleCommit() {
-        environment.writer.submit { self.assumeIsolated { $0.commitWhenDue() } }
+    ///
+    /// - Parameter maximumWait: how long it may linger for company, nanoseconds.
+    nonisolated func scheduleCommit(maximumWait: Int64 = .max) {
+        environment.writer.submit { self.assumeIsolated { $0.commitWhenDue(maximumWait) } }
     }
 
-    /// `commit_linger` trades latency for wear: one timer for a group, not one for a request.
-    private func commitWhenDue() {
-        let linger = configuration.commitLingerNanoseconds
-        guard linger > 0 else { return commitPending() }
+    /// `commit_linger` trades latency for wear: one timer for a group, not one for a request. A timer whose group went
+    /// with another commit finds nothing to do, or commits the next group early.
+    private func commitWhenDue(_ maximumWait: Int64) {
+        let wait = min(configuration.commitLingerNanoseconds, maximumWait)
+        let isLarge = queue.withLock { $0.bytes > Spool.lingeringBytes }
+        guard wait > 0, !isLarge else { return commitPending() }
         Task {
             // Cancelled or not, what waits is committed.
-            try? await Task.sleep(nanoseconds: UInt64(linger))
+            try? await Task.sleep(nanoseconds: UInt64(wait))
             commitPending()
         }
     }
+
+    /// More than this does not wait for company: it fills a row by itself.
+    private static let lingeringBytes = 8 << 20
 }

@@ -15,6 +15,7 @@ extension Spool {
                 try checked { () throws(SQLiteError) in
                     try apply(edits, backendID: ledger.backends[index].id, database)
                 }
+                try record(event: "backend_detached", ledger.backends[index].name, database)
             }
         }
         configuration = new
@@ -45,6 +46,7 @@ extension Spool {
             let start = try backfillStart(registration.backfill, now: now, database)
             ledger.backends[index].attach(at: start.position < detached ? ledger.end : start)
             changedBackends.insert(ledger.backends[index].id)
+            try record(event: "backend_attached", registration.name, database)
         } else {
             try add(registration, start: try backfillStart(registration.backfill, now: now, database), database)
         }

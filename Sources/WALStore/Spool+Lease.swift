@@ -1,4 +1,5 @@
 import Metrics
+import Synchronization
 
 extension Spool {
     /// Claims the next piece of what `backend` is owed, oldest first, up to `limit` points; nil when nothing is owed or
@@ -65,6 +66,7 @@ extension Spool {
     /// Finds and claims the places; reads no block.
     private func planLease(_ backend: String, _ limit: LeaseLimit) throws(SpoolError) -> Plan? {
         let database = try openDatabase()
+        if let refusal = queue.withLock({ $0.refusal }) { throw refusal }
         guard let index = ledger.index(of: backend) else {
             throw SpoolError(.misuse, "tenant \(tenant) has no backend \(backend)")
         }

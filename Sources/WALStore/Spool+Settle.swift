@@ -4,7 +4,7 @@ import Synchronization
 extension Spool {
     /// Ends a lease, or the named parts of it, in one transaction; returns when it is durable.
     ///
-    /// It joins the commit that comes next; when none is under way it makes its own at once.
+    /// It joins the commit that comes next; when nothing lingers for company it makes its own at once.
     ///
     /// - Throws: `.misuse` when the lease is not ours or a part of it was settled before: nothing is changed then.
     ///   `.commitFailed`: the outcome is unknown; settling the same again is safe.
@@ -12,12 +12,16 @@ extension Spool {
         let result = await withCheckedContinuation { continuation in
             let settle = CommitQueue.Settle(lease: lease, settlement: settlement) { continuation.resume(returning: $0) }
             switch queue.withLock({ $0.add(settle) }) {
-            case .queued(let schedulesCommit): if schedulesCommit { scheduleCommit() }
+            case .queued(let schedulesCommit):
+                if schedulesCommit { scheduleCommit(maximumWait: Spool.settleWaitNanoseconds) }
             case .refused(let error): settle.completion(.failure(error))
             }
         }
         try result.get()
     }
+
+    /// A settle waits no longer for a commit to join.
+    private static let settleWaitNanoseconds: Int64 = 50_000_000
 
     /// A run of points with one fate, as the ledger sees it.
     private struct Ending {

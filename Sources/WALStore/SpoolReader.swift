@@ -6,6 +6,7 @@ actor SpoolReader {
     private let path: String
     private let executor: ThreadExecutor
     private var select: Statement?
+    private var isClosed = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -16,8 +17,9 @@ actor SpoolReader {
 
     /// The decoded block of a row.
     ///
-    /// - Throws: `.unreadable` when the row is gone or its block is damaged.
+    /// - Throws: `.unreadable` when the row is gone or its block is damaged, `.closing` after `close`.
     func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock {
+        guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
         let found: Result<DecodedBlock, SpoolError>?
         do throws(SQLiteError) {
             found = try statement().first(.integer(sequence)) { row in
@@ -30,8 +32,11 @@ actor SpoolReader {
         return try found.get()
     }
 
-    /// Closes the connection; the next read opens another.
-    func close() { select = nil }
+    /// Closes the connection for good: the last one to close a WAL database takes the WAL away.
+    func close() {
+        isClosed = true
+        select = nil
+    }
 
     private func statement() throws(SQLiteError) -> Statement {
         if let select { return select }

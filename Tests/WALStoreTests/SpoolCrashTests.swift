@@ -171,6 +171,26 @@ struct SpoolCrashTests {
         await spool.close()
     }
 
+    @Test func `a settle whose commit failed can be settled again`() async throws {
+        let fixture = try SpoolFixture()
+        await #expect(processExitsWith: .success) { [path = fixture.path as String] in
+            signal(SIGXFSZ, SIG_IGN)
+            let spool = try await SpoolFixture.openAlone(path)
+            _ = try await spool.append(Make.request(Make.batch(0..<10)))
+            let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+            FileSizeLimit.set(UInt(await spool.walBytes()))
+            let failed = await Result.of { try await spool.settle(lease, Make.all(lease, .delivered)) }
+            guard case .failure(let error as SpoolError) = failed, error.code == .commitFailed else {
+                preconditionFailure("\(failed)")
+            }
+            FileSizeLimit.remove()
+            try await spool.settle(lease, Make.all(lease, .delivered))
+            let books = try await spool.books("a")
+            precondition(books.deliveredPoints == 10 && books.balances, "\(books)")
+            await spool.close()
+        }
+    }
+
     @Test func `a damaged block becomes a loss of every backend that is owed it`() async throws {
         let fixture = try SpoolFixture(cacheBytes: 0)
         let spool = try await fixture.open(["a", "b"])

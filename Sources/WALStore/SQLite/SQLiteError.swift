@@ -16,11 +16,6 @@ struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
     var isCorrupt: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
     /// The file has no SQLite header: another program's, or overwritten.
     var isNotADatabase: Bool { primary == SQLITE_NOTADB }
-    /// What failed is this statement's values, not the file: another request may pass.
-    var isAboutValues: Bool {
-        [SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH, SQLITE_RANGE].contains(primary)
-    }
-
     var description: String { "\(operation): \(message) (\(code))" }
 
     /// What the seam says about it.
@@ -32,6 +27,9 @@ struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
         case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH, SQLITE_BUSY, SQLITE_LOCKED:
             SpoolError(.unavailable, "the spool's file cannot be used", cause: description)
         case SQLITE_TOOBIG: SpoolError(.tooLarge, "a value is beyond the spool's limits", cause: description)
+        // The values, not the file: others of a group may pass.
+        case SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_RANGE:
+            SpoolError(.misuse, "a value breaks a rule of the spool", cause: description)
         default: SpoolError(.commitFailed, "the spool could not be written or read", cause: description)
         }
     }
