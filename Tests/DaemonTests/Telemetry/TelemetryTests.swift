@@ -1,0 +1,108 @@
+import Forwarder
+import Synchronization
+import Testing
+import WALStore
+
+@testable import Daemon
+
+@Suite struct TelemetryTests {
+    @Test func `a histogram's buckets are cumulative and end in all of them`() {
+        let family = HistogramFamily(labels: ["source"]) { DurationHistogram() }
+        let histogram = family.with("json")
+        for nanoseconds: Int64 in [50_000, 100_000, 100_001, 40_000_000_000] { histogram.record(nanoseconds: nanoseconds) }
+        var page = ExpositionWriter()
+        page.histograms("h", "Help.", family)
+        let lines = String(decoding: page.bytes, as: UTF8.self).split(separator: "\n")
+        #expect(lines.contains("h_bucket{source=\"json\",le=\"0.0001\"} 2"))
+        #expect(lines.contains("h_bucket{source=\"json\",le=\"0.00025\"} 3"))
+        #expect(lines.contains("h_bucket{source=\"json\",le=\"30\"} 3"))
+        #expect(lines.contains("h_bucket{source=\"json\",le=\"+Inf\"} 4"))
+        #expect(lines.contains("h_count{source=\"json\"} 4"))
+    }
+
+    @Test func `label values and help are escaped as the format asks`() {
+        var page = ExpositionWriter()
+        page.family("m", .gauge, "a\\b\nc \"d\"")
+        page.sample("m", [("l", "a\\b\n\"c\""), ("empty", "")], 1.5)
+        #expect(
+            String(decoding: page.bytes, as: UTF8.self)
+                == "# HELP m a\\\\b\\nc \"d\"\n# TYPE m gauge\nm{l=\"a\\\\b\\n\\\"c\\\"\"} 1.5\n")
+    }
+
+    @Test func `numbers are written as the format knows them`() {
+        #expect(ExpositionWriter.text(.infinity) == "+Inf")
+        #expect(ExpositionWriter.text(-.infinity) == "-Inf")
+        #expect(ExpositionWriter.text(.nan) == "NaN")
+        #expect(ExpositionWriter.text(12) == "12")
+        #expect(ExpositionWriter.text(1e300) == "1e+300")
+    }
+
+    @Test func `a rate is right from the first second and forgets within minutes`() {
+        let meter = RateMeter(now: 0)
+        let second: Int64 = 1_000_000_000
+        for now in 1...10 { meter.add(1000, now: Int64(now) * second) }
+        let early = meter.perSecond(now: 10 * second)
+        #expect((900...1100).contains(early), "\(early)")
+        #expect(meter.perSecond(now: 600 * second) < 1)
+    }
+
+    @Test func `a removed tenant leaves the page`() {
+        let telemetry = Telemetry()
+        for tenant in ["a", "b", ""] {
+            telemetry.ingested(
+                tenant: tenant, source: "json", status: 200, points: 1, refusals: [], bytes: 1, nanoseconds: 1)
+        }
+        telemetry.forget(tenantsExcept: ["b"])
+        #expect(telemetry.ingestRequests.all.map { $0.values[0] } == ["", "b"])
+    }
+
+    @Test func `counters add up over threads`() async {
+        let family = CounterFamily(labels: ["code"]) { Counter() }
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 { group.addTask { for _ in 0..<1000 { family.with("ok").add() } } }
+        }
+        #expect(family.with("ok").total == 8000)
+    }
+
+    @Test func `the page carries every term of the equation and says whether they add up`() {
+        var ledger = BackendLedger()
+        ledger.name = "central"
+        ledger.owedPoints = 21
+        ledger.pendingPoints = 1
+        ledger.deliveredPoints = 2
+        ledger.assumedPoints = 3
+        ledger.deadPoints = 4
+        ledger.lostPoints = 5
+        ledger.excludedPoints = 6
+        var spool = SpoolStatus()
+        spool.tenant = "acme"
+        spool.backends = [ledger]
+        let report = StatusReport(
+            isRunning: true, dataDirectory: "x",
+            tenants: [StatusReport.Tenant(spool, lanes: [], pointsIn: 0)])
+        let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        let lines = String(decoding: page.render(), as: UTF8.self).split(separator: "\n")
+        for (name, value) in [
+            ("owed_points_total", 21), ("pending_points", 1), ("delivered_points_total", 2),
+            ("assumed_points_total", 3), ("dead_points", 4), ("lost_points_total", 5), ("excluded_points_total", 6),
+            ("ledger_balances", 1),
+        ] {
+            #expect(lines.contains("holdfast_\(name){tenant=\"acme\",backend=\"central\"} \(value)"), "\(name)")
+        }
+    }
+
+    @Test func `every sample of the page has a family before it, and no family comes twice`() {
+        let report = StatusReport(isRunning: true, dataDirectory: "x", tenants: [])
+        let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        var families: Set<Substring> = []
+        for line in String(decoding: page.render(), as: UTF8.self).split(separator: "\n") {
+            if line.hasPrefix("# TYPE ") {
+                let name = line.split(separator: " ")[2]
+                #expect(families.insert(name).inserted, "\(name)")
+            } else if !line.hasPrefix("#") {
+                let name = line.prefix { $0 != "{" && $0 != " " }
+                #expect(families.contains(name) || families.contains { name.hasPrefix($0 + "_") }, "\(name)")
+            }
+        }
+    }
+}
