@@ -1,4 +1,4 @@
-/// Names that become folders, metric labels and database rows: tenants and backends.
+/// Names of backends: they become metric labels, database rows and log fields.
 enum SafeName {
     static let maximumBytes = 64
     static let rule = "a name is 1 to 64 letters, digits, '-', '_' or '.', and begins with a letter or a digit"

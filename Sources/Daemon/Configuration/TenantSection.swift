@@ -23,8 +23,8 @@ struct TenantSection: Sendable, Hashable {
         }
         var all: [TenantSection] = []
         for (id, section) in try settings.namedSections("tenants") {
-            guard SafeName.isSafe(id) else {
-                throw SettingsError("tenants.\(id): \(SafeName.rule)", line: section.line)
+            do throws(SpoolError) { try TenantID.check(id) } catch {
+                throw SettingsError("tenants.\(id): \(error.message)", line: section.line)
             }
             all.append(try TenantSection(id, section, backends: names))
         }

@@ -85,36 +85,38 @@ import WALStore
     }
 
     @Test func `two tenants cannot share a token`() {
-        let text = Self.backend + """
-            tenants:
-              a: { credentials: { tokens: ["env:T"] } }
-              b: { credentials: { tokens: ["env:T"] } }
-            """
+        let text =
+            Self.backend + """
+                tenants:
+                  a: { credentials: { tokens: ["env:T"] } }
+                  b: { credentials: { tokens: ["env:T"] } }
+                """
         #expect(Self.error(text, secrets: ["env:T": "same"]).contains("share a token"))
     }
 
     @Test func `everything a tenant can say reaches its spool`() throws {
-        let text = Self.backend + """
-            tenants:
-              acme:
-                max_bytes: 2GiB
-                max_age: 7d
-                retain: 1h
-                when_full: drop_oldest
-                durability: relaxed
-                commit_linger: 250ms
-                dead_letters: { max_bytes: 1MiB, max_age: 2d }
-            """
+        let text =
+            Self.backend + """
+                tenants:
+                  acme:
+                    max_bytes: 2GiB
+                    max_age: 7d
+                    retain: 1h
+                    when_full: drop_oldest
+                    durability: relaxed
+                    commit_linger: 250ms
+                    dead_letters: { max_bytes: 1MiB, max_age: 2d }
+                """
         let spool = try Self.parse(text).spools[0]
         #expect(spool.tenant == "acme")
         #expect(spool.maximumBytes == 2 << 30)
-        #expect(spool.maximumAgeSeconds == 7 * 86_400)
+        #expect(spool.maximumAgeSeconds == Int64(604_800))
         #expect(spool.retainSeconds == 3600)
         #expect(spool.whenFull == .dropOldest)
         #expect(spool.durability == .normal)
         #expect(spool.commitLingerNanoseconds == 250_000_000)
         #expect(spool.deadLetterMaximumBytes == 1 << 20)
-        #expect(spool.deadLetterMaximumAgeSeconds == 2 * 86_400)
+        #expect(spool.deadLetterMaximumAgeSeconds == Int64(172_800))
         #expect(spool.backends.map(\.name) == ["central"])
     }
 

@@ -9,7 +9,9 @@ import WALStore
     @Test func `a histogram's buckets are cumulative and end in all of them`() {
         let family = HistogramFamily(labels: ["source"]) { DurationHistogram() }
         let histogram = family.with("json")
-        for nanoseconds: Int64 in [50_000, 100_000, 100_001, 40_000_000_000] { histogram.record(nanoseconds: nanoseconds) }
+        for nanoseconds: Int64 in [50_000, 100_000, 100_001, 40_000_000_000] {
+            histogram.record(nanoseconds: nanoseconds)
+        }
         var page = ExpositionWriter()
         page.histograms("h", "Help.", family)
         let lines = String(decoding: page.bytes, as: UTF8.self).split(separator: "\n")
