@@ -88,7 +88,7 @@ struct NodeStatus {
         refused = try number(mine, "refused_points")
         backends = try (mine["backends"] as? [[String: Any]] ?? []).map { entry in
             Backend(
-                name: entry["name"] as? String ?? "", owed: try number(entry, "owed_points"),
+                name: entry["backend"] as? String ?? "", owed: try number(entry, "owed_points"),
                 pending: try number(entry, "pending_points"), delivered: try number(entry, "delivered_points"),
                 assumed: try number(entry, "assumed_points"), dead: try number(entry, "dead_points"),
                 lost: try number(entry, "lost_points"), excluded: try number(entry, "excluded_points"))
