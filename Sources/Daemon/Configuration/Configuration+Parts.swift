@@ -25,6 +25,22 @@ extension Configuration {
         }
     }
 
+    var scrapes: [ScrapeJob] {
+        scrapeJobs.map { section in
+            var job = ScrapeJob(name: section.job, tenant: section.tenant, targets: section.targets)
+            job.fileDiscovery = section.fileDiscovery
+            job.interval = section.interval
+            job.timeout = section.timeout
+            job.labels = section.labels.map { ScrapeJob.Label(name: $0.name, value: $0.value) }
+            job.metricsPath = section.metricsPath
+            job.scheme = section.scheme.rawValue
+            job.honorsLabels = section.honorsLabels
+            job.authentication = section.authentication
+            job.tls = section.tls
+            return job
+        }
+    }
+
     var ingest: IngestSettings {
         var settings = IngestSettings(
             tenants: tenants.map(\.id), openTenant: openTenant, version: HoldfastVersion.text)

@@ -15,6 +15,10 @@ struct ScrapeSection: Sendable, Hashable {
     var tenant: String
     var metricsPath: String
     var scheme: Scheme
+    /// Whether a label of the target wins over one of ours.
+    var honorsLabels = false
+    var authentication = HTTPRequest.Authentication.none
+    var tls = TLSOptions()
 
     enum Scheme: String, Sendable, CaseIterable { case http, https }
     struct Pair: Sendable, Hashable {
@@ -48,7 +52,29 @@ struct ScrapeSection: Sendable, Hashable {
         labels = try settings.pairs("labels").map { Pair(name: $0.0, value: $0.1) }
         metricsPath = try settings.string("metrics_path") ?? "/metrics"
         scheme = try settings.choice("scheme", default: Scheme.http)
+        honorsLabels = try settings.bool("honor_labels", default: false)
+        authentication = try Self.authentication(settings)
+        tls = try Self.tls(settings)
         tenant = try Self.tenant(settings, tenants)
+    }
+
+    /// `bearer_token: file:...`, or `basic_auth: { username, password: file:... }`.
+    private static func authentication(_ settings: Settings) throws(SettingsError) -> HTTPRequest.Authentication {
+        if let token = try settings.secret("bearer_token") { return .bearer(token) }
+        guard let basic = try settings.section("basic_auth") else { return .none }
+        let user = try basic.required("username")
+        guard let password = try basic.secret("password") else {
+            throw SettingsError("\(basic.path).password is missing", line: basic.line)
+        }
+        return .basic(user: user, password: password)
+    }
+
+    private static func tls(_ settings: Settings) throws(SettingsError) -> TLSOptions {
+        guard let section = try settings.section("tls") else { return TLSOptions() }
+        return TLSOptions(
+            caFile: try section.string("ca_file"), certFile: try section.string("cert_file"),
+            keyFile: try section.string("key_file"), serverName: try section.string("server_name"),
+            insecureSkipVerify: try section.bool("insecure_skip_verify", default: false))
     }
 
     private static func tenant(_ settings: Settings, _ tenants: [TenantSection]) throws(SettingsError) -> String {

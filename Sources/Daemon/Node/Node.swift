@@ -11,6 +11,7 @@ final class Node: Sendable {
     let store: WALStore
     let forwarder: Forwarder
     let ingest: Ingest
+    private let scraper: Scraper
     private let transport: HTTPTransport
     private let overrides: Configuration.Overrides
     private let current: Mutex<Configuration>
@@ -44,6 +45,7 @@ final class Node: Sendable {
             settings: configuration.ingest,
             append: { request, tenant, completion in store.append(request, tenant: tenant, completion: completion) },
             observe: { telemetry.ingested($0) })
+        scraper = Scraper(ingest: ingest, transport: transport, events: events)
         current = Mutex(configuration)
     }
 
@@ -72,6 +74,7 @@ final class Node: Sendable {
             await stop()
             throw NodeError(error.description)
         }
+        await scraper.apply(configuration.scrapes)
     }
 
     /// Takes over the config file as it is now.
@@ -103,6 +106,7 @@ final class Node: Sendable {
         }
         forwarder.configure(applied.routes)
         ingest.apply(applied.ingest)
+        await scraper.apply(applied.scrapes)
         log.configure(applied.log)
         telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))
         current.withLock { $0 = applied }
@@ -117,6 +121,7 @@ final class Node: Sendable {
         guard !isDraining.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let limit = configuration.server.timeouts.drain
         let (ingest, admin) = servers.withLock { ($0.ingest.take(), $0.admin.take()) }
+        await scraper.stop()
         await Blocking.run { ingest?.drain(limit: limit) }
         await forwarder.stop(grace: limit)
         await store.close()

@@ -18,7 +18,7 @@ enum Welcome {
               Send    Prometheus, in prometheus.yml:
                         remote_write:
                           - url: \(url)
-                      or try: curl -d 'weather,place=here temperature=21.5' http://\(node.listenText)/write
+                      or try: curl -d 'weather,place=here temperature=21.5' 'http://\(node.listenText)/write?db=default'
 
             """
         text += "  Data    \(configuration.dataDirectory)\n"
