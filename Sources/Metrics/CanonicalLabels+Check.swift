@@ -13,22 +13,17 @@ extension CanonicalLabels {
         var count = 0
         var at = 0
         while at < bytes.count {
-            guard let length = framed(0x0A, bytes, &at, bytes.count) else { return false }
-            let end = at + length
-            guard let nameLength = framed(0x0A, bytes, &at, end), nameLength > 0, nameLength <= limits.nameBytes
+            guard let (nameStart, nameLength, valueStart, end) = pair(at, in: bytes), nameLength > 0,
+                nameLength <= limits.nameBytes, valueStart < end, end - valueStart <= limits.valueBytes
             else { return false }
-            let name = UnsafeRawBufferPointer(rebasing: bytes[at..<at + nameLength])
-            let prefix = prefix(of: bytes, at, nameLength)
-            at += nameLength
-            guard let valueLength = framed(0x12, bytes, &at, end), valueLength > 0, valueLength <= limits.valueBytes,
-                at + valueLength == end
-            else { return false }
+            let name = UnsafeRawBufferPointer(rebasing: bytes[nameStart..<nameStart + nameLength])
+            let prefix = prefix(of: bytes, nameStart, nameLength)
             // Equal prefixes are rare (names of 8 bytes and more that begin alike): only they cost a real compare.
             if count > 0, prefix <= previousPrefix {
                 if prefix < previousPrefix || ByteOrder.compare(previous, name) >= 0 { return false }
             }
             if !isASCII {
-                let value = UnsafeRawBufferPointer(rebasing: bytes[at..<end])
+                let value = UnsafeRawBufferPointer(rebasing: bytes[valueStart..<end])
                 if !UTF8Check.isValid(name) || !UTF8Check.isValid(value) { return false }
             }
             if nameLength == 8, prefix == metricName { isNamed = true }
@@ -37,6 +32,42 @@ extension CanonicalLabels {
             at = end
         }
         return count <= limits.labels && (isNamed || !requiresName)
+    }
+
+    /// Where the name and the value of the label at `start` are, or nil when they are not framed canonically.
+    @inline(__always)
+    private static func pair(
+        _ start: Int, in bytes: UnsafeRawBufferPointer
+    ) -> (nameStart: Int, nameLength: Int, valueStart: Int, end: Int)? {
+        // All three lengths in a byte each, as almost always: `0x0A length 0x0A nameLength` is one word.
+        if bytes.count - start >= 6 {
+            let head = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: start, as: UInt32.self))
+            if head & 0x80ff_80ff == 0x000a_000a {
+                let end = start + 2 + Int(head >> 8 & 0x7f)
+                let nameLength = Int(head >> 24)
+                let valueStart = start + 6 + nameLength
+                if end <= bytes.count, valueStart <= end, bytes[valueStart - 2] == 0x12,
+                    Int(bytes[valueStart - 1]) == end - valueStart, end - valueStart < 0x80
+                {
+                    return (start + 4, nameLength, valueStart, end)
+                }
+                return nil
+            }
+        }
+        return longPair(start, in: bytes)
+    }
+
+    private static func longPair(
+        _ start: Int, in bytes: UnsafeRawBufferPointer
+    ) -> (nameStart: Int, nameLength: Int, valueStart: Int, end: Int)? {
+        var at = start
+        guard let length = framed(0x0A, bytes, &at, bytes.count) else { return nil }
+        let end = at + length
+        guard let nameLength = framed(0x0A, bytes, &at, end) else { return nil }
+        let nameStart = at
+        at += nameLength
+        guard let valueLength = framed(0x12, bytes, &at, end), at + valueLength == end else { return nil }
+        return (nameStart, nameLength, at, end)
     }
 
     /// `__name__` as `prefix` gives it.

@@ -42,6 +42,7 @@ public struct LabelIterator: IteratorProtocol, Sequence {
     /// - Parameter bytes: canonical label bytes; anything else is a bug and traps.
     public init(_ bytes: UnsafeRawBufferPointer) { rest = bytes }
 
+    @inline(__always)
     public mutating func next() -> LabelView? {
         guard !rest.isEmpty else { return nil }
         var at = 1
@@ -56,7 +57,17 @@ public struct LabelIterator: IteratorProtocol, Sequence {
         return LabelView(name: name, value: value)
     }
 
+    @inline(__always)
     private func readLength(_ at: inout Int) -> Int {
+        let byte = rest[at]
+        if byte < 0x80 {
+            at += 1
+            return Int(byte)
+        }
+        return readLongLength(&at)
+    }
+
+    private func readLongLength(_ at: inout Int) -> Int {
         var value = 0
         var shift = 0
         while true {

@@ -55,7 +55,7 @@ public struct ProtobufKey: Sendable, Equatable {
 public struct ProtobufReader {
     let bytes: UnsafeRawBufferPointer
     /// The next byte to read.
-    public private(set) var offset: Int
+    public internal(set) var offset: Int
     /// The end of this message.
     public let end: Int
 
@@ -123,6 +123,7 @@ public struct ProtobufReader {
         throw ProtobufFault(.truncated, offset: start)
     }
 
+    @inline(__always)
     public mutating func readKey() throws(ProtobufFault) -> ProtobufKey {
         let start = offset
         let key = try readVarint()

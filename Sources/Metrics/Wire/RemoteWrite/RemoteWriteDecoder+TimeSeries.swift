@@ -94,16 +94,13 @@ extension RemoteWriteDecoder {
     ) throws(ProtobufFault) {
         var reader = fields
         while !reader.isAtEnd {
+            if let sample = reader.readCommonSample() {
+                append(sample, id, at: reader.offset, &request)
+                continue
+            }
             let key = try reader.readKey()
             if key.field == RemoteWriteField.TimeSeries.sample {
-                let sample = try decodeSample(&reader)
-                guard let id else { continue }
-                let (time, overflow) = sample.milliseconds.multipliedReportingOverflow(by: 1_000_000)
-                if overflow {
-                    refuseTime(sample.milliseconds, at: reader.offset, &request)
-                } else {
-                    request.batch.points.appendFloat64(series: id, time: time, bits: sample.bits)
-                }
+                append(try decodeSample(&reader), id, at: reader.offset, &request)
             } else if key.field == RemoteWriteField.TimeSeries.histogram {
                 try decodeHistogram(try reader.readMessage(), id, &request)
             } else {
@@ -112,13 +109,23 @@ extension RemoteWriteDecoder {
         }
     }
 
-    private struct Sample {
+    struct Sample {
         var bits: UInt64 = 0
         var milliseconds: Int64 = 0
     }
 
-    /// Reads the length and the message of a sample.
     @inline(__always)
+    private func append(_ sample: Sample, _ id: UInt32?, at offset: Int, _ request: inout DecodedRequest) {
+        guard let id else { return }
+        let (time, overflow) = sample.milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        if overflow {
+            refuseTime(sample.milliseconds, at: offset, &request)
+        } else {
+            request.batch.points.appendFloat64(series: id, time: time, bits: sample.bits)
+        }
+    }
+
+    /// Reads the length and the message of a sample.
     private func decodeSample(_ fields: inout ProtobufReader) throws(ProtobufFault) -> Sample {
         var reader = try fields.readMessage()
         var sample = Sample()
@@ -143,5 +150,22 @@ extension RemoteWriteDecoder {
             request.refusals.wantsDetail
             ? "time \(milliseconds) ms is outside of 1677 to 2262, which nanoseconds hold, before byte \(offset)" : ""
         request.refusals.add(Refusal(.invalidTime, points: 1, detail: detail))
+    }
+}
+
+extension ProtobufReader {
+    /// Reads a sample field written as every sender writes it: a value, then a time. Nil, and nothing read, for any other
+    /// bytes: the general way decides what they are.
+    @inline(__always)
+    fileprivate mutating func readCommonSample() -> RemoteWriteDecoder.Sample? {
+        guard end - offset >= 13, bytes[offset] == 0x12, bytes[offset + 2] == 0x09, bytes[offset + 11] == 0x10
+        else { return nil }
+        let length = Int(bytes[offset + 1])
+        guard length >= 11, length < 0x80, length <= end - offset - 2 else { return nil }
+        var message = ProtobufReader(bytes, offset + 12..<offset + 2 + length)
+        guard let time = try? message.readVarint(), message.isAtEnd else { return nil }
+        let bits = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 3, as: UInt64.self))
+        offset += 2 + length
+        return RemoteWriteDecoder.Sample(bits: bits, milliseconds: Int64(bitPattern: time))
     }
 }

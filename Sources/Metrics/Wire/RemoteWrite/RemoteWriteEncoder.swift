@@ -92,11 +92,16 @@ public struct RemoteWriteEncoder: Sendable {
             for ordinal in ordinals {
                 size += RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).fieldLength
             }
-            body.append(0x0A)
-            Varint.append(UInt64(size), to: &body)
-            body.append(contentsOf: labels)
-            for ordinal in ordinals {
-                RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).append(to: &body)
+            // The size is known: one check of the room for all of it.
+            body.appendUninitialized(1 + Varint.length(size) + size) { room in
+                var writer = RawWriter(room)
+                writer.append(0x0A)
+                writer.append(varint: UInt64(size))
+                writer.append(labels)
+                for ordinal in ordinals {
+                    RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).append(to: &writer)
+                }
+                return (writer.written, ())
             }
         }
     }

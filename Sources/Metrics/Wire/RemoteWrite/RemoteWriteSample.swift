@@ -17,16 +17,24 @@ struct RemoteWriteSample {
     @inline(__always) var fieldLength: Int { 2 + length }
 
     @inline(__always)
-    func append(to body: inout [UInt8]) {
-        body.append(0x12)
-        body.append(UInt8(length))
+    func append(to writer: inout RawWriter) {
+        writer.append(0x12)
+        writer.append(UInt8(length))
         if bits != 0 {
-            body.append(0x09)
-            ProtobufWriter.appendLittleEndian(bits, to: &body)
+            writer.append(0x09)
+            writer.append(littleEndian: bits)
         }
         if milliseconds != 0 {
-            body.append(0x10)
-            Varint.append(UInt64(bitPattern: milliseconds), to: &body)
+            writer.append(0x10)
+            writer.append(varint: UInt64(bitPattern: milliseconds))
+        }
+    }
+
+    func append(to body: inout [UInt8]) {
+        body.appendUninitialized(fieldLength) { room in
+            var writer = RawWriter(room)
+            append(to: &writer)
+            return (writer.written, ())
         }
     }
 }
