@@ -79,16 +79,13 @@ struct ElasticsearchDocuments: Sendable {
 
     private mutating func appendMembers(_ batch: Batch, _ id: UInt32) {
         var name: [UInt8] = []
-        var labels: [UInt8] = []
+        var labels = FlatObject()
         batch.series.withLabels(of: id) { bytes in
             for label in LabelIterator(bytes) {
                 if label.name.elementsEqual(Batch.nameLabel) {
                     JSONOutput.append(string: label.value, to: &name)
                 } else {
-                    if !labels.isEmpty { labels.append(UInt8(ascii: ",")) }
-                    JSONOutput.append(string: label.name, to: &labels)
-                    labels.append(UInt8(ascii: ":"))
-                    JSONOutput.append(string: label.value, to: &labels)
+                    labels.add(label.nameString, label.valueString)
                 }
             }
         }
@@ -98,7 +95,7 @@ struct ElasticsearchDocuments: Sendable {
         member("unit", batch.unit(of: id))
         if identity.kind != .unknown { member("kind", "\(identity.kind)") }
         if identity.temporality != .unspecified { member("temporality", "\(identity.temporality)") }
-        members += Array(",\"labels\":{".utf8) + labels + [UInt8(ascii: "}")]
+        object("labels", labels)
         if let resource = batch.resource(of: id) { attributes("resource", resource.attributes) }
         if let scope = batch.scope(of: id) {
             member("scope_name", scope.name)
@@ -113,18 +110,16 @@ struct ElasticsearchDocuments: Sendable {
         JSONOutput.append(string: value, to: &members)
     }
 
-    /// As text, so that a key has one type in every document; of keys that are there twice, the first.
+    /// As text, so that a key has one type in every document.
     private mutating func attributes(_ key: String, _ attributes: [Attribute]) {
         if attributes.isEmpty { return }
-        members += Array(",\"\(key)\":{".utf8)
-        var seen: Set<String> = []
-        for attribute in attributes where seen.insert(attribute.key).inserted {
-            if seen.count > 1 { members.append(UInt8(ascii: ",")) }
-            JSONOutput.append(string: attribute.key, to: &members)
-            members.append(UInt8(ascii: ":"))
-            JSONOutput.append(string: attribute.value.text, to: &members)
-        }
-        members.append(UInt8(ascii: "}"))
+        var object = FlatObject()
+        for attribute in attributes { object.add(attribute.key, attribute.value.text) }
+        self.object(key, object)
+    }
+
+    private mutating func object(_ key: String, _ object: FlatObject) {
+        members += Array(",\"\(key)\":{".utf8) + object.members + [UInt8(ascii: "}")]
     }
 
     // MARK: Ids
@@ -198,5 +193,23 @@ struct ElasticsearchDocuments: Sendable {
             }
         }
         if bits > 0 { bytes.append(alphabet[Int(held << (6 - bits) & 63)]) }
+    }
+}
+
+/// Members of a JSON object that are all texts, under keys that Elasticsearch takes as one name each: a dot would be a
+/// path (and `a` beside `a.b` a conflict of types), so it becomes `_`; a key that is there already gets a `_` behind it.
+/// <https://www.elastic.co/guide/en/elasticsearch/reference/current/subobjects.html>
+private struct FlatObject {
+    private(set) var members: [UInt8] = []
+    private var keys: Set<String> = []
+
+    mutating func add(_ key: String, _ value: String) {
+        var key = String(key.map { $0 == "." ? "_" : $0 })
+        if key.allSatisfy(\.isWhitespace) { key = "_" }
+        while !keys.insert(key).inserted { key += "_" }
+        if !members.isEmpty { members.append(UInt8(ascii: ",")) }
+        JSONOutput.append(string: key, to: &members)
+        members.append(UInt8(ascii: ":"))
+        JSONOutput.append(string: value, to: &members)
     }
 }

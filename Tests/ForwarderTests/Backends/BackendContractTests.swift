@@ -1,0 +1,196 @@
+import Forwarder
+import Metrics
+import TestSupport
+import Testing
+import WALStore
+
+/// What every backend promises, run over the list of them.
+@Suite(.timeLimit(.minutes(2)))
+struct BackendContractTests {
+    static let types = backendTypes.map { $0.type }
+
+    private func make(_ type: String, _ folder: TemporaryFolder, url: String = "http://127.0.0.1:9/") throws
+        -> any Backend
+    {
+        try BackendFixture.make(type, BackendFixture.minimum(of: type, url: url, folder: folder.path))
+    }
+
+    @Test(arguments: types)
+    func `each point is carried or excluded, once`(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        let backend = try make(type, folder)
+        var random = SeededGenerator.fresh()
+        for count in [0, 1, 7, 300] {
+            let batch = RandomBatch.make(points: count, series: 20, using: &random)
+            let request = BackendFixture.encode(backend, BackendFixture.chunk(batch, runs: 3))
+            var seen = [Int](repeating: 0, count: count)
+            for excluded in request.excluded {
+                #expect(!excluded.reason.isEmpty)
+                for ordinal in excluded.run.ordinals { seen[ordinal] += 1 }
+            }
+            let excluded = seen.reduce(0, +)
+            #expect(seen.allSatisfy { $0 <= 1 }, "seed \(random.seed)")
+            #expect(request.points + excluded == count, "seed \(random.seed)")
+            guard !request.items.isEmpty else { continue }
+            for runs in request.items {
+                for run in runs { for ordinal in run.ordinals { seen[ordinal] += 1 } }
+            }
+            #expect(seen.allSatisfy { $0 == 1 }, "seed \(random.seed)")
+        }
+    }
+
+    @Test(arguments: types)
+    func `a chunk has the same bytes whenever it is encoded`(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        var random = SeededGenerator.fresh()
+        let chunk = BackendFixture.chunk(RandomBatch.make(points: 200, series: 15, using: &random), runs: 2)
+        let backend = try make(type, folder)
+        let first = BackendFixture.encode(backend, chunk)
+        #expect(!first.body.isEmpty)
+        #expect(BackendFixture.encode(backend, chunk).body == first.body, "seed \(random.seed)")
+        #expect(BackendFixture.encode(try make(type, folder), chunk).body == first.body, "seed \(random.seed)")
+        // A request that was used before leaves nothing behind.
+        var used = first
+        backend.encode(chunk, into: &used)
+        #expect(used.body == first.body && used.points == first.points && used.items == first.items)
+        #expect(used.excluded.count == first.excluded.count)
+    }
+
+    @Test(arguments: types)
+    func `every status has an outcome and only a success delivers`(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        let backend = try make(type, folder)
+        let request = BackendFixture.encode(backend, BackendFixture.chunk(BackendFixture.samples([1, 2])))
+        for status in 100...599 {
+            let outcome = backend.outcome(of: BackendFixture.answer(status, "words of the server"), to: request)
+            if case .delivered = outcome { #expect((200...299).contains(status)) }
+            switch status {
+            case 401, 403, 404:
+                guard type != "archive" else { continue }
+                guard case .hold = outcome else {
+                    Issue.record("\(status): \(outcome)")
+                    continue
+                }
+            case 413 where type != "archive": #expect(outcome == .tooLarge(limitBytes: nil))
+            case 408, 429, 500...599:
+                guard case .retry = outcome else {
+                    Issue.record("\(status): \(outcome)")
+                    continue
+                }
+            default: break
+            }
+        }
+        for mayHaveArrived in [true, false] {
+            let failure = TransportFailure(mayHaveArrived: mayHaveArrived, reason: "connection reset")
+            #expect(
+                backend.outcome(of: .failure(failure), to: request) == .retry(after: nil, reason: "connection reset"))
+        }
+    }
+
+    @Test(arguments: types)
+    func `a server's wish to wait is heard`(_ type: String) throws {
+        guard type != "archive" else { return }
+        let backend = try make(type, try TemporaryFolder())
+        for status in [429, 503] {
+            let answer = BackendFixture.answer(status, headers: ["retry-after": "17"])
+            guard case .retry(let after, _) = backend.outcome(of: answer, to: EncodedRequest()) else {
+                Issue.record("\(status) is not tried again")
+                continue
+            }
+            #expect(after == .seconds(17))
+        }
+    }
+
+    @Test(arguments: types)
+    func `a hostile answer is read without harm and never as a success of items`(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        let backend = try make(type, folder)
+        let request = BackendFixture.encode(backend, BackendFixture.chunk(BackendFixture.samples([1, 2])))
+        var random = SeededGenerator.fresh()
+        var bodies: [[UInt8]] = [
+            Array("{\"errors\":false,\"items\":[{\"create\":{\"status\":201".utf8), Array("[[[[[[".utf8),
+            [UInt8](repeating: UInt8(ascii: "["), count: 10 << 20), [UInt8](repeating: 0xff, count: 10 << 20),
+        ]
+        for _ in 0..<50 { bodies.append((0..<200).map { _ in UInt8(truncatingIfNeeded: random.next()) }) }
+        for body in bodies {
+            for status in [200, 400, 409, 422, 500] {
+                let response = HTTPResponse(status: status, headers: ["retry-after": "never"], body: body)
+                let outcome = backend.outcome(of: .response(response), to: request)
+                if type == "elasticsearch" { #expect(outcome != .delivered) }
+                if case .refused(let reason, _) = outcome {
+                    #expect(reason.excerpt.utf8.count <= DeadLetterReason.excerptBytes)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: types)
+    func `an unknown key is an error that names the nearest one`(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        var values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: folder.path)
+        values["max_pointz"] = "5"
+        let error = #expect(throws: SettingsError.self) { try BackendFixture.make(type, values) }
+        #expect(error?.message == "backends.b.max_pointz is not a known key; did you mean \"max_points\"?")
+        #expect(error?.line == 3)
+    }
+
+    @Test(arguments: types)
+    func `limits come from the config`(_ type: String) throws {
+        let folder = try TemporaryFolder()
+        var values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: folder.path)
+        values["max_points"] = "12"
+        values["max_body_size"] = "1MiB"
+        let traits = try BackendFixture.make(type, values).traits
+        #expect(traits.maximumPoints == 12)
+        #expect(traits.maximumBodyBytes == 1 << 20)
+        values["max_points"] = "0"
+        #expect(throws: SettingsError.self) { try BackendFixture.make(type, values) }
+    }
+
+    @Test(arguments: types)
+    func `secrets are in no description`(_ type: String) async throws {
+        guard type != "archive" else { return }
+        let server = try HTTPTestServer { _, _ in .reset }
+        let values = BackendFixture.minimum(of: type, url: server.url, folder: "")
+        let backend = try BackendFixture.make(
+            type, values, ["basic_auth": ["username": "root", "password": "env:geheim"]])
+        #expect(!"\(backend)".contains("geheim"))
+        let outcome = await BackendFixture.deliver(backend, BackendFixture.chunk(BackendFixture.samples([1])))
+        #expect(!"\(outcome)".contains("geheim"))
+        #expect(server.requests.first?.headers["authorization"] == "Basic cm9vdDpnZWhlaW0=")
+        let inline = #expect(throws: SettingsError.self) {
+            try BackendFixture.make(type, values, ["basic_auth": ["username": "root", "password": "geheim"]])
+        }
+        #expect(inline.map { !"\($0)".contains("geheim") } == true)
+        server.stop()
+    }
+
+    @Test(arguments: types)
+    func `headers of the protocol cannot be overridden`(_ type: String) throws {
+        guard type != "archive" else { return }
+        let values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: "")
+        for name in ["Content-Type", "content-encoding", "User-Agent", "Authorization", "Host", "a b", "X-A\r\nX-B"] {
+            #expect(throws: SettingsError.self, "\(name)") {
+                try BackendFixture.make(type, values, ["headers": [name: "x"]])
+            }
+        }
+    }
+
+    @Test(arguments: types)
+    func `a url is one`(_ type: String) throws {
+        guard type != "archive" else { return }
+        for url in ["", "127.0.0.1:9090", "ftp://host/", "http://", "http://u:p@host/", "http://host/a b"] {
+            let values = BackendFixture.minimum(of: type, url: url, folder: "")
+            #expect(throws: SettingsError.self, "\(url)") { try BackendFixture.make(type, values) }
+        }
+    }
+
+    @Test func `an unknown type names the nearest one`() throws {
+        let error = #expect(throws: SettingsError.self) { try BackendFixture.make("influx_db", ["url": "x"]) }
+        #expect(error?.message.contains("did you mean \"influxdb\"?") == true)
+    }
+
+    @Test func `types are told apart`() {
+        #expect(Set(BackendContractTests.types).count == backendTypes.count)
+    }
+}

@@ -1,0 +1,87 @@
+import Forwarder
+import Metrics
+import TestSupport
+import WALStore
+
+/// Backends from settings in short form, and chunks from batches.
+enum BackendFixture {
+    /// What each type needs at least.
+    static func minimum(of type: String, url: String, folder: String) -> [String: String] {
+        switch type {
+        case "influxdb": ["url": url, "database": "metrics"]
+        case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
+        case "archive": ["path": folder + "/{tenant}"]
+        default: ["url": url]
+        }
+    }
+
+    static func make(
+        _ type: String, _ values: [String: String], _ sections: [String: [String: String]] = [:],
+        environment: BackendEnvironment = BackendEnvironment()
+    ) throws -> any Backend {
+        func map(_ values: [String: String]) -> [(key: String, line: Int, value: SettingsNode)] {
+            values.sorted { $0.key < $1.key }.map { ($0.key, 3, SettingsNode(.scalar($0.value), line: 3)) }
+        }
+        let nested = sections.map { (key: $0.key, line: 4, value: SettingsNode(.map(map($0.value)), line: 4)) }
+        let node = SettingsNode(.map(map(values) + nested), line: 2)
+        let settings = try Settings(node, path: "backends.b") { reference in String(reference.dropFirst(4)) }
+        return try makeBackend(type: type, name: "b", settings: settings, environment: environment)
+    }
+
+    /// All points of `batch` as one chunk, cut into `runs` runs.
+    static func chunk(_ batch: Batch, tenant: String = "acme", sequence: Int64 = 7, runs: Int = 1) -> Chunk {
+        let count = batch.points.count
+        let piece = LeasedPiece(
+            places: PlaceRange(sequence: sequence, ordinals: 0..<count), batch: batch, ordinals: 0..<count,
+            maybeSent: false)
+        let cuts = (0...runs).map { count * $0 / runs }
+        return Chunk(
+            tenant: tenant, pieces: [piece],
+            runs: zip(cuts, cuts.dropFirst()).map { LeasedRun(piece: 0, ordinals: $0..<$1) })
+    }
+
+    static func samples(_ values: [Double], name: String = "up", from time: Int64 = 1_790_000_000_000_000_000) -> Batch
+    {
+        var batch = Batch()
+        for (index, value) in values.enumerated() {
+            let id = series(name, [("number", "\(index)")], in: &batch)
+            batch.points.appendFloat64(series: id, time: time, bits: value.bitPattern)
+        }
+        return batch
+    }
+
+    static func series(_ name: String, _ labels: [(String, String)], in batch: inout Batch) -> UInt32 {
+        var builder = LabelBuilder()
+        builder.add("__name__", name)
+        for (label, value) in labels { builder.add(label, value) }
+        do { try builder.finish() } catch { preconditionFailure("these labels are valid: \(error)") }
+        return builder.canonical.withUnsafeBytes { batch.series.intern($0) }
+    }
+
+    static func encode(_ backend: any Backend, _ chunk: Chunk) -> EncodedRequest {
+        var request = EncodedRequest()
+        backend.encode(chunk, into: &request)
+        return request
+    }
+
+    /// Encodes, sends, and reads the answer.
+    static func deliver(_ backend: any Backend, _ chunk: Chunk, attempt: Int = 1) async -> DeliveryOutcome {
+        let transport = HTTPTransport()
+        defer { transport.close() }
+        let request = encode(backend, chunk)
+        let answer = await backend.send(request, of: chunk, attempt: attempt, over: transport)
+        return backend.outcome(of: answer, to: request)
+    }
+
+    static func plain(_ body: [UInt8], _ coding: ContentCoding) throws -> [UInt8] {
+        var decompressor = Decompressor(coding, limit: 64 << 20)
+        var plain: [UInt8] = []
+        try body.withUnsafeBytes { try decompressor.feed($0, into: &plain) }
+        try decompressor.finish(into: &plain)
+        return plain
+    }
+
+    static func answer(_ status: Int, _ body: String = "", headers: [String: String] = [:]) -> Answer {
+        .response(HTTPResponse(status: status, headers: headers, body: Array(body.utf8)))
+    }
+}
