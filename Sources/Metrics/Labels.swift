@@ -87,6 +87,21 @@ public struct LabelBuilder: Sendable {
         var nameStart: Int
         var nameLength: Int
         var valueLength: Int
+
+        /// Bytes of the pair inside its frame.
+        @inline(__always) var innerLength: Int {
+            2 + Varint.length(nameLength) + nameLength + Varint.length(valueLength) + valueLength
+        }
+        @inline(__always) func name(in text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: text[nameStart..<nameStart + nameLength])
+        }
+        @inline(__always) func value(in text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            let start = nameStart + nameLength
+            return UnsafeRawBufferPointer(rebasing: text[start..<start + valueLength])
+        }
+        @inline(__always) func both(in text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(rebasing: text[nameStart..<nameStart + nameLength + valueLength])
+        }
     }
     private var text: [UInt8] = []
     private var pairs: [Pair] = []
@@ -123,33 +138,69 @@ public struct LabelBuilder: Sendable {
         canonical.removeAll(keepingCapacity: true)
         if pairs.count > limits.labels { throw .tooManyLabels }
         sort()
-        var named = false
-        for index in pairs.indices {
-            let pair = pairs[index]
-            if pair.nameLength == 0 { throw .emptyName }
-            if pair.nameLength > limits.nameBytes { throw .nameTooLong }
-            if pair.valueLength > limits.valueBytes { throw .valueTooLong }
-            if index > 0, order(index - 1, index) == 0 { throw .duplicateName }
-            let end = pair.nameStart + pair.nameLength
-            let name = text[pair.nameStart..<end]
-            let value = text[end..<end + pair.valueLength]
-            if !UTF8Check.isValid(name) || !UTF8Check.isValid(value) { throw .invalidUTF8 }
-            if !named { named = name.elementsEqual(Batch.nameLabel) }
-            write(name, value)
-        }
-        if requiresName && !named { throw .noMetricName }
+        if let fault = check(limits, requiresName: requiresName) { throw fault }
+        write()
     }
 
-    private mutating func write(_ name: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) {
-        let inner = 2 + Varint.length(name.count) + name.count + Varint.length(value.count) + value.count
-        canonical.append(0x0A)
-        Varint.append(UInt64(inner), to: &canonical)
-        canonical.append(0x0A)
-        Varint.append(UInt64(name.count), to: &canonical)
-        canonical.append(contentsOf: name)
-        canonical.append(0x12)
-        Varint.append(UInt64(value.count), to: &canonical)
-        canonical.append(contentsOf: value)
+    private func check(_ limits: LabelLimits, requiresName: Bool) -> LabelFault? {
+        text.withUnsafeBytes { text in
+            var named = false
+            for index in pairs.indices {
+                let pair = pairs[index]
+                if pair.nameLength == 0 { return .emptyName }
+                if pair.nameLength > limits.nameBytes { return .nameTooLong }
+                if pair.valueLength > limits.valueBytes { return .valueTooLong }
+                let name = pair.name(in: text)
+                if index > 0, ByteOrder.compare(pairs[index - 1].name(in: text), name) == 0 { return .duplicateName }
+                // Name and value are neighbours and checked at once; yet each must be whole by itself.
+                let isWhole = text[pair.nameStart + pair.nameLength] & 0xC0 != 0x80
+                if !isWhole || !UTF8Check.isValid(pair.both(in: text)) { return .invalidUTF8 }
+                if !named, name.count == Batch.nameLabel.count {
+                    named = Batch.nameLabel.withUnsafeBytes { ByteOrder.compare($0, name) == 0 }
+                }
+            }
+            return requiresName && !named ? .noMetricName : nil
+        }
+    }
+
+    /// Room is made once, so that the bytes are laid down without a check each.
+    private mutating func write() {
+        let size = pairs.reduce(0) { $0 + 1 + Varint.length($1.innerLength) + $1.innerLength }
+        canonical.append(contentsOf: repeatElement(0, count: size))
+        text.withUnsafeBytes { text in
+            canonical.withUnsafeMutableBytes { out in
+                var at = 0
+                for pair in pairs {
+                    LabelBuilder.put(0x0A, pair.innerLength, out, &at)
+                    LabelBuilder.put(0x0A, pair.nameLength, out, &at)
+                    LabelBuilder.copy(pair.name(in: text), out, &at)
+                    LabelBuilder.put(0x12, pair.valueLength, out, &at)
+                    LabelBuilder.copy(pair.value(in: text), out, &at)
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func put(_ tag: UInt8, _ length: Int, _ out: UnsafeMutableRawBufferPointer, _ at: inout Int) {
+        out[at] = tag
+        at += 1
+        var rest = length
+        while rest >= 0x80 {
+            out[at] = UInt8(truncatingIfNeeded: rest) | 0x80
+            rest >>= 7
+            at += 1
+        }
+        out[at] = UInt8(truncatingIfNeeded: rest)
+        at += 1
+    }
+
+    @inline(__always)
+    private static func copy(
+        _ bytes: UnsafeRawBufferPointer, _ out: UnsafeMutableRawBufferPointer, _ at: inout Int
+    ) {
+        UnsafeMutableRawBufferPointer(rebasing: out[at..<at + bytes.count]).copyMemory(from: bytes)
+        at += bytes.count
     }
 
     /// Few pairs, mostly sorted already: insertion sort does no allocation and almost no work.
@@ -164,12 +215,6 @@ public struct LabelBuilder: Sendable {
     }
 
     private func order(_ left: Int, _ right: Int) -> Int {
-        let a = pairs[left]
-        let b = pairs[right]
-        return text.withUnsafeBytes { bytes in
-            ByteOrder.compare(
-                UnsafeRawBufferPointer(rebasing: bytes[a.nameStart..<a.nameStart + a.nameLength]),
-                UnsafeRawBufferPointer(rebasing: bytes[b.nameStart..<b.nameStart + b.nameLength]))
-        }
+        text.withUnsafeBytes { ByteOrder.compare(pairs[left].name(in: $0), pairs[right].name(in: $0)) }
     }
 }
