@@ -52,6 +52,9 @@ final class TurnGate: Sendable {
         for waiter in next { waiter.continuation.resume() }
     }
 
+    /// How many stand in line.
+    var waiting: Int { state.withLock { $0.waiters.count } }
+
     /// A reload's new limit; a lower one takes effect as turns end.
     func setLimit(_ limit: Int) {
         let next = state.withLock { state in

@@ -1,0 +1,159 @@
+import Metrics
+import Synchronization
+import TestSupport
+import WALStore
+
+@testable import Forwarder
+
+/// A spool's ledger in memory for one tenant and any backends, which checks how it is used: only leased points are
+/// settled, and only once.
+final class MemorySource: DeliverySource {
+    struct Ledger {
+        /// By point, numbered from 0; nil while owed.
+        var fates: [Fate?] = []
+        var leased: Set<Int> = []
+        var maybeSent: Set<Int> = []
+        var retry = RetryState.ok
+    }
+
+    struct State {
+        var ledgers: [String: Ledger] = [:]
+        var points = 0
+        var leases: [UInt64: (backend: String, points: Range<Int>)] = [:]
+        var lastLease: UInt64 = 0
+        var failSettles = 0
+        var settles = 0
+        var waiters: [(backend: String, continuation: CheckedContinuation<Void, Never>)] = []
+        var notify: (@Sendable (String) -> Void)?
+    }
+
+    let tenant: String
+    private let state: Mutex<State>
+    let mistakes = Recorder<String>()
+    private let batch: Batch
+
+    init(tenant: String = "acme", backends: [String] = ["central"]) {
+        self.tenant = tenant
+        var state = State()
+        for backend in backends { state.ledgers[backend] = Ledger() }
+        self.state = Mutex(state)
+        var batch = Batch()
+        var builder = LabelBuilder()
+        builder.add("__name__", "point")
+        do { try builder.finish() } catch { preconditionFailure("these labels are valid: \(error)") }
+        let id = builder.canonical.withUnsafeBytes { batch.series.intern($0) }
+        for number in 0..<20_000 { batch.points.appendFloat64(series: id, time: Int64(number), bits: 0) }
+        self.batch = batch
+    }
+
+    // MARK: The test's side
+
+    func append(_ points: Int) {
+        let notify = state.withLock { state in
+            state.points += points
+            for backend in state.ledgers.keys {
+                state.ledgers[backend]?.fates += Array(repeating: nil, count: points)
+            }
+            return state.notify
+        }
+        notify?(tenant)
+    }
+
+    func ledger(_ backend: String = "central") -> Ledger { state.withLock { $0.ledgers[backend] ?? Ledger() } }
+    func fates(_ backend: String = "central") -> [Fate?] { ledger(backend).fates }
+    func failNextSettles(_ count: Int) { state.withLock { $0.failSettles = count } }
+    func setMaybeSent(_ points: Range<Int>, _ backend: String = "central") {
+        state.withLock { _ = $0.ledgers[backend]?.maybeSent.formUnion(points) }
+    }
+    var openLeases: Int { state.withLock { $0.leases.count } }
+
+    /// Returns once `backend` is owed nothing.
+    func drained(_ backend: String = "central") async {
+        await withCheckedContinuation { continuation in
+            let isDone = state.withLock { state in
+                if State.isDrained(state, backend) { return true }
+                state.waiters.append((backend, continuation))
+                return false
+            }
+            if isDone { continuation.resume() }
+        }
+    }
+
+    // MARK: The forwarder's side
+
+    func lease(tenant: String, backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease? {
+        state.withLock { state in
+            guard let ledger = state.ledgers[backend],
+                let first = ledger.fates.indices.first(where: { ledger.fates[$0] == nil && !ledger.leased.contains($0) }
+                )
+            else { return nil }
+            var end = first
+            while end < ledger.fates.count, end - first < limit.points, ledger.fates[end] == nil,
+                !ledger.leased.contains(end), ledger.maybeSent.contains(end) == ledger.maybeSent.contains(first)
+            { end += 1 }
+            state.lastLease += 1
+            state.ledgers[backend]?.leased.formUnion(first..<end)
+            state.leases[state.lastLease] = (backend, first..<end)
+            let piece = LeasedPiece(
+                places: PlaceRange(sequence: 1, ordinals: first..<end), batch: batch, ordinals: first..<end,
+                maybeSent: ledger.maybeSent.contains(first))
+            return Lease(id: state.lastLease, backend: backend, lane: .live, pieces: [piece])
+        }
+    }
+
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError) {
+        let (waiters, error) = state.withLock { state -> ([CheckedContinuation<Void, Never>], SpoolError?) in
+            if state.failSettles > 0 {
+                state.failSettles -= 1
+                return ([], SpoolError(.commitFailed, "scripted"))
+            }
+            state.settles += 1
+            guard var ledger = state.ledgers[lease.backend], state.leases[lease.id] != nil else {
+                mistakes.record("settled without a lease")
+                return ([], nil)
+            }
+            for part in settlement.parts {
+                for point in part.run.ordinals {
+                    if ledger.fates[point] != nil { mistakes.record("\(point) is settled twice") }
+                    if ledger.leased.remove(point) == nil { mistakes.record("\(point) is settled without a lease") }
+                    ledger.fates[point] = part.fate
+                }
+            }
+            state.ledgers[lease.backend] = ledger
+            if lease.pieces[0].ordinals.allSatisfy({ ledger.fates[$0] != nil }) { state.leases[lease.id] = nil }
+            let waiters = state.waiters
+            let ready = waiters.filter { State.isDrained(state, $0.backend) }
+            state.waiters = waiters.filter { !State.isDrained(state, $0.backend) }
+            return (ready.map(\.continuation), nil)
+        }
+        for waiter in waiters { waiter.resume() }
+        if let error { throw error }
+    }
+
+    func release(_ lease: Lease, tenant: String, maybeSent: Bool) async {
+        state.withLock { state in
+            guard let (backend, points) = state.leases.removeValue(forKey: lease.id) else {
+                mistakes.record("released without a lease")
+                return
+            }
+            let open = points.filter { state.ledgers[backend]?.fates[$0] == nil }
+            state.ledgers[backend]?.leased.subtract(open)
+            if maybeSent { state.ledgers[backend]?.maybeSent.formUnion(open) }
+        }
+    }
+
+    func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState { ledger(backend).retry }
+    func setRetryState(_ retry: RetryState, tenant: String, backend: String) async throws(SpoolError) {
+        state.withLock { $0.ledgers[backend]?.retry = retry }
+    }
+    func tenantsWithWork() -> [String] {
+        state.withLock { $0.ledgers.values.contains { $0.fates.contains(nil) } } ? [tenant] : []
+    }
+    func onWork(_ notify: @escaping @Sendable (String) -> Void) { state.withLock { $0.notify = notify } }
+}
+
+extension MemorySource.State {
+    static func isDrained(_ state: MemorySource.State, _ backend: String) -> Bool {
+        state.ledgers[backend].map { !$0.fates.contains(nil) } ?? true
+    }
+}
