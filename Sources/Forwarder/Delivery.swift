@@ -221,7 +221,9 @@ struct Delivery {
     private func hold(_ reason: String) async {
         let delay = context.probeDelay()
         let isNew = lane.state.withLock { state in
-            state.hold(reason: reason, probeIn: delay, now: context.time.boot(), wall: context.time.wall())
+            state.hold(
+                reason: reason, generation: generation, probeIn: delay, now: context.time.boot(),
+                wall: context.time.wall())
         }
         if isNew {
             context.events(
@@ -237,7 +239,8 @@ struct Delivery {
         let (wait, opened) = lane.state.withLock { state in
             let wasOpen = state.breaker.isOpen
             let wait = state.failed(
-                reason: reason, startedAt: startedAt, now: context.time.boot(), wall: context.time.wall()
+                reason: reason, generation: generation, startedAt: startedAt, now: context.time.boot(),
+                wall: context.time.wall()
             ) { context.backoff(attempts: $0, retryAfter: after) }
             return (wait, state.breaker.isOpen && !wasOpen)
         }

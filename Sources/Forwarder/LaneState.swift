@@ -119,8 +119,10 @@ struct LaneState: Sendable {
     ///   - delay: what to wait for the given number of failed attempts.
     /// - Returns: how long to wait from now.
     mutating func failed(
-        reason: String, startedAt: Int64, now: Int64, wall: Int64, delay: (_ attempts: Int) -> Duration
+        reason: String, generation: UInt64, startedAt: Int64, now: Int64, wall: Int64,
+        delay: (_ attempts: Int) -> Duration
     ) -> Duration {
+        guard generation == self.generation else { return .zero }
         lastError = reason
         if startedAt >= lastFailureAt || retry.mode == .ok {
             breaker.failed()
@@ -136,7 +138,10 @@ struct LaneState: Sendable {
     }
 
     /// - Returns: whether it was not held before.
-    mutating func hold(reason: String, probeIn delay: Duration, now: Int64, wall: Int64) -> Bool {
+    ///
+    /// What an attempt with the config from before a reload met says nothing about the new one.
+    mutating func hold(reason: String, generation: UInt64, probeIn delay: Duration, now: Int64, wall: Int64) -> Bool {
+        guard generation == self.generation else { return false }
         let wasHeld = retry.mode == .held
         lastError = reason
         resumeAt = now + delay.wholeNanoseconds
