@@ -52,7 +52,7 @@ struct SpoolBackendTests {
             try await spool.configure(
                 configuration(fixture, BackendRegistration(name: "a", type: "influxdb")))
         }
-        #expect(failure?.code == .incompatible)
+        #expect(failure?.code == .misuse)
         #expect(try await spool.status().backends == before.backends)
         await spool.close()
     }
