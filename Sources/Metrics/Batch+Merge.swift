@@ -1,4 +1,16 @@
 extension Batch {
+    /// Makes room for a merge of `parts`, as if no two shared a series: one allocation a column instead of many.
+    public mutating func reserveCapacity(merging parts: some Sequence<Batch>) {
+        var (points, series, labelBytes) = (self.points.count, self.series.count, self.series.labelBytes.count)
+        for part in parts {
+            points += part.points.count
+            series += part.series.count
+            labelBytes += part.series.labelBytes.count
+        }
+        self.points.reserveCapacity(points)
+        self.series.reserveCapacity(series: series, labelBytes: labelBytes)
+    }
+
     /// Appends the points of `other` after our own, in their order: how one commit makes one block of many requests.
     ///
     /// - Parameter range: which ordinals of `other`; its exemplars travel with their points, and exemplars without a

@@ -89,15 +89,14 @@ extension CanonicalLabels {
 extension UTF8Check {
     @inline(__always)
     static func isASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        var high: UInt64 = 0
+        guard bytes.count >= 8 else { return bytes.allSatisfy { $0 < 0x80 } }
+        // The last word overlaps the one before: no byte is looked at alone.
+        let last = bytes.count - 8
+        var high = bytes.loadUnaligned(fromByteOffset: last, as: UInt64.self)
         var at = 0
-        while at + 8 <= bytes.count {
+        while at < last {
             high |= bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-            at += 8
-        }
-        while at < bytes.count {
-            high |= UInt64(bytes[at])
-            at += 1
+            at &+= 8
         }
         return high & 0x8080_8080_8080_8080 == 0
     }

@@ -80,10 +80,13 @@ public struct PointColumns: Sendable, Equatable {
         bits.append(value)
     }
 
+    /// Makes room for `points` in all. Room at least doubles: reserving a little more each time stays linear.
     public mutating func reserveCapacity(_ points: Int) {
-        series.reserveCapacity(points)
-        times.reserveCapacity(points)
-        bits.reserveCapacity(points)
+        if points <= series.capacity, points <= times.capacity, points <= bits.capacity { return }
+        let room = max(points, 2 * series.capacity)
+        series.reserveCapacity(room)
+        times.reserveCapacity(room)
+        bits.reserveCapacity(room)
     }
 
     public mutating func removeAll(keepingCapacity: Bool = true) {

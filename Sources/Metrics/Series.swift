@@ -161,10 +161,19 @@ public struct SeriesTable: Sendable {
 
     public func hash(of id: UInt32) -> UInt64 { entries[Int(id)].hash }
 
-    private mutating func grow() {
-        // At most half full; a table from a block gets its first index here.
+    /// Makes room for this many series, and bytes of labels, in all.
+    mutating func reserveCapacity(series count: Int, labelBytes: Int) {
+        entries.reserveCapacity(count)
+        self.labelBytes.reserveCapacity(labelBytes)
+        if count * 2 > slots.count { index(count) }
+    }
+
+    private mutating func grow() { index(entries.count + 1) }
+
+    /// Makes the slots anew, at most half full with `room` series; a table from a block gets its first index here.
+    private mutating func index(_ room: Int) {
         var count = max(64, slots.count * 2)
-        while count < (entries.count + 1) * 2 { count *= 2 }
+        while count < room * 2 { count *= 2 }
         slots = Array(repeating: 0, count: count)
         for index in entries.indices { place(UInt32(index), entries[index].hash) }
     }

@@ -99,6 +99,7 @@ enum Packing {
             if slices[0].ordinals == 0..<batch.points.count { return batch }
         }
         var merged = Batch()
+        merged.reserveCapacity(merging: slices.lazy.map { appends[$0.append].request.decoded.batch })
         for slice in slices { merged.merge(appends[slice.append].request.decoded.batch, slice.ordinals) }
         return merged
     }

@@ -1,0 +1,41 @@
+import TestSupport
+import Testing
+
+@testable import Metrics
+
+@Suite struct BatchMergeTests {
+    @Test(arguments: [false, true])
+    func `merged batches hold the points of all, in order, with or without room made first`(hasRoom: Bool) {
+        var random = SeededGenerator.fresh()
+        let parts = (0..<30).map { part in
+            RandomBatch.make(points: part * 3, series: 1 + part * 5, plainOnly: true, using: &random)
+        }
+        var merged = Batch()
+        if hasRoom { merged.reserveCapacity(merging: parts) }
+        for part in parts {
+            let first = merged.points.count
+            #expect(merged.merge(part) == first..<first + part.points.count)
+        }
+        #expect(ReadablePoint.all(of: merged) == parts.flatMap { ReadablePoint.all(of: $0) }, "seed \(random.seed)")
+        var labels = Set<[UInt8]>()
+        for id in 0..<merged.series.count {
+            merged.series.withLabels(of: UInt32(id)) { bytes in
+                #expect(labels.insert(Array(bytes)).inserted, "a series twice; seed \(random.seed)")
+                #expect(merged.series.find(bytes, hash: merged.series.hash(of: UInt32(id))) == UInt32(id))
+            }
+        }
+    }
+
+    @Test func `many small merges reallocate rarely`() {
+        var random = SeededGenerator.fresh()
+        let part = RandomBatch.make(points: 10, series: 3, plainOnly: true, using: &random)
+        var merged = Batch()
+        var capacities: Set<Int> = []
+        for _ in 0..<1000 {
+            merged.merge(part)
+            capacities.insert(merged.points.times.capacity)
+        }
+        #expect(merged.points.count == 10_000)
+        #expect(capacities.count < 20)
+    }
+}
