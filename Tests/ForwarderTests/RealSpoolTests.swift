@@ -1,0 +1,97 @@
+import Metrics
+import TestSupport
+import Testing
+import WALStore
+
+@testable import Forwarder
+
+/// The forwarder over real spools on disk.
+@Suite(.timeLimit(.minutes(1)))
+struct RealSpoolTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func `every point survives faults, a stop and a restart, and the ledger balances`() async throws {
+        // Every third request is reset after it was read: those points go out twice, none goes missing.
+        let server = try HTTPTestServer { _, number in number % 3 == 2 ? .reset : .reply(204) }
+        try await run { store, forwarder in
+            forwarder.configure([route(server)])
+            forwarder.start()
+            for _ in 0..<5 { try await append(200, to: store) }
+            await server.received(4)
+            await forwarder.stop(grace: .seconds(5))
+        }
+        try await run { store, forwarder in
+            forwarder.configure([route(server)])
+            forwarder.start()
+            for _ in 0..<5 { try await append(200, to: store) }
+            // Settled at the latest when the forwarder has stopped; pending shows when all have been sent.
+            while try await ledger(store).pendingPoints > 0 { try await Task.sleep(for: .milliseconds(20)) }
+            await forwarder.stop(grace: .seconds(5))
+            let ledger = try await ledger(store)
+            #expect(ledger.owedPoints == 2000)
+            #expect(ledger.deliveredPoints == 2000)
+            #expect(ledger.balances)
+        }
+        let seen = server.requests.enumerated().filter { $0.offset % 3 != 2 }.flatMap { $0.element.places }
+        #expect(Set(seen).count == 2000)
+        server.stop()
+    }
+
+    @Test func `a refused point becomes a dead letter of the spool`() async throws {
+        let server = try HTTPTestServer { request, _ in
+            request.places.contains("1.7") ? .text(400, "bad point") : .reply(204)
+        }
+        try await run { store, forwarder in
+            forwarder.configure([route(server)])
+            forwarder.start()
+            try await append(50, to: store)
+            while try await ledger(store).pendingPoints > 0 { try await Task.sleep(for: .milliseconds(20)) }
+            await forwarder.stop(grace: .seconds(5))
+            let ledger = try await ledger(store)
+            #expect(ledger.deadPoints == 1)
+            #expect(ledger.deliveredPoints == 49)
+            #expect(ledger.balances)
+        }
+        server.stop()
+    }
+
+    // MARK: Fixture
+
+    private func route(_ server: HTTPTestServer) -> DeliveryRoute {
+        DeliveryRoute(tenant: "acme", name: "central", backend: LineBackend(url: server.url))
+    }
+
+    private func run(_ body: (WALStore, Forwarder) async throws -> Void) async throws {
+        let store = try WALStore(directory: folder.path, node: NodeConfiguration(), events: { _ in })
+        let forwarder = Forwarder(store: store, transport: HTTPTransport(), events: { _ in })
+        try await store.configure([
+            SpoolConfiguration(tenant: "acme", backends: [BackendRegistration(name: "central", type: "line")])
+        ])
+        try await body(store, forwarder)
+        await store.close()
+    }
+
+    private func append(_ points: Int, to store: WALStore) async throws {
+        var random = SeededGenerator.fresh()
+        var decoded = DecodedRequest()
+        decoded.batch = RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random)
+        let request = AppendRequest(
+            decoded: decoded, source: "test", peer: "127.0.0.1", requestID: "a request", bodyBytes: 1)
+        let result = await withCheckedContinuation { continuation in
+            store.append(request, tenant: "acme") { continuation.resume(returning: $0) }
+        }
+        _ = try result.get()
+    }
+
+    private func ledger(_ store: WALStore) async throws -> BackendLedger {
+        let status = try await store.withSpool("acme") { (spool) async throws(SpoolError) in try await spool.status() }
+        return try #require(status.backends.first)
+    }
+}
+
+extension HTTPTestServer.Request {
+    /// What a `LineBackend` sent.
+    var places: [String] { text.split(separator: "\n").map(String.init) }
+}
