@@ -197,6 +197,7 @@ public final class WALStore: Sendable {
             waiter(.failure(SpoolError(.closing, "the node is closing")))
         }
         writeSummary()
+        folder.unlock()
     }
 }
 

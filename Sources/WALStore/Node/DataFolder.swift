@@ -29,6 +29,9 @@ final class DataFolder: Sendable {
 
     deinit { close(lock) }
 
+    /// Lets the next process have the folder: nothing in it may be touched any more.
+    func unlock() { flock(lock, LOCK_UN) }
+
     /// The lock is the file's, not the name's: it is never unlinked, or two processes could hold two files.
     private static func takeLock(_ path: String) throws(SpoolError) -> Int32 {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

@@ -1,0 +1,94 @@
+import Foundation
+import Metrics
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+@Suite struct SetAsideTests {
+    enum Damage: CaseIterable { case garbage, folder, truncated, deleted }
+
+    private func spoil(_ path: String, _ damage: Damage) throws {
+        let content = try Data(contentsOf: URL(fileURLWithPath: path))
+        try FileManager.default.removeItem(atPath: path)
+        switch damage {
+        case .garbage: try Data(repeating: 0x5a, count: 20_000).write(to: URL(fileURLWithPath: path))
+        case .folder: try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        case .truncated: try content.prefix(5000).write(to: URL(fileURLWithPath: path))
+        case .deleted: break
+        }
+    }
+
+    @Test(arguments: Damage.allCases)
+    func `a spool that is beyond use is set aside, counted, and new data flows`(damage: Damage) async throws {
+        let fixture = try StoreFixture()
+        let first = try fixture.open()
+        try await first.configure([StoreFixture.tenant("acme")])
+        let before = try await first.append(Make.batch(0..<100), tenant: "acme")
+        await first.close()
+        try spoil(fixture.spool("acme"), damage)
+
+        try await fixture.withSecondLife { store in
+            try await store.configure([StoreFixture.tenant("acme")])
+            let after = try await store.append(Make.batch(200..<210), tenant: "acme")
+            let (last, next) = (try #require(before.places.last), try #require(after.places.first))
+            #expect(next.start > last.end)
+            let losses = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+                try await spool.losses()
+            }
+            #expect(losses.map(\.reason) == [.spoolSetAside])
+            #expect(losses.first?.points == nil)
+            #expect(losses.first?.places?.contains(Place(1, 0)) == true)
+            #expect(try await store.drain("acme") == Array(200..<210))
+            let names = Files.names(in: store.folder.folder(of: "acme"))
+            #expect(names.contains { $0.hasPrefix("spool.db.set-aside-") } == (damage != .deleted), "\(names)")
+        }
+        #expect(fixture.raised("a spool was set aside and a fresh one opened") == 1)
+    }
+
+    @Test func `a rename that a crash interrupted is ended at the next open`() throws {
+        let folder = try TemporaryFolder()
+        let name = "spool.db.set-aside-20260101T000000Z"
+        try Files.replace(folder.path + "/set-aside", with: Array(name.utf8))
+        try Files.replace(folder.path + "/spool.db", with: [1])
+        try Files.replace(folder.path + "/\(name)-wal", with: [2])
+        #expect(try SetAside(folder: folder.path).finish() == name)
+        #expect(Set(Files.names(in: folder.path)) == [name, name + "-wal"])
+        #expect(try SetAside(folder: folder.path).finish() == nil)
+    }
+
+    @Test func `reserved sequences do not come back, and a clean close leaves no gap`() throws {
+        let folder = try TemporaryFolder()
+        let mark = HighWaterMark(path: folder.path + "/acme", wall: { 1_800_000_000_000_000_000 })
+        #expect(try mark.read() == 1)
+        #expect(try mark.reserve(from: 1) == 4097)
+        #expect(try mark.reserve(from: 4000) == 4097)
+        #expect(try mark.reserve(from: 4097) == 8193)
+        try mark.set(5000)
+        #expect(try mark.read() == 5000)
+        try Files.replace(mark.path, with: Array("rubbish".utf8))
+        #expect(try mark.read() == 1_800_000_000_000)
+    }
+
+    @Test func `a summary comes back whole or not at all`() throws {
+        var status = SpoolStatus()
+        status.tenant = "acme"
+        status.acceptedPoints = 7
+        var backend = BackendLedger()
+        backend.name = "a"
+        backend.pendingPoints = 5
+        backend.retry = RetryState(mode: .held, attempts: 3, nextAttemptAt: 9, reason: "401")
+        status.backends = [backend]
+        var summary = NodeSummary()
+        let stamp = NodeSummary.Stamp(bytes: 1, modifiedAt: 2, inode: 3)
+        summary.entries = ["acme": .init(status: status, stamp: stamp), "open": .init(status: status, stamp: nil)]
+        let bytes = summary.encoded()
+        #expect(NodeSummary(decoding: bytes) == summary)
+        for length in 0..<bytes.count { #expect(NodeSummary(decoding: Array(bytes[..<length])) == nil) }
+        for index in bytes.indices {
+            var broken = bytes
+            broken[index] ^= 0x10
+            #expect(NodeSummary(decoding: broken) == nil)
+        }
+    }
+}

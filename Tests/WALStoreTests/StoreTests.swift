@@ -1,0 +1,181 @@
+import Foundation
+import Metrics
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+@Suite struct StoreTests {
+    private func openFiles(under path: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+        }.filter { $0.hasPrefix(path) }
+    }
+
+    @Test func `three hundred tenants share eight open spools and lose nothing`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(NodeConfiguration(openSpools: 8))
+        let names = (0..<300).map { "tenant-\($0)" }
+        try await store.configure(names.map { StoreFixture.tenant($0) })
+        for round in 0..<2 {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (index, name) in names.enumerated() {
+                    group.addTask {
+                        _ = try await store.append(
+                            Make.batch(index + round * 1000..<index + round * 1000 + 1), tenant: name)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let files = try openFiles(under: fixture.path)
+            #expect(files.filter { $0.hasSuffix("spool.db") }.count <= 16, "a writer and a reader each at most")
+            #expect(files.count <= 8 * 5 + 1, "\(files)")
+        }
+        #expect(store.tenantsWithWork().count == 300)
+        for (index, name) in names.enumerated() {
+            let values = try await store.drain(name)
+            #expect(values == [index, index + 1000])
+        }
+        #expect(store.state.withLock { $0.highestOpenCount } == 8)
+        await store.close()
+    }
+
+    @Test func `a second store on the same folder is refused and told who has it`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        let error = #expect(throws: SpoolError.self) { try fixture.open() }
+        #expect(error?.code == .unavailable)
+        #expect(error?.message.contains("process \(getpid())") == true)
+        await store.close()
+    }
+
+    @Test func `a folder is free again when its store is gone`() async throws {
+        let fixture = try StoreFixture()
+        for _ in 0..<2 {
+            let store = try fixture.open()
+            await store.close()
+        }
+    }
+
+    @Test func `ten thousand configured tenants open nothing`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure((0..<10_000).map { StoreFixture.tenant("t\($0)") })
+        await store.maintain()
+        #expect(store.state.withLock { $0.highestOpenCount } == 0)
+        #expect(try openFiles(under: fixture.path).count == 1, "the lock")
+        #expect(store.tenantsWithWork().isEmpty)
+        await store.close()
+    }
+
+    @Test func `a start with a backlog knows its tenants and opens no spool`() async throws {
+        let fixture = try StoreFixture()
+        let tenants = ["busy", "done", "idle"].map { StoreFixture.tenant($0) }
+        let first = try fixture.open()
+        try await first.configure(tenants)
+        _ = try await first.append(Make.batch(0..<10), tenant: "busy")
+        _ = try await first.append(Make.batch(0..<10), tenant: "done")
+        _ = try await first.drain("done")
+        await first.close()
+
+        let second = try fixture.open()
+        try await second.configure(tenants)
+        #expect(second.tenantsWithWork() == ["busy"])
+        #expect(await second.status("busy")?.backends.first?.pendingPoints == 10)
+        #expect(await second.status("done")?.backends.first?.deliveredPoints == 10)
+        await second.maintain()
+        #expect(second.state.withLock { $0.highestOpenCount } == 0)
+        #expect(try await second.drain("busy") == Array(0..<10))
+        await second.close()
+    }
+
+    @Test func `after a kill the tenants nobody closed are looked at in the background`() async throws {
+        let fixture = try StoreFixture()
+        let first = try fixture.open()
+        try await first.configure([StoreFixture.tenant("acme")])
+        _ = try await first.append(Make.batch(0..<10), tenant: "acme")
+        await first.abandon()
+        try await fixture.withSecondLife { second in
+            try await second.configure([StoreFixture.tenant("acme")])
+            #expect(second.state.withLock { $0.highestOpenCount } == 0)
+            #expect(second.tenantsWithWork().isEmpty)
+            let told = Told()
+            second.onWork { told.add($0) }
+            await second.maintain()
+            #expect(told.tenants == ["acme"])
+            #expect(second.tenantsWithWork() == ["acme"])
+            #expect(try await second.drain("acme") == Array(0..<10))
+        }
+    }
+
+    @Test func `a leased spool stays open and others wait for a place`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(NodeConfiguration(openSpools: 1))
+        try await store.configure([StoreFixture.tenant("held"), StoreFixture.tenant("other")])
+        _ = try await store.append(Make.batch(0..<10), tenant: "held")
+        let lease = try await store.withSpool("held") { (spool) async throws(SpoolError) in
+            try await spool.lease(backend: "a", limit: LeaseLimit(points: 5))
+        }
+        async let waiting = store.append(Make.batch(0..<1), tenant: "other")
+        await store.maintain()
+        let taken = try #require(lease)
+        try await store.withSpool("held") { (spool) async throws(SpoolError) in
+            try await spool.settle(taken, Make.all(taken, .delivered))
+        }
+        #expect(try await waiting.storedPoints == 1)
+        #expect(try await store.drain("held") == Array(5..<10))
+        #expect(store.state.withLock { $0.highestOpenCount } == 1)
+        await store.close()
+    }
+
+    @Test func `calls after the end say that the node is closing`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme")])
+        await store.close()
+        let error = await #expect(throws: SpoolError.self) { try await store.append(Make.batch(0..<1), tenant: "acme") }
+        #expect(error?.code == .closing)
+    }
+
+    @Test(arguments: ["", "../up", "a/b", "Upper", "-dash", ".hidden", String(repeating: "a", count: 64), "ä", "a b"])
+    func `a tenant id outside the alphabet is refused`(name: String) async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        await #expect(throws: SpoolError.self) { try await store.configure([StoreFixture.tenant(name)]) }
+        await store.close()
+    }
+
+    @Test func `ingest memory is bounded for the node and for a tenant`() {
+        var budget = IngestBudget(maximumBytes: 100)
+        var answers = [budget.admit(40, tenant: "a")]
+        // Half of it is a tenant's share.
+        answers.append(budget.admit(20, tenant: "a"))
+        answers.append(budget.admit(50, tenant: "b"))
+        answers.append(budget.admit(20, tenant: "c"))
+        budget.end(50, tenant: "b")
+        // A tenant's first request may take more than its share, while the node has room.
+        answers.append(budget.admit(60, tenant: "c"))
+        #expect(answers == [true, false, true, false, true])
+        budget.end(40, tenant: "a")
+        budget.end(60, tenant: "c")
+        #expect(budget.bytes == 0)
+        // A request that is alone is bounded by its own limits.
+        let isAlone = budget.admit(1000, tenant: "a")
+        #expect(isAlone)
+    }
+
+    @Test func `tenants share a fixed number of threads`() {
+        let pool = ExecutorPool(threads: 3)
+        let used = Set((0..<1000).map { ObjectIdentifier(pool["tenant-\($0)"]) })
+        #expect(used.count == 3)
+        #expect(pool["acme"] === pool["acme"])
+    }
+}
+
+/// Tenants a store told of.
+final class Told: Sendable {
+    private let names = Mutex<[String]>([])
+    func add(_ name: String) { names.withLock { $0.append(name) } }
+    var tenants: [String] { names.withLock { $0 } }
+}
