@@ -83,6 +83,8 @@ func requestCompleted(
     let exchange = Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
     exchange.end()
     if let stream = exchange.stream, !exchange.isBodyComplete { stream.abandon() }
+    // A stream holds its responder, which holds the exchange: the circle ends here.
+    (exchange.stream, exchange.ticket) = (nil, nil)
     core.recycle(&exchange.body)
     exchange.connection.end()
     core.ended(exchange)

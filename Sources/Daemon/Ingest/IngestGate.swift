@@ -9,13 +9,14 @@ final class IngestGate: Sendable {
         var nodeBytes = 0
         var tenantBytes: [String: Int] = [:]
 
-        mutating func change(_ tenant: String, by bytes: Int) -> Bool {
+        mutating func change(_ tenant: String, from own: Int, to wanted: Int) -> Bool {
             let held = tenantBytes[tenant, default: 0]
+            let bytes = wanted - own
             if bytes > 0 {
-                // One request alone may always pass: its size has limits of its own.
-                let isAlone = held == 0 || nodeBytes == 0
+                // A request that is alone always passes: its size has limits of its own.
+                let isAlone = nodeBytes == own
                 let fits = nodeBytes + bytes <= nodeLimit && held + bytes <= tenantLimit
-                guard fits || (isAlone && nodeBytes + bytes <= 2 * nodeLimit) else { return false }
+                guard fits || isAlone else { return false }
             }
             nodeBytes += bytes
             tenantBytes[tenant] = held + bytes == 0 ? nil : held + bytes
@@ -35,9 +36,9 @@ final class IngestGate: Sendable {
     /// Bytes held now.
     var heldBytes: Int { state.withLock { $0.nodeBytes } }
 
-    /// Whether the tenant may hold so many bytes more (or gives them back, when negative).
-    fileprivate func change(_ tenant: String, by bytes: Int) -> Bool {
-        bytes == 0 || state.withLock { $0.change(tenant, by: bytes) }
+    /// Whether a request of the tenant may hold `wanted` bytes in place of its `own`; fewer always.
+    fileprivate func change(_ tenant: String, from own: Int, to wanted: Int) -> Bool {
+        own == wanted || state.withLock { $0.change(tenant, from: own, to: wanted) }
     }
 }
 
@@ -54,12 +55,12 @@ final class IngestTicket: AdmissionTicket {
         self.tenant = tenant
         self.maximumBodyBytes = maximumBodyBytes
     }
-    deinit { _ = gate.change(tenant, by: -held.withLock { $0 }) }
+    deinit { _ = gate.change(tenant, from: held.withLock { $0 }, to: 0) }
 
     /// Holds `bytes` from now on, more or less than before.
     func hold(bytes: Int) -> Bool {
         held.withLock { held in
-            guard gate.change(tenant, by: bytes - held) else { return false }
+            guard gate.change(tenant, from: held, to: bytes) else { return false }
             held = bytes
             return true
         }

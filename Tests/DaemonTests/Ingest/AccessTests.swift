@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct AccessTests {
     private static let rules = [
-        AccessRule(tenant: "acme", tokens: [Secret("acme-token")], users: [.init(name: "ann", password: Secret("a:b"))]),
+        AccessRule(
+            tenant: "acme", tokens: [Secret("acme-token")], users: [.init(name: "ann", password: Secret("a:b"))]),
         AccessRule(tenant: "beta", tokens: [Secret("beta-token")], users: []),
     ]
 
@@ -35,7 +36,9 @@ import Testing
         Case(path: "/write?db=acme&u=ann&p=wrong", headers: [], status: 401),
         Case(path: "/write?db=beta", headers: ["Authorization: Bearer acme-token"], status: 403),
         Case(path: "/write?db=beta", headers: ["Authorization: Bearer beta-token"], status: 204, tenant: "beta"),
-        Case(path: "/api/v2/write?bucket=acme/rp", headers: ["Authorization: Token acme-token"], status: 204, tenant: "acme"),
+        Case(
+            path: "/api/v2/write?bucket=acme/rp", headers: ["Authorization: Token acme-token"], status: 204,
+            tenant: "acme"),
         Case(path: "/api/v2/write?bucket=beta", headers: ["Authorization: Token acme-token"], status: 403),
         // Version 2 has no login in the address.
         Case(path: "/api/v2/write?bucket=acme&u=ann&p=a:b", headers: [], status: 401),
@@ -51,7 +54,7 @@ import Testing
     func `the tenant comes from the credential, and what else names one may only agree`(access: Case) async throws {
         let fixture = try await IngestFixture(tenants: ["acme", "beta"], access: AccessTests.rules)
         let client = try fixture.client()
-        let response = try client.request("POST", access.path, headers: access.headers, body: Array("m v=1".utf8))
+        let response = try await client.request("POST", access.path, headers: access.headers, body: Array("m v=1".utf8))
         #expect(response.status == access.status)
         if access.status == 401 { #expect(response["www-authenticate"]?.contains("Bearer") == true) }
         for tenant in ["acme", "beta"] {
@@ -71,13 +74,13 @@ import Testing
         let fixture = try await IngestFixture(tenants: ["acme"], access: [AccessTests.rules[0]])
         let client = try fixture.client()
         let old = ["Authorization: Bearer acme-token"]
-        #expect(try client.request("POST", "/write?db=x", headers: old, body: Array("m v=1".utf8)).status == 204)
+        #expect(try await client.request("POST", "/write?db=x", headers: old, body: Array("m v=1".utf8)).status == 204)
         var settings = IngestSettings(tenants: ["acme"], version: "test")
         settings.access = [AccessRule(tenant: "acme", tokens: [Secret("new")])]
         fixture.ingest.apply(settings)
-        #expect(try client.request("POST", "/write?db=x", headers: old, body: Array("m v=1".utf8)).status == 401)
+        #expect(try await client.request("POST", "/write?db=x", headers: old, body: Array("m v=1".utf8)).status == 401)
         let new = ["Authorization: Bearer new"]
-        #expect(try client.request("POST", "/write?db=x", headers: new, body: Array("m v=1".utf8)).status == 204)
+        #expect(try await client.request("POST", "/write?db=x", headers: new, body: Array("m v=1".utf8)).status == 204)
         await fixture.close()
     }
 }

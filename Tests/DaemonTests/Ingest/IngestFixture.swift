@@ -44,7 +44,7 @@ final class IngestFixture: Sendable {
     }
     let observed: Mailbox<IngestRecord>
 
-    func client() throws -> RawClient { try RawClient(port: server.port) }
+    func client() throws -> PatientClient { try PatientClient(port: server.port) }
 
     /// Everything a tenant's spool owes its backend, in order.
     func stored(_ tenant: String = "default") async throws -> [StoredPoint] {
@@ -62,8 +62,15 @@ final class IngestFixture: Sendable {
         }
     }
 
+    /// Whether the gate is empty, or becomes so within ten seconds: the last holder lets go just after the answer.
+    func gateEmpties() async throws -> Bool {
+        for _ in 0..<2000 where ingest.gate.heldBytes > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        return ingest.gate.heldBytes == 0
+    }
+
     func close() async {
-        server.drain(limit: .seconds(5))
+        let server = server
+        await Blocking.run { server.drain(limit: .seconds(5)) }
         await store.close()
     }
 }

@@ -15,13 +15,13 @@ import WALStore
         let fixture = try await IngestFixture()
         let client = try fixture.client()
         let json = ["Content-Type: application/json"]
-        let one = try client.request("POST", "/api/v1/json", headers: json, body: Array(record("one", 1).utf8))
+        let one = try await client.request("POST", "/api/v1/json", headers: json, body: Array(record("one", 1).utf8))
         #expect(one.status == 200)
         #expect(one.body == "{\"accepted\":1,\"rejected\":0,\"errors\":[]}\n")
         let many = "[\(record("two", 2)),\(record("three", 3))]"
-        #expect(try client.request("POST", "/api/v1/json", headers: json, body: Array(many.utf8)).status == 200)
+        #expect(try await client.request("POST", "/api/v1/json", headers: json, body: Array(many.utf8)).status == 200)
         for bad in ["", "[", "[\(record("four", 4)),]", "{\"name\":4}", "nonsense"] {
-            let response = try client.request("POST", "/api/v1/json", headers: json, body: Array(bad.utf8))
+            let response = try await client.request("POST", "/api/v1/json", headers: json, body: Array(bad.utf8))
             #expect(response.status == 400, "\(bad)")
             #expect(response["content-type"] == "application/problem+json")
         }
@@ -35,7 +35,7 @@ import WALStore
     ])
     func `the content type decides`(type: String, status: Int) async throws {
         let fixture = try await IngestFixture()
-        let response = try fixture.client().request(
+        let response = try await fixture.client().request(
             "POST", "/api/v1/json", headers: ["Content-Type: \(type)"], body: Array(record("m", 1).utf8))
         #expect(response.status == status)
         await fixture.close()
@@ -48,12 +48,12 @@ import WALStore
         var zstd: [UInt8] = []
         plain.withUnsafeBytes { Zstd.compress($0, into: &zstd) }
         for (coding, body) in [("gzip", packed(plain)), ("zstd", zstd), ("identity", plain)] {
-            let response = try client.request(
+            let response = try await client.request(
                 "POST", "/api/v1/json", headers: lines + ["Content-Encoding: \(coding)"], body: body)
             #expect(response.status == 200, "\(coding)")
         }
         for coding in ["br", "snappy", "gzip, gzip"] {
-            let response = try client.request(
+            let response = try await client.request(
                 "POST", "/api/v1/json", headers: lines + ["Content-Encoding: \(coding)"], body: plain)
             #expect(response.status == 415, "\(coding)")
         }
@@ -64,7 +64,8 @@ import WALStore
     @Test func `the answer to a stream names the committed lines and the first bad one`() async throws {
         let fixture = try await IngestFixture()
         let body = [record("a", 1), "", "{oops", record("b", 2), record("c", 3)].joined(separator: "\n")
-        let response = try fixture.client().request("POST", "/api/v1/json", headers: lines, body: Array(body.utf8))
+        let response = try await fixture.client().request(
+            "POST", "/api/v1/json", headers: lines, body: Array(body.utf8))
         #expect(response.status == 200)
         #expect(response.body.hasPrefix("{\"committed_lines\":5,\"accepted\":3,\"rejected\":1,\"first_bad_line\":3,"))
         #expect(response["x-holdfast-refused-points"] == "1")
@@ -74,7 +75,7 @@ import WALStore
 
     @Test func `a stream of nothing but bad lines is 400`() async throws {
         let fixture = try await IngestFixture()
-        let response = try fixture.client().request(
+        let response = try await fixture.client().request(
             "POST", "/api/v1/json", headers: lines, body: Array("{oops\nnonsense\n".utf8))
         #expect(response.status == 400)
         #expect(response.body.contains("\"first_bad_line\":1"))
@@ -98,16 +99,16 @@ import WALStore
                 }
             }, limits: { $0.sliceBytes = 16 << 10 })
         let client = try fixture.client()
-        try client.send(
+        try await client.send(
             "POST /api/v1/json HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n"
                 + "Content-Type: application/x-ndjson\r\n\r\n")
         let count = 5000
         for start in stride(from: 0, to: count, by: 100) {
             let text = (start..<start + 100).map { record("m", $0) + "\n" }.joined()
-            try client.send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
+            try await client.send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
         }
-        try client.send("0\r\n\r\n")
-        let response = try client.receive()
+        try await client.send("0\r\n\r\n")
+        let response = try await client.receive()
         #expect(response.status == 200)
         #expect(response.body.hasPrefix("{\"committed_lines\":5000,\"accepted\":5000,\"rejected\":0,"))
         #expect(try await fixture.stored().map { Int($0.value) } == Array(0..<count))
@@ -116,7 +117,7 @@ import WALStore
             #expect($0.commits > 10)
         }
         await fixture.close()
-        #expect(fixture.ingest.gate.heldBytes == 0)
+        #expect(try await fixture.gateEmpties())
     }
 
     @Test func `a cut stream leaves a committed prefix`() async throws {
@@ -134,12 +135,12 @@ import WALStore
         var committed = 0
         do {
             let client = try fixture.client()
-            try client.send(
+            try await client.send(
                 "POST /api/v1/json HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n"
                     + "Content-Type: application/x-ndjson\r\n\r\n")
             let text = (0..<100).map { record("m", $0) + "\n" }.joined()
-            try client.send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
-            committed += try #require(commits.take())
+            try await client.send(String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n")
+            committed += try #require(await commits.next())
         }
         let values = try await fixture.stored().map { Int($0.value) }
         #expect(values.count >= committed && committed > 0)
@@ -162,7 +163,7 @@ import WALStore
             }, limits: { $0.sliceBytes = 4 << 10 })
         let client = try fixture.client()
         let text = (0..<1000).map { record("m", $0) + "\n" }.joined()
-        let response = try client.request("POST", "/api/v1/json", headers: lines, body: Array(text.utf8))
+        let response = try await client.request("POST", "/api/v1/json", headers: lines, body: Array(text.utf8))
         #expect(response.status == 503)
         #expect(response["retry-after"] == "30")
         let stored = try await fixture.stored().count
@@ -176,7 +177,7 @@ import WALStore
             $0.wire.lineBytes = 8 << 10
         })
         let client = try fixture.client()
-        let response = try client.request(
+        let response = try await client.request(
             "POST", "/api/v1/json", headers: lines, body: [UInt8](repeating: UInt8(ascii: "["), count: 100_000))
         #expect(response.status == 413)
         await fixture.close()

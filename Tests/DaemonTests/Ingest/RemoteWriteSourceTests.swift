@@ -18,8 +18,9 @@ import WALStore
     @Test func `a request is answered 204 and its points are in the spool`() async throws {
         let fixture = try await IngestFixture()
         let client = try fixture.client()
-        let response = try client.request(
-            "POST", "/api/v1/write", headers: RemoteWriteBody.headers + ["X-Request-Id: first"], body: body(["up", "down"]))
+        let response = try await client.request(
+            "POST", "/api/v1/write", headers: RemoteWriteBody.headers + ["X-Request-Id: first"],
+            body: body(["up", "down"]))
         #expect(response.status == 204)
         #expect(response["x-request-id"] == "first")
         #expect(response["x-holdfast-refused-points"] == nil)
@@ -27,7 +28,7 @@ import WALStore
         #expect(points.map(\.name) == ["up", "down"])
         #expect(points.map(\.time) == [1_800_000_000_000_000_000, 1_800_000_000_001_000_000])
         #expect(points.allSatisfy { $0.labels == ["job": "test"] })
-        let record = try #require(fixture.observed.take())
+        let record = try #require(await fixture.observed.next())
         #expect(record.status == 204 && record.storedPoints == 2 && record.tenant == "default")
         await fixture.close()
     }
@@ -38,7 +39,7 @@ import WALStore
         let plain =
             RemoteWriteBody.series([("__name__", "good")], sample)
             + RemoteWriteBody.series([("__name__", "bad"), ("a", "1"), ("a", "2")], sample)
-        let response = try fixture.client().request(
+        let response = try await fixture.client().request(
             "POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: RemoteWriteBody.snappy(plain))
         #expect(response.status == 204)
         #expect(response["x-holdfast-refused-points"] == "1")
@@ -57,25 +58,28 @@ import WALStore
     func `content type and encoding decide`(headers: [String], status: Int) async throws {
         let fixture = try await IngestFixture()
         let client = try fixture.client()
-        #expect(try client.request("POST", "/api/v1/write", headers: headers, body: body(["m"])).status == status)
+        #expect(try await client.request("POST", "/api/v1/write", headers: headers, body: body(["m"])).status == status)
         // Refused or not, the body was read: the connection goes on.
         #expect(
-            try client.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: body(["m"])).status == 204)
+            try await client.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: body(["m"]))
+                .status == 204)
         await fixture.close()
     }
 
     @Test func `an undecodable body is 400, stores nothing and keeps the connection`() async throws {
         let fixture = try await IngestFixture()
         let client = try fixture.client()
-        for bad in [[], [0xff, 0xff, 0xff], Array(body(["m"]).dropLast(3)), RemoteWriteBody.snappy([0x0a, 0x7f, 0x01])] {
-            let response = try client.request(
+        for bad in [
+            [], [0xff, 0xff, 0xff], Array(body(["m"]).dropLast(3)), RemoteWriteBody.snappy([0x0a, 0x7f, 0x01]),
+        ] {
+            let response = try await client.request(
                 "POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: bad as [UInt8])
             #expect(response.status == 400)
             #expect(response["content-type"] == "application/problem+json")
             #expect(response.body.contains("\"request_id\":\"\(response["x-request-id"] ?? "")\""))
         }
         #expect(try await fixture.stored().isEmpty)
-        #expect(fixture.ingest.gate.heldBytes == 0)
+        #expect(try await fixture.gateEmpties())
         await fixture.close()
     }
 
@@ -84,9 +88,9 @@ import WALStore
         let client = try fixture.client()
         // States four gigabytes.
         let bomb: [UInt8] = [0xff, 0xff, 0xff, 0xff, 0x0f] + [UInt8](repeating: 0, count: 100)
-        let response = try client.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: bomb)
+        let response = try await client.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: bomb)
         #expect(response.status == 413)
-        #expect(client.isClosed())
+        #expect(try await client.isClosed())
         await fixture.close()
     }
 
@@ -94,7 +98,7 @@ import WALStore
         let fixture = try await IngestFixture(append: { _ in
             { _, _, completion in completion(.failure(SpoolError(.full, "the spool is full"))) }
         })
-        let response = try fixture.client().request(
+        let response = try await fixture.client().request(
             "POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: body(["m"]))
         #expect(response.status == 503)
         #expect(response["retry-after"] == "30")
@@ -113,21 +117,22 @@ import WALStore
         let first = try fixture.client()
         let second = try fixture.client()
         let big = body((0..<3000).map { "metric_\($0)" })
-        try first.sendRequest("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
-        let commit = try #require(parked.take())
+        try await first.sendRequest("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
+        let commit = try #require(await parked.next())
         #expect(fixture.ingest.gate.heldBytes > 100 << 10)
-        let refused = try second.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
+        let refused = try await second.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
         #expect(refused.status == 503)
         #expect(refused["retry-after"] == "1")
         commit()
-        #expect(try first.receive().status == 204)
-        try second.sendRequest("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
-        let next = try #require(parked.take())
+        #expect(try await first.receive().status == 204)
+        #expect(try await fixture.gateEmpties())
+        try await second.sendRequest("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
+        let next = try #require(await parked.next())
         next()
-        #expect(try second.receive().status == 204)
+        #expect(try await second.receive().status == 204)
         #expect(try await fixture.stored().count == 6000)
         await fixture.close()
-        #expect(fixture.ingest.gate.heldBytes == 0)
+        #expect(try await fixture.gateEmpties())
     }
 
     @Test func `two hundred senders at once lose nothing that was acknowledged`() async throws {
@@ -135,11 +140,11 @@ import WALStore
         let clients = try (0..<200).map { _ in try fixture.client() }
         for round in 0..<3 {
             for (index, client) in clients.enumerated() {
-                try client.sendRequest(
+                try await client.sendRequest(
                     "POST", "/api/v1/write", headers: RemoteWriteBody.headers,
                     body: body(["sender_\(index)_\(round)"]))
             }
-            for client in clients { #expect(try client.receive().status == 204) }
+            for client in clients { #expect(try await client.receive().status == 204) }
         }
         let names = try await fixture.stored().map(\.name)
         #expect(names.count == 600 && Set(names).count == 600)
@@ -150,13 +155,15 @@ import WALStore
         let fixture = try await IngestFixture()
         let clients = try (0..<100).map { _ in try fixture.client() }
         for (index, client) in clients.enumerated() {
-            try client.sendRequest(
+            try await client.sendRequest(
                 "POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: body(["sender_\(index)"]))
         }
-        fixture.server.drain(limit: .seconds(10))
+        await Blocking.run { fixture.server.drain(limit: .seconds(10)) }
         var acknowledged = Set<String>()
         for (index, client) in clients.enumerated() {
-            if let response = try? client.receive(), response.status == 204 { acknowledged.insert("sender_\(index)") }
+            if let response = try? await client.receive(), response.status == 204 {
+                acknowledged.insert("sender_\(index)")
+            }
         }
         let stored = try await fixture.stored().map(\.name)
         #expect(acknowledged.isSubset(of: stored))

@@ -1,6 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
 import Forwarder
 import Metrics
 import Synchronization
@@ -9,6 +6,10 @@ import Testing
 import WALStore
 
 @testable import Daemon
+
+#if canImport(Glibc)
+    import Glibc
+#endif
 
 @Suite struct ScrapeTests {
     private func job(_ server: HTTPTestServer) -> ScrapeJob {
@@ -20,19 +21,21 @@ import WALStore
     }
 
     /// Waits until the records say that `count` requests were stored.
-    private func awaitStores(_ count: Int, _ fixture: IngestFixture) throws {
-        for _ in 0..<count { _ = try #require(fixture.observed.take()) }
+    private func awaitStores(_ count: Int, _ fixture: IngestFixture) async throws {
+        for _ in 0..<count { _ = try #require(await fixture.observed.next()) }
     }
 
     @Test func `a scrape stores the target's series with its labels, and what it took`() async throws {
         let target = try HTTPTestServer { _, _ in
-            .reply(200, headers: [("Content-Type", "text/plain; version=0.0.4")], body: Array("a 1\nb{job=\"x\"} 2\n".utf8))
+            .reply(
+                200, headers: [("Content-Type", "text/plain; version=0.0.4")], body: Array("a 1\nb{job=\"x\"} 2\n".utf8)
+            )
         }
         let fixture = try await IngestFixture()
         let transport = HTTPTransport()
         let scraper = Scraper(ingest: fixture.ingest, transport: transport, events: { _ in })
         await scraper.apply([job(target)])
-        try awaitStores(1, fixture)
+        try await awaitStores(1, fixture)
         await scraper.stop()
         let points = try await fixture.stored().prefix(5)
         let instance = "127.0.0.1:\(target.port)"
@@ -59,7 +62,7 @@ import WALStore
         let transport = HTTPTransport()
         let scraper = Scraper(ingest: fixture.ingest, transport: transport, events: { _ in })
         await scraper.apply([job(target)])
-        try awaitStores(2, fixture)
+        try await awaitStores(2, fixture)
         await scraper.stop()
         let points = try await fixture.stored()
         #expect(points.filter { $0.name == "up" }.prefix(2).map(\.value) == [1, 0])
@@ -91,9 +94,9 @@ import WALStore
                 turns.put(())
             })
         await scraper.apply([job])
-        try awaitStores(1, fixture)
+        try await awaitStores(1, fixture)
         try write("[]", to: path)
-        while await scraper.targets > 0 { _ = turns.take() }
+        while await scraper.targets > 0 { _ = await turns.next() }
         await scraper.stop()
         let points = try await fixture.stored()
         #expect(points.first?.labels["rack"] == "7")
@@ -108,7 +111,8 @@ import WALStore
     @Test func `a target is never scraped twice at once`() async throws {
         let gate = HTTPTestGate()
         let target = try HTTPTestServer { _, number in
-            number == 0 ? .wait(gate, then: .reply(200, body: Array("a 1\n".utf8))) : .reply(200, body: Array("a 2\n".utf8))
+            number == 0
+                ? .wait(gate, then: .reply(200, body: Array("a 1\n".utf8))) : .reply(200, body: Array("a 2\n".utf8))
         }
         let fixture = try await IngestFixture()
         let transport = HTTPTransport()
@@ -125,7 +129,7 @@ import WALStore
         try await Task.sleep(for: .milliseconds(100))
         #expect(target.requests.count == 1)
         gate.open()
-        try awaitStores(2, fixture)
+        try await awaitStores(2, fixture)
         await scraper.stop()
         await fixture.close()
         transport.close()
