@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["TestSupport"],
+            dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
             swiftSettings: strict
         ),

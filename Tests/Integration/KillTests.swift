@@ -6,9 +6,9 @@ import Testing
 @Suite(.serialized) struct KillTests {
     private static let config = """
         backends:
-          files: { type: archive }
+          archive: { type: archive }
         tenants:
-          default: { backends: [files] }
+          default: { backends: [archive] }
         """
 
     @Test func `every acknowledged request is delivered whole after kills at random moments`() async throws {

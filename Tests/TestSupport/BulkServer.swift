@@ -49,17 +49,27 @@ public final class BulkServer: Sendable {
     }
 
     let state = Mutex(State())
-    private let http: HTTPTestServer
+    private let server: Mutex<HTTPTestServer>
+    private var http: HTTPTestServer { server.withLock { $0 } }
 
     public init(_ behaviour: Behaviour = Behaviour()) throws {
-        http = try HTTPTestServer()
+        server = Mutex(try HTTPTestServer())
         state.withLock { $0.behaviour = behaviour }
-        http.answer { [weak self] request, _ in self?.answer(request) ?? .reset }
+        listen()
     }
+
+    private func listen() { http.answer { [weak self] request, _ in self?.answer(request) ?? .reset } }
 
     public var url: String { http.url }
     public var requests: [HTTPTestServer.Request] { http.requests }
     public func stop() { http.stop() }
+    /// Listens again, on the port it had, with the documents it had.
+    public func restart() throws {
+        let port = http.port
+        let again = try HTTPTestServer(port: port)
+        server.withLock { $0 = again }
+        listen()
+    }
 
     public func change(_ change: @Sendable (inout Behaviour) -> Void) { state.withLock { change(&$0.behaviour) } }
 
