@@ -3,10 +3,15 @@ import Glibc
 /// The one binary: finds the command, runs it, and ends with its code (0 done, 1 failed, 2 wrong usage).
 @main
 enum Daemon {
-    static func main() async {
+    static func main() {
         // A reader that goes away is an error of one write, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        exit(await run(Array(CommandLine.arguments.dropFirst())))
+        let words = Array(CommandLine.arguments.dropFirst())
+        // Before there is a second thread: all others inherit the mask.
+        if words.first == RunCommand.help.name { SignalWatch.block() }
+        // Detached: this thread only waits, so nothing may be bound to the main actor.
+        Task.detached { exit(await run(words)) }
+        while true { pause() }
     }
 
     /// - Parameter words: the command line without the program's name.

@@ -29,7 +29,6 @@ struct RunCommand: Command {
     }
 
     func run() async throws(CommandFailure) {
-        SignalWatch.block()
         let log = Log()
         let overrides = Configuration.Overrides(
             dataDirectory: options.dataDirectory, targets: targets, events: log.sink)

@@ -8,25 +8,15 @@ extension Node {
         let configuration = configuration
         let lanes = forwarder.status()
         var tenants: [StatusReport.Tenant] = []
-        for tenant in configuration.tenants {
-            guard let spool = await spoolStatus(tenant.id) else { continue }
-            let own = lanes.filter { $0.tenant == tenant.id }
-            tenants.append(
-                StatusReport.Tenant(spool, lanes: own, pointsIn: telemetry.pointsPerSecond(tenant: tenant.id)))
+        for spool in await store.statuses() {
+            let pointsIn = telemetry.pointsPerSecond(tenant: spool.tenant)
+            tenants.append(StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn))
         }
         let uptime = Double(telemetry.time.wall() - telemetry.startedAt) / 1e9
         return StatusReport(
             isRunning: true, configFile: configuration.file, dataDirectory: configuration.dataDirectory,
             listen: listenText, uptimeSeconds: uptime, disk: try? DiskSpace.of(configuration.dataDirectory),
             tenants: tenants)
-    }
-
-    private func spoolStatus(_ tenant: String) async -> SpoolStatus? {
-        do throws(SpoolError) {
-            return try await store.withSpool(tenant) { spool throws(SpoolError) in try await spool.status() }
-        } catch {
-            return nil
-        }
     }
 
     /// Where to send: with the port that is in use.

@@ -20,15 +20,23 @@ enum SignalWatch {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// What the signals ask for, in their order, for as long as the process lives.
+    /// What the signals ask for, in their order, for as long as the process lives. The second one that asks for a drain
+    /// is somebody who does not want to wait: the process ends at once, as in a crash, which loses nothing either.
     static func requests() -> AsyncStream<Request> {
         AsyncStream { continuation in
             Blocking.detach {
                 var set = watched
+                var isDraining = false
                 while true {
                     var signal: Int32 = 0
                     guard sigwait(&set, &signal) == 0 else { continue }
-                    continuation.yield(signal == SIGHUP ? .reload : .drain)
+                    if signal == SIGHUP {
+                        continuation.yield(.reload)
+                        continue
+                    }
+                    if isDraining { _exit(128 + signal) }
+                    isDraining = true
+                    continuation.yield(.drain)
                 }
             }
         }
