@@ -75,7 +75,7 @@ struct BenchReport {
     }
 
     var json: String {
-        let pairs = figures.map { "\"\($0.key)\":\($0.value)" }
+        let pairs = figures.map { "\"\($0.key)\":\(Int(exactly: $0.value).map(String.init) ?? "\($0.value)")" }
         return "{\"bench\":\"\(options.kind.rawValue)\",\"series\":\(options.series),\"scrapes\":\(options.scrapes),"
             + "\"connections\":\(options.connections)," + pairs.joined(separator: ",") + "}"
     }

@@ -23,9 +23,7 @@ struct BenchRun {
         // What is there from the start (an empty database, space held in reserve) is not the samples' doing.
         let emptyBytes = watched.folder.map { DiskUsage.bytes(of: $0) } ?? 0
         let before = watched.usage
-        let sender = BenchSender(
-            target: target, connections: options.connections, rate: options.rate,
-            samplesPerRequest: options.samplesPerRequest)
+        let sender = BenchSender(target: target, connections: options.connections, rate: options.rate)
         let sent = sender.send(
             load.bodies, samples: load.samples, requestsPerScrape: load.bodies.count / options.scrapes)
         guard sent.samples > 0 else { throw BenchFailure("nothing was acknowledged; statuses: \(sent.refused)") }

@@ -24,7 +24,6 @@ struct BenchSender {
     let connections: Int
     /// Samples a second over all connections; 0 = as fast as possible.
     let rate: Double
-    let samplesPerRequest: Int
 
     /// - Parameters:
     ///   - bodies: requests, scrape after scrape.
@@ -34,16 +33,21 @@ struct BenchSender {
         let turns = BenchTurns(count: bodies.count, slots: requestsPerScrape)
         let results = Mutex<[SendResult]>([])
         let start = BenchClock.now
-        let interval = rate > 0 ? 1e9 * Double(samplesPerRequest) / rate : 0
+        // By the samples before it: the last request of a scrape may be small.
+        var samplesBefore = 0
+        let due = samples.map { count in
+            defer { samplesBefore += count }
+            return rate > 0 ? start + Int64(1e9 * Double(samplesBefore) / rate) : 0
+        }
         BenchThreads.concurrently(connections) { _ in
             var mine = SendResult()
             var connection = BenchConnection(target)
             while let index = turns.take() {
                 defer { turns.finish(index) }
                 var began = BenchClock.now
-                if interval > 0 {
+                if rate > 0 {
                     // From when it was due: a stall must not hide the requests that it kept from being sent.
-                    began = start + Int64(interval * Double(index))
+                    began = due[index]
                     BenchClock.sleep(until: began)
                 }
                 mine.requests += 1
