@@ -118,17 +118,22 @@ import WALStore
         let second = try fixture.client()
         let big = body((0..<3000).map { "metric_\($0)" })
         try await first.sendRequest("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
-        let commit = try #require(await parked.next())
-        #expect(fixture.ingest.gate.heldBytes > 100 << 10)
-        let refused = try await second.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
-        #expect(refused.status == 503)
-        #expect(refused["retry-after"] == "1")
-        commit()
+        // The parked commit holds the ticket: it must be gone before the gate can be empty.
+        do {
+            let commit = try #require(await parked.next())
+            #expect(fixture.ingest.gate.heldBytes > 100 << 10)
+            let refused = try await second.request("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
+            #expect(refused.status == 503)
+            #expect(refused["retry-after"] == "1")
+            commit()
+        }
         #expect(try await first.receive().status == 204)
         #expect(try await fixture.gateEmpties())
         try await second.sendRequest("POST", "/api/v1/write", headers: RemoteWriteBody.headers, body: big)
-        let next = try #require(await parked.next())
-        next()
+        do {
+            let next = try #require(await parked.next())
+            next()
+        }
         #expect(try await second.receive().status == 204)
         #expect(try await fixture.stored().count == 6000)
         await fixture.close()
