@@ -1,4 +1,5 @@
 import Testing
+import WALStore
 
 @testable import Daemon
 
