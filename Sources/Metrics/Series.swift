@@ -186,9 +186,14 @@ public struct SeriesTable: Sendable {
     }
 
     public mutating func removeAll(keepingCapacity: Bool = true) {
+        // One huge request must not make each later one clear its slots: what was mostly empty is given back.
+        if !keepingCapacity || slots.count > max(1 << 14, 16 * entries.count) {
+            slots = []
+        } else {
+            for index in slots.indices { slots[index] = 0 }
+        }
         entries.removeAll(keepingCapacity: keepingCapacity)
         labelBytes.removeAll(keepingCapacity: keepingCapacity)
-        for index in slots.indices { slots[index] = 0 }
     }
 }
 

@@ -38,4 +38,19 @@ import Testing
         #expect(merged.points.count == 10_000)
         #expect(capacities.count < 20)
     }
+
+    @Test func `an emptied table finds nothing, whatever its size was, and is filled again`() {
+        var table = SeriesTable()
+        for count in [20_000, 3, 20_000, 100, 0, 5] {
+            for number in 0..<count {
+                let labels = RemoteWriteMessage.label("__name__", "m\(number)")
+                let id = labels.withUnsafeBytes { table.intern($0) }
+                #expect(id == UInt32(number))
+            }
+            #expect(table.count == count)
+            table.removeAll()
+            let labels = RemoteWriteMessage.label("__name__", "m0")
+            labels.withUnsafeBytes { #expect(table.find($0, hash: SeriesTable.hash($0)) == nil) }
+        }
+    }
 }

@@ -1,0 +1,31 @@
+import Foundation
+import Testing
+
+/// `holdfast bench` on the real binary: it measures a node that does its work, and leaves nothing behind.
+@Suite(.serialized) struct BenchCommandTests {
+    @Test(arguments: ["ingest", "deliver", "path"])
+    func `a benchmark acknowledges all it sends, delivers it, and cleans up`(kind: String) throws {
+        let bench = try Workbench("bench-\(kind)")
+        let result = try run(
+            Workbench.holdfast,
+            [
+                "bench", kind, "--json", "--series", "300", "--samples", "100", "--scrapes", "5", "--connections", "2",
+                "--data-dir", bench.folder.path,
+            ])
+        #expect(result.status == 0, "\(result.errors)")
+        let json = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+        #expect(json["bench"] as? String == kind)
+        #expect(json["acked_samples"] as? Int == 1500)
+        #expect(json["failed_requests"] as? Int == 0)
+        #expect(json["delivered_samples"] as? Int == (kind == "ingest" ? nil : 1500))
+        #expect(try #require(json["ack_p50_ms"] as? Double) <= #require(json["ack_max_ms"] as? Double))
+        #expect(try #require(json["rss_mib"] as? Double) > 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder.path).isEmpty)
+    }
+
+    @Test func `a benchmark of nothing is wrong usage`() throws {
+        let result = try run(Workbench.holdfast, ["bench", "nothing"])
+        #expect(result.status == 2)
+        #expect(result.errors.contains("ingest|deliver|path"))
+    }
+}
