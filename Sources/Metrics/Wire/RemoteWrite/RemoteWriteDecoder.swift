@@ -25,6 +25,8 @@ public struct RemoteWriteDecoder: Sendable {
     var metadataLeft = 0
     var bucketsLeft = 0
     private var isSecondVersion = false
+    /// What the request before came to: the next one is mostly alike.
+    private var expected = (points: 0, series: 0, labelBytes: 0)
 
     public init() {}
 
@@ -38,12 +40,19 @@ public struct RemoteWriteDecoder: Sendable {
         guard body.count <= limits.decodedBytes else {
             throw WireError(.tooLarge, "\(body.count) bytes decompressed, \(limits.decodedBytes) allowed")
         }
+        // Room at once instead of by doubling; never more than a body of this size could need.
+        request.batch.points.reserveCapacity(min(expected.points, body.count / 16))
+        request.batch.series.reserveCapacity(
+            series: min(expected.series, body.count / 32), labelBytes: min(expected.labelBytes, body.count))
         do throws(ProtobufFault) {
             try decodeRequest(body, limits, &request)
         } catch {
             request.removeAll()
             throw WireError(error)
         }
+        expected.points = request.batch.points.count
+        expected.series = request.batch.series.count
+        expected.labelBytes = request.batch.series.labelBytes.count
         if request.batch.isEmpty, request.refusals.isEmpty, isSecondVersion {
             // A 2.0 message decodes as an empty 1.0 one: to say yes would be to lose it.
             throw WireError(.malformed, "this is a remote write 2.0 message under a 1.0 content type", offset: 0)
