@@ -20,7 +20,7 @@ public struct Batch: Sendable, Equatable {
     public var exemplars: [Exemplar] = []
     public var metadata: [MetricMetadata] = []
 
-    private var textIDs: [String: UInt32] = [:]
+    private var textIDs: [ExactText: UInt32] = [:]
     private var resourceIDs: [Resource: UInt32] = [:]
     private var scopeIDs: [Scope: UInt32] = [:]
 
@@ -58,10 +58,10 @@ public struct Batch: Sendable, Equatable {
     /// The index of `text` in `texts`.
     public mutating func intern(text: String) -> UInt32 {
         if text.isEmpty { return 0 }
-        if let id = textIDs[text] { return id }
+        if let id = textIDs[ExactText(text)] { return id }
         let id = UInt32(texts.count)
         texts.append(text)
-        textIDs[text] = id
+        textIDs[ExactText(text)] = id
         return id
     }
 
@@ -135,7 +135,8 @@ public struct Batch: Sendable, Equatable {
     }
 
     public static func == (left: Batch, right: Batch) -> Bool {
-        left.series == right.series && left.points == right.points && left.texts == right.texts
+        left.series == right.series && left.points == right.points
+            && left.texts.elementsEqual(right.texts) { ExactText($0) == ExactText($1) }
             && left.resources == right.resources && left.scopes == right.scopes && left.strings == right.strings
             && left.explicitHistograms == right.explicitHistograms
             && left.exponentialHistograms == right.exponentialHistograms && left.summaries == right.summaries
