@@ -53,7 +53,8 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "WALStoreTests", dependencies: ["WALStore", "TestSupport", "CXXHash"], swiftSettings: strict),
+        .testTarget(
+            name: "WALStoreTests", dependencies: ["WALStore", "TestSupport", "CXXHash"], swiftSettings: strict),
         .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "TestSupport"], swiftSettings: strict),
         .testTarget(
