@@ -25,6 +25,8 @@ final class HTTPServer: Sendable {
     let address: ListenAddress
     /// The port in use: what the system chose when port 0 was asked for; 0 for a Unix socket.
     let port: UInt16
+    /// libmicrohttpd's, from start to stop.
+    private let listener: Int32
     private let core: ServerCore
     private let running: Mutex<Running?>
 
@@ -33,7 +35,9 @@ final class HTTPServer: Sendable {
         settings: HTTPServerSettings, routes: [Route], events: @escaping EventSink,
         observe: @escaping @Sendable (AnsweredRequest) -> Void = { _ in }
     ) throws(HTTPServerError) {
+        PanicLog.install()
         let (listener, port) = try settings.address.listen()
+        self.listener = listener
         self.port = port
         address = settings.address
         core = ServerCore(settings: settings, routes: routes, events: events, observe: observe)
@@ -72,9 +76,7 @@ final class HTTPServer: Sendable {
     func drain(limit: Duration) {
         guard let daemon = running.withLock({ $0.take() })?.daemon else { return }
         core.isDraining.store(true, ordering: .sequentiallyConsistent)
-        // A quiesced listener is ours again; left open it would take connections that nobody answers.
-        let listener = MHD_quiesce_daemon(daemon)
-        if listener >= 0 { close(listener) }
+        stopListening()
         if case .unix(let path) = address { unlink(path) }
         if !awaitQuiet(limit) {
             core.isStopping.store(true, ordering: .sequentiallyConsistent)
@@ -86,6 +88,19 @@ final class HTTPServer: Sendable {
         stopWaiting()
         MHD_stop_daemon(daemon)
         core.reaper.stop()
+    }
+
+    /// Closes the listening socket under libmicrohttpd, which keeps its number: an event counter that nobody raises is
+    /// there instead, to be waited on in vain and closed at the end.
+    ///
+    /// `MHD_quiesce_daemon` is what the manual has for this. It takes the socket out of each thread's epoll set while that
+    /// thread, seeing the same flag, does so too; whoever comes second fails, and libmicrohttpd aborts the process
+    /// (daemon.c of 0.9.75, "Failed to remove listen FD from epoll set").
+    private func stopListening() {
+        let silence = EventCounter()
+        let result = dup2(silence.descriptor, listener)
+        precondition(result == listener, "both descriptors are open, and dup2 needs nothing else")
+        _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
     }
 
     private func stopWaiting() {

@@ -54,6 +54,31 @@ import Testing
         drain.join()
     }
 
+    @Test func `a drain under fire answers or refuses, and never ends the process`() throws {
+        let quick = Route(["GET"], "/quick") { _, responder in responder.reply(.noContent) }
+        for _ in 0..<30 {
+            let server = try startServer([quick]) { $0.threads = 4 }
+            let answered = Mailbox<Int>()
+            let clients = (0..<4).map { _ in
+                Thread {
+                    // Until the port refuses: each request on a connection of its own keeps every thread's loop turning.
+                    while let client = try? RawClient(port: server.port) {
+                        guard let response = try? client.request("GET", "/quick") else { continue }
+                        answered.put(response.status)
+                    }
+                }
+            }
+            for _ in 0..<20 { _ = answered.take() }
+            server.drain(limit: .seconds(20))
+            for client in clients { client.join() }
+            while answered.count > 0 {
+                let status = answered.take()
+                #expect(status == 204 || status == 503)
+            }
+            #expect(server.connections == 0)
+        }
+    }
+
     @Test func `a paused stream reads nothing more until it proceeds`() throws {
         let pieces = Mailbox<(Int, Responder)>()
         let route = Route(

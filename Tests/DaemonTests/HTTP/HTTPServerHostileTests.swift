@@ -13,26 +13,30 @@ private let echo = Route(["POST"], "/echo") { request, responder in
 
 @Suite struct HTTPServerHostileTests {
     @Test(arguments: [
-        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: -3\r\n\r\nabc",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: +3\r\n\r\nabc",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\nabc",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nabc\r\n0\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
-        "POST /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: -3\r\n\r\nabc", 400),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: +3\r\n\r\nabc", 400),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\nabc", 413),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+        ("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nabc\r\n0\r\n\r\n", 400),
+        (
+            "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+            413
+        ),
+        ("POST /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 400),
     ])
-    func `a request whose end is doubtful is refused and its connection closed`(request: String) throws {
+    func `a request whose end is doubtful is refused and its connection closed`(request: String, status: Int) throws {
         let server = try startServer([echo])
         defer { server.drain(limit: .seconds(1)) }
         let client = try RawClient(port: server.port)
         try client.send(request)
-        // Ours or libmicrohttpd's own: never a 200, never a second request.
+        // Ours, or libmicrohttpd's own, whose 0.9.75 writes the head of some refusals twice: but nothing else is said, so
+        // what follows the doubtful end was never taken for a request.
         let answer = client.receiveAll()
-        #expect(answer.hasPrefix("HTTP/1.1 400 ") || answer.hasPrefix("HTTP/1.1 413 "))
-        #expect(!answer.contains(" 200 "))
+        let said = answer.matches(of: #/HTTP/1\.1 ([0-9]{3}) /#).map { String($0.output.1) }
+        #expect(Set(said) == ["\(status)"], "\(answer)")
         #expect(try RawClient(port: server.port).request("POST", "/echo", body: [65]).body == "A")
     }
 
@@ -155,11 +159,12 @@ private let echo = Route(["POST"], "/echo") { request, responder in
         let client = try RawClient(port: server.port)
         try? client.send(
             "POST /echo HTTP/1.1\r\nHost: t\r\nX-Long: " + String(repeating: "a", count: 100_000) + "\r\n\r\n")
-        if let response = try? client.receive() { #expect([400, 413, 414, 431].contains(response.status)) }
+        // A reset may overtake the answer: what was sent beyond the limit is never read.
+        if let response = try? client.receive() { #expect(response.status == 431) }
         #expect(client.isClosed())
         let many = (0..<200).map { "X-\($0): 1" }
         let second = try RawClient(port: server.port)
-        #expect([400, 431].contains(try second.request("POST", "/echo", headers: many, body: [1]).status))
+        #expect(try second.request("POST", "/echo", headers: many, body: [1]).status == 431)
         #expect(try RawClient(port: server.port).request("POST", "/echo", body: [65]).body == "A")
     }
 

@@ -149,6 +149,9 @@ final class Mailbox<Value: Sendable>: Sendable {
         arrivals.raise()
     }
 
+    /// How many nobody has taken.
+    var count: Int { values.withLock { $0.count } }
+
     /// The oldest value; nil after twenty seconds without one.
     func take() -> Value? {
         while true {
