@@ -60,7 +60,12 @@ final class EasyHandle {
     ///
     /// libcurl counts what it wrote to an established (for https: encrypted) connection, so a failed look-up, connect or
     /// TLS handshake leaves both counts at 0. <https://curl.se/libcurl/c/CURLINFO_REQUEST_SIZE.html>
+    /// What it asks a proxy for a tunnel counts too, so there has to be a connection to the backend itself: libcurl notes
+    /// the time when that is ready. <https://curl.se/libcurl/c/CURLINFO_PRETRANSFER_TIME_T.html>
     func failure(reason: String) -> Answer {
+        var readyAfter: Int64 = 0
+        holdfast_curl_get_off(raw, CURLINFO_PRETRANSFER_TIME_T, &readyAfter)
+        guard readyAfter > 0 else { return .failure(TransportFailure(mayHaveArrived: false, reason: reason)) }
         var headBytes = 0
         var uploaded: Int64 = 0
         holdfast_curl_get_long(raw, CURLINFO_REQUEST_SIZE, &headBytes)
