@@ -89,6 +89,11 @@ public final class BulkServer: Sendable {
         state.withLock { $0.targets[stream]?.backing.append(BulkIndex.Backing()) }
     }
 
+    /// The fields an index has are all it may have from now on (`index.mapping.total_fields.limit`).
+    public func fillMapping(of target: String) {
+        state.withLock { $0.behaviour.maximumFields = $0.targets[target]?.fields.count ?? 0 }
+    }
+
     // MARK: Requests
 
     private func answer(_ request: HTTPTestServer.Request) -> HTTPTestServer.Action {

@@ -153,6 +153,78 @@ struct ElasticsearchTests {
         server.stop()
     }
 
+    @Test func `a rollover between two sends of a document makes a second one`() async throws {
+        var behaviour = BulkServer.Behaviour()
+        behaviour.dataStreams = ["metrics-acme"]
+        let server = try BulkServer(behaviour)
+        let backend = try make(server, stream)
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1, 2, 3]))
+        #expect(await BackendFixture.deliver(backend, chunk) == .delivered)
+        server.rollOver("metrics-acme")
+        // Ids are unique in a backing index only: at least once, and never fewer.
+        #expect(await BackendFixture.deliver(backend, chunk) == .delivered)
+        let documents = server.documents(in: "metrics-acme")
+        #expect(documents.count == 6)
+        #expect(Set(documents.map(\.id)).count == 3)
+        #expect(Set(documents.map(\.index)).count == 2)
+        guard case .partly(let items) = await BackendFixture.deliver(backend, chunk) else {
+            Issue.record("the new backing index has them now")
+            return
+        }
+        #expect(items.allSatisfy { $0.verdict == .alreadyThere })
+        server.stop()
+    }
+
+    @Test func `an index that a full disk made read-only holds the lane, and takes everything afterwards`() async throws
+    {
+        var behaviour = BulkServer.Behaviour()
+        behaviour.blocked = ["metrics-acme"]
+        let server = try BulkServer(behaviour)
+        let backend = try make(server)
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1, 2, 3]))
+        guard case .partly(let items) = await BackendFixture.deliver(backend, chunk) else {
+            Issue.record("every item is refused")
+            return
+        }
+        #expect(items.reduce(0) { $0 + $1.runs.reduce(0) { $0 + $1.ordinals.count } } == 3)
+        for item in items {
+            guard case .hold(let reason) = item.verdict else {
+                Issue.record("\(item.verdict)")
+                continue
+            }
+            #expect(reason.contains("flood-stage watermark"))
+        }
+        #expect(server.documents(in: "metrics-acme").isEmpty)
+        server.change { $0.blocked = [] }
+        #expect(await BackendFixture.deliver(backend, chunk) == .delivered)
+        #expect(server.documents(in: "metrics-acme").count == 3)
+        server.stop()
+    }
+
+    @Test func `a document that would bring one field too many is dead, and its neighbours are stored`() async throws {
+        let server = try BulkServer()
+        let backend = try make(server)
+        #expect(await BackendFixture.deliver(backend, BackendFixture.chunk(BackendFixture.samples([1]))) == .delivered)
+        // From here on the mapping is full: the fields known so far are all there will be.
+        server.fillMapping(of: "metrics-acme")
+        var batch = BackendFixture.samples([2, 3], from: 1_790_000_060_000_000_000)
+        let wide = BackendFixture.series("up", [("never_seen", "x")], in: &batch)
+        batch.points.appendFloat64(series: wide, time: 1_790_000_000_000_000_000, bits: (4.0).bitPattern)
+        guard case .partly(let items) = await BackendFixture.deliver(backend, BackendFixture.chunk(batch)) else {
+            Issue.record("one document has a new field")
+            return
+        }
+        #expect(items.map(\.runs) == [[LeasedRun(piece: 0, ordinals: 2..<3)]])
+        guard case .dead(let reason)? = items.first?.verdict else {
+            Issue.record("sending it again would not help")
+            return
+        }
+        #expect(reason.status == 400)
+        #expect(reason.excerpt.contains("Limit of total fields"))
+        #expect(server.documents(in: "metrics-acme").count == 3)
+        server.stop()
+    }
+
     @Test func `a name the cluster would refuse is a config error`() throws {
         let server = try BulkServer()
         for name in ["Metrics", "-m", "a b", "a/b", "{tenant}{x}", String(repeating: "a", count: 256)] {
