@@ -125,11 +125,18 @@ import WALStore
             })
         await scraper.apply([job(target)])
         await target.received(1)
-        // Many intervals pass while the first scrape hangs.
-        try await Task.sleep(for: .milliseconds(100))
+        // A reload that changes nothing starts no second loop.
+        await scraper.apply([job(target)])
+        #expect(await scraper.targets == 1)
+        // One wait before the first scrape. The next one begins only when that scrape's points are stored, however many
+        // intervals it hangs: so this wait is the only one until the gate opens, and the store comes before the second.
+        _ = try #require(await turns.next())
+        #expect(turns.count == 0)
         #expect(target.requests.count == 1)
         gate.open()
-        try await awaitStores(2, fixture)
+        try await awaitStores(1, fixture)
+        _ = try #require(await turns.next())
+        try await awaitStores(1, fixture)
         await scraper.stop()
         await fixture.close()
         transport.close()
