@@ -124,6 +124,20 @@ import Testing
         }
     }
 
+    @Test func `a line is given up at its limit, whatever its fields are, and the next one is stored`() throws {
+        var limits = WireLimits.standard
+        limits.lineBytes = 64
+        for field in ["f=1,", "f=\"xx\",", "f=\"x\\\"\ny\","] {
+            let long = "m " + String(repeating: field, count: 1000)
+            let request = try WireDecoding.lines((long + "g=1 5\nn f=1 5\n").utf8, limits: limits)
+            #expect(request.batch.lines.last == "n{}.f=1.0@5")
+            #expect(request.refusals.points[.tooLarge, default: 0] > 0)
+        }
+        let open = try WireDecoding.lines("m f=\"\(String(repeating: "x", count: 100))\nn f=1 5\n".utf8, limits: limits)
+        #expect(open.batch.lines == ["n{}.f=1.0@5"])
+        #expect(open.refusals.points == [.tooLarge: 1])
+    }
+
     @Test func `limits on points and series refuse the body, on a line only the line`() throws {
         var limits = WireLimits.standard
         limits.points = 2

@@ -94,18 +94,24 @@ extension LineProtocolDecoder {
     // MARK: Fields
 
     /// Reads the fields of a line into `staged`, up to the blank or the end behind them.
-    mutating func readFields(_ scanner: inout LineScanner) throws(LineFault) {
+    ///
+    /// - Parameter lineStart: a line beyond `limits.lineBytes` is given up there, before its fields take memory.
+    mutating func readFields(
+        _ scanner: inout LineScanner, from lineStart: Int, _ limits: WireLimits
+    ) throws(LineFault) {
+        let end = min(scanner.body.count, lineStart + limits.lineBytes)
         scanner.skipSpaces()
         while true {
             let key = try scanner.fieldKey()
             guard scanner.at < scanner.body.count else { throw .bad(.invalidLine, "line without a field value") }
             if scanner.body[scanner.at] == LineScanner.quote {
-                try readString(&scanner, key)
+                try readString(&scanner, key, upTo: end, limits)
             } else {
                 let value = scanner.bareValue()
                 staged.append(try LineProtocolDecoder.field(key, value.bytes(in: scanner.body)))
             }
             guard scanner.at < scanner.body.count, scanner.body[scanner.at] == LineScanner.comma else { break }
+            if scanner.at >= end { throw LineProtocolDecoder.tooLong(limits.lineBytes) }
             scanner.at += 1
         }
         guard scanner.at < scanner.body.count, scanner.body[scanner.at] != LineScanner.space,
@@ -114,12 +120,18 @@ extension LineProtocolDecoder {
         throw .bad(.invalidLine, "something behind a string")
     }
 
+    private static func tooLong(_ limit: Int) -> LineFault {
+        .bad(.tooLarge, "line of more than \(limit) bytes")
+    }
+
     /// A string may hold any byte but a bare quote; `\"` and `\\` are the only escapes, other backslashes stay.
-    private mutating func readString(_ scanner: inout LineScanner, _ key: Span) throws(LineFault) {
+    private mutating func readString(
+        _ scanner: inout LineScanner, _ key: Span, upTo end: Int, _ limits: WireLimits
+    ) throws(LineFault) {
         let body = scanner.body
         let start = text.count
         var at = scanner.at + 1
-        while at < body.count, body[at] != LineScanner.quote {
+        while at < end, body[at] != LineScanner.quote {
             if body[at] == LineScanner.backslash, at + 1 < body.count,
                 body[at + 1] == LineScanner.quote || body[at + 1] == LineScanner.backslash
             {
@@ -130,7 +142,10 @@ extension LineProtocolDecoder {
             text.append(body[at])
             at += 1
         }
-        guard at < body.count else { throw .bad(.invalidLine, "string without an end") }
+        guard at < end else {
+            throw end < body.count
+                ? LineProtocolDecoder.tooLong(limits.lineBytes) : .bad(.invalidLine, "string without an end")
+        }
         guard UTF8Check.isValid(text[start...]) else { throw .bad(.invalidValue, "string is not UTF-8") }
         scanner.at = at + 1
         staged.append(

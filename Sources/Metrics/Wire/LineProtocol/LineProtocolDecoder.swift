@@ -81,7 +81,7 @@ public struct LineProtocolDecoder: Sendable {
         let rowID = try findRow(row, in: scanner.body, limits)
         staged.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
-        try readFields(&scanner)
+        try readFields(&scanner, from: start, limits)
         var time = context.arrivalTime
         if let stamp = try scanner.timestamp() {
             guard let scaled = context.precision.nanoseconds(stamp) else {
