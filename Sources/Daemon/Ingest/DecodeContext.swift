@@ -11,8 +11,8 @@ final class DecodeContext: @unchecked Sendable {
     var lineProtocol = LineProtocolDecoder()
     var exposition = ExpositionDecoder()
 
-    /// Larger memory is given back rather than kept.
-    static let keptPlainBytes = 4 << 20
+    /// Larger memory is given back rather than kept: a decoder that read more has tables to match.
+    static let keptBytes = 4 << 20
     static let keptPoints = 1 << 16
 }
 
@@ -26,9 +26,13 @@ final class DecodePool: Sendable {
     private let idle = Mutex(Idle())
 
     /// Lends a context for one call, with an empty request in it.
-    func withContext<Result>(_ body: (DecodeContext) throws(WireError) -> Result) throws(WireError) -> Result {
+    ///
+    /// - Parameter bodyBytes: what the call reads besides `plain`.
+    func withContext<Result>(
+        reading bodyBytes: Int, _ body: (DecodeContext) throws(WireError) -> Result
+    ) throws(WireError) -> Result {
         let context = take()
-        defer { putBack(context) }
+        defer { putBack(context, bodyBytes) }
         return try body(context)
     }
 
@@ -42,15 +46,17 @@ final class DecodePool: Sendable {
         return taken.0
     }
 
-    private func putBack(_ context: DecodeContext) {
+    private func putBack(_ context: DecodeContext, _ bodyBytes: Int) {
+        guard max(bodyBytes, context.plain.capacity) <= DecodeContext.keptBytes else { return }
         context.decoded = DecodedRequest()
-        if context.plain.capacity > DecodeContext.keptPlainBytes { context.plain = [] }
         idle.withLock { if $0.contexts.count < DecodePool.kept { $0.contexts.append(context) } }
     }
 
     /// Gives the memory of a committed request to a later one.
     func recycle(_ decoded: DecodedRequest) {
-        guard decoded.batch.points.count <= DecodeContext.keptPoints else { return }
+        guard decoded.batch.points.count <= DecodeContext.keptPoints,
+            Ingest.memoryBytes(of: decoded) <= DecodeContext.keptBytes
+        else { return }
         idle.withLock { if $0.decoded.count < DecodePool.kept { $0.decoded.append(decoded) } }
     }
 }

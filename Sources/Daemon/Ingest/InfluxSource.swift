@@ -61,7 +61,7 @@ enum InfluxSource: IngestSource {
         let decoded: DecodedRequest
         do throws(WireError) {
             let limits = ingest.policy.limits.wire
-            decoded = try ingest.pool.withContext { context throws(WireError) in
+            decoded = try ingest.pool.withContext(reading: request.body.count) { context throws(WireError) in
                 try decode(request, limits, arrivalTime: ingest.now(), context)
                 return context.decoded
             }

@@ -145,7 +145,8 @@ final class Ingest: Sendable {
     /// What a decoded request takes, about: columns, labels, and the tables of what is no scalar.
     static func memoryBytes(of decoded: DecodedRequest) -> Int {
         let batch = decoded.batch
-        return batch.points.count * 32 + batch.series.count * 64 + batch.series.labelBytes.count
+        let strings = batch.strings.reduce(0) { $0 + 32 + $1.count }
+        return batch.points.count * 32 + batch.series.count * 64 + batch.series.labelBytes.count + strings
     }
 }
 

@@ -201,7 +201,7 @@ final class JSONStream: BodyStream {
         swap(&plain, &state.plain)
         defer { swap(&plain, &state.plain) }
         let limits = limits.wire
-        return try ingest.pool.withContext { context throws(WireError) in
+        return try ingest.pool.withContext(reading: plain.count) { context throws(WireError) in
             var failure: WireError?
             plain.withUnsafeBytes { bytes in
                 do throws(WireError) { try body(&state.decoder, bytes, limits, &context.decoded) } catch {

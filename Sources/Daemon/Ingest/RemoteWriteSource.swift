@@ -51,7 +51,7 @@ enum RemoteWriteSource: IngestSource {
         let limits = ingest.policy.limits.wire
         let decoded: DecodedRequest
         do throws(WireError) {
-            decoded = try ingest.pool.withContext { context throws(WireError) in
+            decoded = try ingest.pool.withContext(reading: request.body.count) { context throws(WireError) in
                 try decode(request.body, limits, context)
                 return context.decoded
             }

@@ -89,7 +89,7 @@ struct ScrapeLoop: Sendable {
         }
         let labels = ScrapeLabels(target.labels.map { ($0.name, $0.value) }, honorsLabels: job.honorsLabels)
         let context = ExpositionContext(scrapeTime: time, target: labels)
-        return try? ingest.pool.withContext { memory throws(WireError) in
+        return try? ingest.pool.withContext(reading: response.body.count) { memory throws(WireError) in
             memory.plain.removeAll(keepingCapacity: true)
             var decompressor = Decompressor(coding, limit: job.maximumBodyBytes)
             try decompressor.feedAll(response.body, into: &memory.plain)
