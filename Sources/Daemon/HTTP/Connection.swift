@@ -83,11 +83,17 @@ final class Connection: Sendable {
 
     /// Says `reply` on the bare socket and ends the connection: for answers that cannot be queued, because the request
     /// is not complete.
+    ///
+    /// Only the sending side is shut down: on a socket that is shut for reading Linux opens the window no more, and the
+    /// peer would wait in its own `send` for the minute of `tcp_fin_timeout` (`tcp_cleanup_rbuf` in net/ipv4/tcp.c).
     func cut(saying reply: Reply?, requestID: String) {
-        state.withLock { Connection.cut(&$0, descriptor, reply, requestID) }
+        state.withLock { Connection.cut(&$0, descriptor, reply, requestID, Int32(SHUT_WR)) }
     }
 
-    private static func cut(_ state: inout State, _ descriptor: Int32, _ reply: Reply?, _ requestID: String) {
+    /// - Parameter how: SHUT_RDWR when libmicrohttpd waits for bytes and has to be woken by their end.
+    private static func cut(
+        _ state: inout State, _ descriptor: Int32, _ reply: Reply?, _ requestID: String, _ how: Int32 = Int32(SHUT_RDWR)
+    ) {
         switch state.phase {
         case .cut, .closed: return
         default: state.phase = .cut
@@ -99,7 +105,7 @@ final class Connection: Sendable {
             _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, flags) }
             state.lingers = true
         }
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        shutdown(descriptor, how)
     }
 
     /// Ends the connection when its sender has used up its time.

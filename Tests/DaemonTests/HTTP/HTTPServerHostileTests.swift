@@ -11,6 +11,18 @@ private let echo = Route(["POST"], "/echo") { request, responder in
     responder.reply(Reply(status: 200, body: .bytes(request.body, contentType: "application/octet-stream")))
 }
 
+/// Refuses at the first byte.
+private final class RefusingStream: BodyStream {
+    private let responder: Responder
+    init(_ responder: Responder) { self.responder = responder }
+    func receive(_ bytes: UnsafeRawBufferPointer) -> StreamStep {
+        responder.reply(.closing(.problem(413, "no more of this")))
+        return .proceed
+    }
+    func finish() {}
+    func abandon() {}
+}
+
 @Suite struct HTTPServerHostileTests {
     @Test(arguments: [
         ("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
@@ -69,6 +81,21 @@ private let echo = Route(["POST"], "/echo") { request, responder in
         let client = try RawClient(port: server.port)
         try client.sendRequest("POST", "/echo", body: [UInt8](repeating: 1, count: 1 << 20))
         #expect(try client.receive().status == 413)
+    }
+
+    @Test func `a refused sender that does not read while it sends is let go`() throws {
+        let refuse = Route(["POST"], "/refuse", body: .streamed { _, _, responder in RefusingStream(responder) })
+        let server = try startServer([refuse]) { $0.maximumBodyBytes = 64 << 20 }
+        defer { server.drain(limit: .seconds(1)) }
+        let body = [UInt8](repeating: 1, count: 24 << 20)
+        let started = ContinuousClock.now
+        for _ in 0..<8 {
+            let client = try RawClient(port: server.port)
+            try? client.sendRequest("POST", "/refuse", body: body)
+            #expect(try client.receive().status == 413)
+        }
+        // A sender that is left with a closed window waits for a minute.
+        #expect(ContinuousClock.now - started < .seconds(30))
     }
 
     @Test func `a chunked body a little over the limit is drained and answered 413`() throws {
