@@ -90,6 +90,11 @@ public final class Settings {
 
     public func required(_ key: String) throws(SettingsError) -> String {
         guard let text = try string(key), !text.isEmpty else {
+            // Mistyped rather than left out, when a key that nobody has asked for yet is near.
+            if !has(key), let typed = Settings.nearest(to: key, in: entries.map(\.key).filter { !asked.contains($0) }) {
+                throw SettingsError(
+                    "\(name(of: typed)) is not a known key; did you mean \"\(key)\"?", line: line(of: typed))
+            }
             throw SettingsError("\(name(of: key)) is missing", line: line)
         }
         return text

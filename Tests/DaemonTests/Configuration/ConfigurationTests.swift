@@ -46,6 +46,13 @@ import WALStore
         #expect(nested == "holdfast.yaml:5: tenants.acme.when_ful is not a known key; did you mean \"when_full\"?")
     }
 
+    @Test func `a mistyped key that is needed is named, rather than called missing`() {
+        let found = Self.error("backends:\n  central:\n    type: influxdb\n    ulr: http://127.0.0.1:1\n")
+        #expect(found == "holdfast.yaml:4: backends.central.ulr is not a known key; did you mean \"url\"?")
+        let missing = Self.error("backends:\n  central:\n    type: influxdb\n")
+        #expect(missing.hasSuffix("backends.central.url is missing"))
+    }
+
     @Test func `an unknown backend in a tenant is refused with the nearest one`() {
         let found = Self.error(Self.backend + "tenants:\n  acme:\n    backends: [centrl]\n")
         #expect(found.hasPrefix("holdfast.yaml:5: "))
