@@ -39,6 +39,7 @@ struct LaneState: Sendable {
     var pointsInFlight = 0
     private var rate = 0.0
     private var rateAt: Int64 = 0
+    private var firstSettledAt: Int64?
 
     init(_ route: DeliveryRoute) { self.route = route }
 
@@ -182,6 +183,7 @@ struct LaneState: Sendable {
     // MARK: Status
 
     mutating func settled(_ parts: [Settlement.Part], now: Int64) {
+        let before = counters.deliveredPoints
         for part in parts {
             let points = UInt64(part.run.ordinals.count)
             switch part.fate {
@@ -191,13 +193,21 @@ struct LaneState: Sendable {
             case .excluded: counters.excludedPoints += points
             case .released: continue
             }
-            if part.fate == .delivered { rate = pointsPerSecond(now) + Double(points) / LaneState.rateWindowSeconds }
         }
+        rate = decayedRate(now) + Double(counters.deliveredPoints - before) / LaneState.rateWindowSeconds
         rateAt = now
+        if firstSettledAt == nil { firstSettledAt = now }
     }
 
-    private func pointsPerSecond(_ now: Int64) -> Double {
+    private func decayedRate(_ now: Int64) -> Double {
         rate * exp(-Double(max(0, now - rateAt)) / 1e9 / LaneState.rateWindowSeconds)
+    }
+
+    /// The average of a window that has not passed yet is over what has; one second at least.
+    private func pointsPerSecond(_ now: Int64) -> Double {
+        guard let firstSettledAt else { return 0 }
+        let age = max(1, Double(now - firstSettledAt) / 1e9)
+        return decayedRate(now) / (1 - exp(-age / LaneState.rateWindowSeconds))
     }
 
     func status(now: Int64) -> LaneStatus {
