@@ -6,7 +6,8 @@ struct StatusCommand: Command {
             Asks the running daemon over its admin socket; when none runs, reads what it left in the data folder.
 
             PENDING is what a backend is still owed; nothing leaves it but by delivery, as a dead letter, or with an
-            explained loss. STATE is ok, backing_off (it tries again by itself) or held (an operator must act).
+            explained loss. DELIVERED has the assumed ones in it: sent, and then refused as already there. EXCLUDED is
+            what a backend cannot carry, or was not owed. STATE is ok, backing_off (it tries again by itself) or held (an operator must act).
             """,
         options: ConfigurationOptions.options + [CommandHelp.jsonOption],
         examples: [

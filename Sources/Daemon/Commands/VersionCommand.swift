@@ -2,6 +2,7 @@ import CHTTPServer
 import CYAML
 import CZlib
 import CZstd
+import Forwarder
 import WALStore
 
 /// `holdfast version`: ours, and the libraries' that decide what it can do.
@@ -35,6 +36,7 @@ struct VersionCommand: Command {
     static var libraries: [(name: String, version: String)] {
         [
             ("sqlite", StorageEngine.version),
+            ("libcurl", TransferEngine.version),
             ("libmicrohttpd", MHD_get_version().map { String(cString: $0) } ?? "unknown"),
             ("libyaml", yaml_get_version_string().map { String(cString: $0) } ?? "unknown"),
             ("zlib", zlibVersion().map { String(cString: $0) } ?? "unknown"),

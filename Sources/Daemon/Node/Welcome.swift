@@ -30,6 +30,8 @@ enum Welcome {
             let targets = configuration.scrapeJobs.flatMap { $0.targets + $0.fileDiscovery }.joined(separator: ", ")
             text += "  Scrapes \(targets)\n"
         }
-        return text + "  Status  holdfast status\(flags)\n  Stop    Ctrl-C: nothing acknowledged is lost\n\n"
+        // As it was called: nobody's PATH has a binary that was just built.
+        let command = CommandLine.arguments.first ?? "holdfast"
+        return text + "  Status  \(command) status\(flags)\n  Stop    Ctrl-C: nothing acknowledged is lost\n\n"
     }
 }

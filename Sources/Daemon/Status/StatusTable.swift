@@ -42,7 +42,7 @@ enum StatusTable {
         var table = TextTable([
             ("TENANT", .left), ("BACKEND", .left), ("STATE", .left), ("PENDING", .right), ("BYTES", .right),
             ("OLDEST", .right), ("OUT/S", .right), ("DRAINED IN", .right), ("DELIVERED", .right), ("DEAD", .right),
-            ("LOST", .right),
+            ("LOST", .right), ("EXCLUDED", .right),
         ])
         for tenant in tenants {
             for backend in tenant["backends"]?.items ?? [] {
@@ -54,6 +54,7 @@ enum StatusTable {
                     isPending ? duration(backend["oldest_pending_seconds"]) : "-",
                     rate(backend["points_per_second_out"]), isPending ? duration(backend["seconds_to_drained"]) : "-",
                     Amount.count(delivered), count(backend["dead_points"]), count(backend["lost_points"]),
+                    count(backend["excluded_points"]),
                 ])
             }
         }
@@ -64,6 +65,9 @@ enum StatusTable {
     private static func notes(_ tenant: JSONValue) -> [String] {
         var notes: [String] = []
         let id = tenant["tenant"]?.text ?? "?"
+        if let dropped = tenant["dropped_points"]?.integer, dropped > 0 {
+            notes.append("\(id): \(Amount.count(dropped)) points came while the budget was full and were dropped")
+        }
         for backend in tenant["backends"]?.items ?? [] {
             let name = "\(id)/\(backend["backend"]?.text ?? "?")"
             let reason = backend["reason"]?.text ?? ""
