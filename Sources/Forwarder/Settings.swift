@@ -320,6 +320,8 @@ extension Settings {
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
         let count = fread(&bytes, 1, bytes.count, file)
+        // A folder opens, and fails here: an unreadable secret must not pass for an empty one.
+        guard ferror(file) == 0 else { throw SecretError(description: String(cString: strerror(errno))) }
         var text = bytes.prefix(count)
         while let last = text.last, last == 10 || last == 13 { text.removeLast() }
         return String(decoding: text, as: UTF8.self)
