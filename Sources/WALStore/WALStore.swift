@@ -16,6 +16,7 @@ public final class WALStore: Sendable {
     let space: NodeSpace
     let state: Mutex<StoreState>
     private let work = WorkNotice()
+    let openWait: Duration
     private let upkeepLoop = Mutex<Task<Void, Never>?>(nil)
 
     /// Takes the data folder (`LOCK`); opens no spool, and reads one small file.
@@ -23,9 +24,15 @@ public final class WALStore: Sendable {
     /// - Parameters:
     ///   - directory: made when it does not exist, with what is missing above it.
     ///   - upkeepInterval: how often `maintain` runs by itself; nil: only when called.
+    ///   - openWait: how long a request waits for one of the open places before it is answered as full.
+    ///   - measure: asks the file system that holds the folder for its space.
     /// - Throws: `.unavailable` when another process has the folder, or it cannot be used.
     public init(
         directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
+        openWait: Duration = .seconds(10),
+        measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
+            path throws(SpoolError) in try DiskSpace.of(path)
+        },
         events: @escaping EventSink
     ) throws(SpoolError) {
         folder = try DataFolder(directory)
@@ -34,7 +41,8 @@ public final class WALStore: Sendable {
         self.events = events
         writers = ExecutorPool(threads: node.writerThreads)
         readers = ExecutorPool(threads: node.readerThreads)
-        space = NodeSpace(folder: folder, node: node)
+        space = NodeSpace(folder: folder, node: node, measure: measure)
+        self.openWait = openWait
         state = Mutex(
             StoreState(
                 maximumOpen: node.openSpools, ingestBytes: node.ingestMemoryBytes,
@@ -116,7 +124,8 @@ public final class WALStore: Sendable {
 
     /// Queues a request for the tenant's next commit, opening its spool if need be.
     ///
-    /// - Parameter completion: called once, on the spool's thread or at once; `.full` when too much waits in memory.
+    /// - Parameter completion: called once, on the spool's thread or at once; `.full` when too much waits in memory, or
+    ///   none of the open places came free in time (`openWait`).
     public func append(
         _ request: AppendRequest, tenant: String,
         completion: @escaping @Sendable (Result<AppendReceipt, SpoolError>) -> Void
@@ -126,7 +135,7 @@ public final class WALStore: Sendable {
             return completion(
                 .failure(SpoolError(.full, "too much waits to be committed (ingest memory); try again")))
         }
-        acquire(tenant) { [self] found in
+        acquire(tenant, wait: openWait) { [self] found in
             switch found {
             case .failure(let error):
                 state.withLock { $0.ingest.end(bytes, tenant: tenant) }
@@ -153,19 +162,44 @@ public final class WALStore: Sendable {
         return try await body(spool)
     }
 
-    private func acquire(_ tenant: String, _ waiter: @escaping StoreState.Waiter) {
+    /// - Parameter wait: how long for one of the open places; nil: as long as it takes.
+    private func acquire(_ tenant: String, wait: Duration? = nil, _ waiter: @escaping StoreState.Waiter) {
+        var watchesWaits = false
         let outcome = state.withLock { state -> (Result<Spool?, SpoolError>, [StoreState.Action]) in
             do throws(SpoolError) {
-                let spool = try state.acquire(tenant) { waiter }
+                let spool = try state.acquire(tenant) {
+                    StoreState.Waiting(waiter: waiter, until: wait.map { .now + $0 })
+                }
+                if spool == nil, wait != nil, !state.isWatchingWaits {
+                    state.isWatchingWaits = true
+                    watchesWaits = true
+                }
                 return (.success(spool), spool == nil ? state.next() : [])
             } catch {
                 return (.failure(error), [])
             }
         }
         perform(outcome.1)
+        if watchesWaits { watchWaits() }
         switch outcome.0 {
         case .success(let spool): if let spool { waiter(.success(spool)) }
         case .failure(let error): waiter(.failure(error))
+        }
+    }
+
+    /// Answers those who waited for an open place for too long: all of them may be leased, for as long as their
+    /// backends take. One task while anybody's wait can end; none otherwise.
+    private func watchWaits() {
+        Task {
+            while true {
+                let (overdue, next) = state.withLock { $0.takeOverdue(.now) }
+                for waiter in overdue {
+                    waiter(.failure(SpoolError(.full, "all open spools are in use (open_spools); try again")))
+                }
+                guard let next else { return }
+                // Not cancelled by anybody; an early end only looks once more.
+                try? await Task.sleep(until: next, clock: .continuous)
+            }
         }
     }
 

@@ -13,18 +13,28 @@ final class StoreFixture: Sendable {
     let bootID = Mutex("first")
     let events = Mutex<[Event]>([])
 
-    init() throws { folder = try TemporaryFolder() }
+    let path: String
 
-    var path: String { folder.path + "/data" }
+    /// - Parameter path: a folder outside, on a file system of its own.
+    init(path: String? = nil) throws {
+        folder = try TemporaryFolder()
+        self.path = path ?? folder.path + "/data"
+    }
+
     func spool(_ tenant: String) -> String { "\(path)/tenants/\(tenant)/spool.db" }
 
-    func open(_ node: NodeConfiguration = NodeConfiguration()) throws -> WALStore {
+    func open(
+        _ node: NodeConfiguration = NodeConfiguration(), openWait: Duration = .seconds(10),
+        measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
+            path throws(SpoolError) in try DiskSpace.of(path)
+        }
+    ) throws -> WALStore {
         let time = TimeSource(
             wall: { [self] in wall.withLock { $0 } }, boot: { [self] in boot.withLock { $0 } },
             bootID: { [self] in bootID.withLock { $0 } })
-        return try WALStore(directory: path, node: node, time: time, upkeepInterval: nil) { [self] event in
-            events.withLock { $0.append(event) }
-        }
+        return try WALStore(
+            directory: path, node: node, time: time, upkeepInterval: nil, openWait: openWait, measure: measure
+        ) { [self] event in events.withLock { $0.append(event) } }
     }
 
     /// Both clocks go on.

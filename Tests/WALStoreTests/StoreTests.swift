@@ -129,6 +129,39 @@ import Testing
         await store.close()
     }
 
+    @Test func `a request that finds every open place leased is answered as full, and passes once one is free`()
+        async throws
+    {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(NodeConfiguration(openSpools: 2), openWait: .seconds(3))
+        try await store.configure(["one", "two", "other"].map { StoreFixture.tenant($0) })
+        var leases: [String: Lease] = [:]
+        for name in ["one", "two"] {
+            _ = try await store.append(Make.batch(0..<10), tenant: name)
+            leases[name] = try await store.withSpool(name) { (spool) async throws(SpoolError) in
+                try await spool.lease(backend: "a", limit: LeaseLimit(points: 10))
+            }
+        }
+        for _ in 0..<2 {
+            let began = ContinuousClock.now
+            let error = await #expect(throws: SpoolError.self) {
+                try await store.append(Make.batch(0..<1), tenant: "other")
+            }
+            #expect(error?.code == .full && error?.message.contains("open_spools") == true)
+            #expect(ContinuousClock.now - began >= .seconds(3))
+        }
+        // Whoever is open goes on meanwhile.
+        #expect(try await store.append(Make.batch(10..<11), tenant: "one").storedPoints == 1)
+        let taken = try #require(leases["two"])
+        try await store.withSpool("two") { (spool) async throws(SpoolError) in
+            try await spool.settle(taken, Make.all(taken, .delivered))
+        }
+        await store.maintain()
+        #expect(try await store.append(Make.batch(0..<1), tenant: "other").storedPoints == 1)
+        #expect(store.state.withLock { $0.isWatchingWaits } == false || store.state.withLock { !$0.hasQueue })
+        await store.close()
+    }
+
     @Test func `calls after the end say that the node is closing`() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

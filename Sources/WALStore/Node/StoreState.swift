@@ -3,6 +3,13 @@
 struct StoreState: Sendable {
     typealias Waiter = @Sendable (Result<Spool, SpoolError>) -> Void
 
+    /// Somebody who wants a spool that is not open.
+    struct Waiting: Sendable {
+        var waiter: Waiter
+        /// Until then; nil: as long as it takes.
+        var until: ContinuousClock.Instant?
+    }
+
     enum Phase: Sendable {
         case closed
         /// In `queue`, for one of the open places.
@@ -17,7 +24,7 @@ struct StoreState: Sendable {
         var phase = Phase.closed
         /// Callers that hold the spool, queued appends among them: it stays open.
         var users = 0
-        var waiters: [Waiter] = []
+        var waiters: [Waiting] = []
         var lastUse: UInt64 = 0
         /// It would not close when it was last asked to: something is leased.
         var isBusy = false
@@ -48,6 +55,8 @@ struct StoreState: Sendable {
     /// Open, opening and closing ones.
     private(set) var openCount = 0
     private(set) var highestOpenCount = 0
+    /// A task looks after those whose wait ends.
+    var isWatchingWaits = false
     private var queue: [String] = []
     private var uses: UInt64 = 0
 
@@ -60,7 +69,7 @@ struct StoreState: Sendable {
     /// The tenant's spool when it is open, counted as one more user; else `waiter` is called once it is.
     ///
     /// - Throws: `.closing`, or `.misuse` for a tenant that is not configured.
-    mutating func acquire(_ tenant: String, or waiter: () -> Waiter) throws(SpoolError) -> Spool? {
+    mutating func acquire(_ tenant: String, or waiting: () -> Waiting) throws(SpoolError) -> Spool? {
         if isClosing { throw SpoolError(.closing, "the node is closing") }
         guard let phase = tenants[tenant]?.phase else {
             throw SpoolError(.misuse, "tenant \(tenant) is not in the config")
@@ -76,7 +85,7 @@ struct StoreState: Sendable {
             queue.append(tenant)
         case .queued, .opening, .closing: break
         }
-        tenants[tenant]?.waiters.append(waiter())
+        tenants[tenant]?.waiters.append(waiting())
         return nil
     }
 
@@ -122,7 +131,7 @@ struct StoreState: Sendable {
     /// The spool is open: all who waited become its users.
     mutating func opened(_ tenant: String, _ spool: Spool) -> [Waiter] {
         uses += 1
-        let waiters = tenants[tenant]?.waiters ?? []
+        let waiters = (tenants[tenant]?.waiters ?? []).map(\.waiter)
         tenants[tenant]?.phase = .open(spool)
         tenants[tenant]?.users += waiters.count
         tenants[tenant]?.lastUse = uses
@@ -134,7 +143,7 @@ struct StoreState: Sendable {
         openCount -= 1
         tenants[tenant]?.phase = .closed
         defer { tenants[tenant]?.waiters = [] }
-        return tenants[tenant]?.waiters ?? []
+        return (tenants[tenant]?.waiters ?? []).map(\.waiter)
     }
 
     /// It would not close: something is leased or queued.
@@ -167,12 +176,25 @@ struct StoreState: Sendable {
     mutating func abandonQueue() -> [Waiter] {
         var waiters: [Waiter] = []
         for name in queue {
-            waiters.append(contentsOf: tenants[name]?.waiters ?? [])
+            waiters.append(contentsOf: (tenants[name]?.waiters ?? []).map(\.waiter))
             tenants[name]?.waiters = []
             tenants[name]?.phase = .closed
         }
         queue = []
         return waiters
+    }
+
+    /// Takes those who have waited long enough, and says when the next one will have: nil when nobody's wait ends.
+    mutating func takeOverdue(_ now: ContinuousClock.Instant) -> (overdue: [Waiter], next: ContinuousClock.Instant?) {
+        var overdue: [Waiter] = []
+        var next: ContinuousClock.Instant?
+        for (name, tenant) in tenants where tenant.waiters.contains(where: { $0.until != nil }) {
+            overdue += tenant.waiters.filter { $0.isOverdue(now) }.map(\.waiter)
+            tenants[name]?.waiters.removeAll { $0.isOverdue(now) }
+            for until in (tenants[name]?.waiters ?? []).compactMap(\.until) { next = min(next ?? until, until) }
+        }
+        isWatchingWaits = next != nil
+        return (overdue, next)
     }
 
     /// Spools that are open now.
@@ -181,4 +203,8 @@ struct StoreState: Sendable {
             if case .open(let spool) = tenant.phase { (name, spool) } else { nil }
         }
     }
+}
+
+extension StoreState.Waiting {
+    fileprivate func isOverdue(_ now: ContinuousClock.Instant) -> Bool { until.map { $0 <= now } ?? false }
 }
