@@ -48,7 +48,7 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["WALStore", "Metrics"],
+            dependencies: ["WALStore", "Metrics", "CSQLite"],
             path: "Tests/TestSupport",
             swiftSettings: strict
         ),

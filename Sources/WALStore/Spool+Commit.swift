@@ -20,6 +20,11 @@ extension Spool {
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
             if !stored.rows.isEmpty { environment.onWork() }
         } catch {
+            if error.code == .full, !appends.isEmpty, !settles.isEmpty {
+                // Settling goes on: it is what makes room.
+                fail(appends, [], error)
+                return commit([], settles)
+            }
             if error.isAboutOneRequest, appends.count + settles.count > 1 { return commitAlone(appends, settles) }
             fail(appends, settles, error)
         }
@@ -61,7 +66,8 @@ extension Spool {
             case .dropNewest: break
             }
         }
-        return try transact { (database) throws(SpoolError) in
+        return try transact(storesPoints: !stored.rows.isEmpty) { (database) throws(SpoolError) in
+            stored.settled = []
             for settle in settles { stored.settled.append(try end(settle, database)) }
             if !appends.isEmpty, stored.rows.isEmpty {
                 stored.receipts = try dropNewest(appends, database)

@@ -1,28 +1,50 @@
 import Synchronization
 
 extension Spool {
+    /// What is known after a failed transaction.
+    enum Recovery: Sendable {
+        /// It was rolled back, or the spool cannot go on.
+        case none
+        /// The database was reopened; what it shows is not known to be on the disk.
+        case reopened
+        /// The database was reopened, and all that it shows was written and synced anew.
+        case rewritten
+    }
+
     /// After an I/O error the last commit may be there or not: closes without a checkpoint, opens again, and takes what
     /// recovery shows as the truth (`storage.md` 19). A second failure in a row ends this spool: its owner sets it
     /// aside.
-    func recover(from failure: SQLiteError) {
+    ///
+    /// What recovery shows may be in the page cache only: after a failed fsync Linux marks the pages clean, and the next
+    /// fsync does not write them (<https://wiki.postgresql.org/wiki/Fsync_Errors>). A later commit behind such a hole would go with it in a power
+    /// cut. So the log is folded into the database, which writes and syncs it again, and emptied. Only then is a commit
+    /// that recovery shows answered as success; else its requests fail, and a resend may double them.
+    func recover(from failure: SQLiteError) -> Recovery {
         raise(.warning, "a spool is reopened after an input/output error", ["error": failure.description])
-        let retries = Dictionary(uniqueKeysWithValues: ledger.backends.map { ($0.id, $0.retry) })
+        let former = Dictionary(uniqueKeysWithValues: ledger.backends.map { ($0.id, $0) })
+        // With a connection left, opening again would take its index of the log for the truth and recover nothing.
+        reader.disconnect()
         database?.connection.close()
         database = nil
         reopenings += 1
         guard reopenings == 1 else { return giveUp(failure.asSpoolError) }
+        let isRewritten: Bool
         do throws(SpoolError) {
             try load()
+            isRewritten = try rewriteLog()
         } catch {
             return giveUp(error)
         }
+        // What had not been written yet.
         for index in ledger.backends.indices {
-            guard let retry = retries[ledger.backends[index].id] else { continue }
-            ledger.backends[index].retry = retry
+            guard let former = former[ledger.backends[index].id] else { continue }
+            ledger.backends[index].retry = former.retry
+            ledger.backends[index].unknownBefore = max(ledger.backends[index].unknownBefore, former.unknownBefore)
         }
+        return isRewritten ? .rewritten : .reopened
     }
 
-    private func giveUp(_ error: SpoolError) {
+    private func giveUp(_ error: SpoolError) -> Recovery {
         database?.connection.close()
         database = nil
         let error = SpoolError(.unavailable, "the spool cannot go on after input/output errors", cause: "\(error)")
@@ -30,6 +52,7 @@ extension Spool {
         queue.withLock { $0.refusal = error }
         raise(.error, "a spool cannot go on after input/output errors", ["error": error.description])
         environment.onBroken(error)
+        return .none
     }
 
     /// Commits what is queued, ends all leases and closes the file, checkpointed: it then needs no recovery.
@@ -41,15 +64,15 @@ extension Spool {
         for record in leases.values { markUnknown(record) }
         leases = [:]
         await reader.close()
-        guard let database else { return }
+        guard database != nil else { return }
         do throws(SpoolError) {
             try transact(closing: true) { _ in }
-            database.connection.setCheckpointOnClose(true)
+            database?.connection.setCheckpointOnClose(true)
         } catch {
             raise(.warning, "a spool could not be closed cleanly", ["error": error.description])
         }
-        database.connection.close()
-        self.database = nil
+        database?.connection.close()
+        database = nil
         environment.cache.removeAll(cacheID)
     }
 }

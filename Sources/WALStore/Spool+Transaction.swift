@@ -4,22 +4,44 @@ extension Spool {
     /// Everything that writes goes through here, so that the spool row, the clock and the changed backends' rows are
     /// always those of the ledger. The end of a transaction counts `ledger.version` up by one.
     ///
+    /// On a full disk the node's ballast is given back and `body` runs once more, but for what takes in new points: the
+    /// ballast is there so that what makes room can go on.
+    ///
     /// - Throws: what `body` threw, or the failure of the commit. After an I/O error the database has been closed,
-    ///   reopened and read again before this returns: the transaction may be there or not.
+    ///   reopened and read again before this returns; when that shows the transaction, it counts (`recover`).
     func transact<Result>(
-        closing: Bool = false, _ body: (Database) throws(SpoolError) -> Result
+        closing: Bool = false, storesPoints: Bool = false, _ body: (Database) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        do throws(SpoolError) {
+            return try attempt(closing, body)
+        } catch {
+            guard error.code == .full, !storesPoints, database != nil,
+                environment.space?.releaseBallast(environment.events) == true
+            else { throw error }
+            return try attempt(closing, body)
+        }
+    }
+
+    private func attempt<Result>(
+        _ closing: Bool, _ body: (Database) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         let database = try openDatabase()
         let saved = (ledger, changedBackends, leases)
+        var made: Result?
         do throws(SpoolError) {
             let result = try begun(database, body)
+            made = result
             try finish(database, closing: closing)
             reopenings = 0
             return result
         } catch {
+            let (version, held) = (ledger.version, leases)
             (ledger, changedBackends, leases) = saved
-            rollBack(database)
-            throw error
+            // Its own version is only there when the transaction is.
+            guard rollBack(database) == .rewritten, let made, ledger.version == version else { throw error }
+            reopenings = 0
+            leases = held
+            return made
         }
     }
 
@@ -68,12 +90,17 @@ extension Spool {
         }
     }
 
-    private func rollBack(_ database: Database) {
+    private func rollBack(_ database: Database) -> Recovery {
         let failure = lastFailure
         lastFailure = nil
         if let failure, failure.isInputOutput || failure.isCorrupt { return recover(from: failure) }
         // A full disk, a broken rule, or our own refusal: nothing was committed, the connection is sound.
-        guard database.connection.isInTransaction else { return }
-        do throws(SQLiteError) { try database.statements.rollback.run() } catch { recover(from: error) }
+        guard database.connection.isInTransaction else { return .none }
+        do throws(SQLiteError) {
+            try database.statements.rollback.run()
+            return .none
+        } catch {
+            return recover(from: error)
+        }
     }
 }

@@ -38,6 +38,11 @@ actor SpoolReader {
         select = nil
     }
 
+    /// Closes the connection until the next read, and returns when it is closed; never called on a reader's thread.
+    nonisolated func disconnect() {
+        executor.runAndWait { self.assumeIsolated { $0.select = nil } }
+    }
+
     private func statement() throws(SQLiteError) -> Statement {
         if let select { return select }
         let connection = try Connection(path: path, access: .readOnly)

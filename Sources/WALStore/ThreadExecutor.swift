@@ -46,6 +46,17 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     /// Runs `closure` on the thread, after what is queued.
     public func submit(_ closure: @escaping @Sendable () -> Void) { add(.closure(closure)) }
 
+    /// Runs `closure` on the thread, after what is queued, and waits for it. Not to be called on the thread itself.
+    func runAndWait(_ closure: @escaping @Sendable () -> Void) {
+        precondition(thread.load(ordering: .acquiring) != pthread_self(), "a thread does not wait for itself")
+        let done = DoneSignal()
+        submit {
+            closure()
+            done.set()
+        }
+        done.wait()
+    }
+
     /// Ends the thread when what is queued has run.
     public func stop() {
         queue.withLock { $0.isStopped = true }
@@ -80,4 +91,19 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
             if isStopped, work.isEmpty { return }
         }
     }
+}
+
+/// Set once, waited for once, on a thread that may block.
+///
+/// `@unchecked Sendable`: a POSIX semaphore may be used from any thread.
+private final class DoneSignal: @unchecked Sendable {
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() { sem_init(semaphore, 0, 0) }
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+    func set() { sem_post(semaphore) }
+    func wait() { while sem_wait(semaphore) != 0 {} }
 }

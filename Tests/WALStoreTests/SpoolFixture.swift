@@ -52,6 +52,8 @@ final class SpoolFixture: Sendable {
             path: path, SpoolConfiguration(tenant: "acme", backends: [backend]), environment)
     }
 
+    func raised(_ message: String) -> Int { events.withLock { events in events.count { $0.message == message } } }
+
     func advance(seconds: Int64) { now.withLock { $0 += seconds * 1_000_000_000 } }
 }
 

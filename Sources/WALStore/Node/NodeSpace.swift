@@ -70,9 +70,20 @@ final class NodeSpace: Sendable {
                 ]))
     }
 
+    /// A transaction that makes room met a full disk: gives the ballast back at once. From here on new points count as
+    /// refused by the reserve, until a look sees that there is space again: the ballast is not for them.
+    ///
+    /// - Returns: false when there was nothing to give.
+    func releaseBallast(_ events: EventSink) -> Bool {
+        guard ballast.release() else { return false }
+        state.withLock { $0.pressure.isReserveReached = true }
+        events(Event(.error, "the disk is full: the ballast was released"))
+        return true
+    }
+
     private func keepBallast(_ disk: DiskSpace, _ reserve: Int64, _ events: EventSink) {
         if disk.freeBytes < ballast.bytes / 2 {
-            if ballast.release() { events(Event(.error, "the disk is full: the ballast was released")) }
+            _ = releaseBallast(events)
         } else if disk.freeBytes > reserve + ballast.bytes, !ballast.isHeld {
             _ = ballast.restore()
         }

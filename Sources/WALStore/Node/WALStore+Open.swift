@@ -71,7 +71,7 @@ extension WALStore {
         }
     }
 
-    /// An input/output error may pass: tried once more (`storage.md` 19).
+    /// An input/output error may pass, a full disk has the ballast: tried once more (`storage.md` 19).
     private func openTwice(
         _ tenant: String, _ configuration: SpoolConfiguration, _ first: Int64
     ) async throws(SpoolError) -> Spool {
@@ -80,7 +80,8 @@ extension WALStore {
         do throws(SpoolError) {
             return try await Spool.open(path: path, configuration, environment, minimumSequence: first)
         } catch {
-            guard error.code == .commitFailed else { throw error }
+            let mayPass = error.code == .commitFailed || (error.code == .full && space.releaseBallast(events))
+            guard mayPass else { throw error }
             return try await Spool.open(path: path, configuration, environment, minimumSequence: first)
         }
     }

@@ -10,9 +10,13 @@ struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
 
     private var primary: Int32 { code & 0xff }
 
-    var isDiskFull: Bool { primary == SQLITE_FULL }
+    /// No room for the file, or for the log's index in shared memory, which SQLite reports as an I/O error though nothing
+    /// has been written then.
+    var isDiskFull: Bool { primary == SQLITE_FULL || code == SQLiteError.sharedMemorySize }
+    /// `SQLITE_IOERR_SHMSIZE`, a macro that Swift does not import.
+    private static let sharedMemorySize = SQLITE_IOERR | (19 << 8)
     /// The file system failed: what the last commit left behind is not known until recovery has looked.
-    var isInputOutput: Bool { primary == SQLITE_IOERR }
+    var isInputOutput: Bool { primary == SQLITE_IOERR && !isDiskFull }
     var isCorrupt: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
     /// The file has no SQLite header: another program's, or overwritten.
     var isNotADatabase: Bool { primary == SQLITE_NOTADB }
@@ -20,8 +24,8 @@ struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// What the seam says about it.
     var asSpoolError: SpoolError {
-        switch primary {
-        case SQLITE_FULL: SpoolError(.full, "the disk or the database is full", cause: description)
+        if isDiskFull { return SpoolError(.full, "the disk or the database is full", cause: description) }
+        return switch primary {
         case SQLITE_NOTADB: SpoolError(.incompatible, "the file is no spool", cause: description)
         case SQLITE_CORRUPT: SpoolError(.unreadable, "the spool is damaged", cause: description)
         case SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_READONLY, SQLITE_AUTH, SQLITE_BUSY, SQLITE_LOCKED:

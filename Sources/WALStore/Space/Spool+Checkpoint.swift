@@ -20,8 +20,12 @@ extension Spool {
         }
     }
 
-    /// Waits a moment for our own readers, whose transactions are one block long, and makes the WAL empty. A reader
-    /// outside that keeps its snapshot makes this fail; the WAL then grows, counted in the budget, until it ends.
+    /// Waits a moment for our own readers, and makes the WAL empty.
+    ///
+    /// The gate of `storage.md` 15 for our own readers is their shape: each read is one statement over one block, copied
+    /// out and decoded after it, and nobody keeps a snapshot across a send; the longest of them ends long before this
+    /// gives up. A reader outside that keeps its snapshot makes this fail; the WAL then grows, counted in the budget,
+    /// until it ends, and an event says so.
     func truncateWAL(_ connection: Connection) {
         sqlite3_busy_timeout(connection.raw, 100)
         defer { sqlite3_busy_timeout(connection.raw, 5000) }
@@ -32,6 +36,20 @@ extension Spool {
                 ["wal.bytes": String(walBytes())])
         }
         upkeep.isTruncateBlocked = !isDone
+    }
+
+    /// Folds all of the log into the database, synced, and empties it, after an I/O error (`recover`).
+    ///
+    /// - Returns: false when a reader outside, or a full disk, is in the way.
+    func rewriteLog() throws(SpoolError) -> Bool {
+        let connection = try openDatabase().connection
+        sqlite3_busy_timeout(connection.raw, 100)
+        defer { sqlite3_busy_timeout(connection.raw, 5000) }
+        let code = sqlite3_wal_checkpoint_v2(connection.raw, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+        if code == SQLITE_OK { return true }
+        let error = connection.lastError("rewrite the log")
+        guard code == SQLITE_BUSY || error.isDiskFull else { throw error.asSpoolError }
+        return false
     }
 
     /// - Returns: false when it could not reach the end.

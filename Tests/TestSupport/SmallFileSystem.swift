@@ -1,0 +1,37 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A file system of a few mebibytes, in memory, that is really full when it is full; gone with the value. It takes the
+/// right to mount.
+public final class SmallFileSystem: Sendable {
+    public struct MountError: Error, CustomStringConvertible {
+        public var description: String
+    }
+    private let folder: TemporaryFolder
+    public let path: String
+
+    public init(bytes: Int) throws {
+        folder = try TemporaryFolder()
+        path = folder.path + "/mount"
+        mkdir(path, 0o700)
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)") == 0 else {
+            throw MountError(
+                description: "a tmpfs cannot be mounted (\(String(cString: strerror(errno)))): run the tests as root, "
+                    + "in a container with CAP_SYS_ADMIN")
+        }
+    }
+
+    deinit { umount2(path, Int32(MNT_DETACH)) }
+
+    /// Takes what space there is but `spare` bytes; `unlink` the path to give it back.
+    public func fill(_ name: String = "filler", spare: Int = 0) -> String {
+        var status = statvfs()
+        statvfs(path, &status)
+        let target = "\(path)/\(name)"
+        let file = open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        defer { close(file) }
+        posix_fallocate(file, 0, max(1, Int(status.f_bavail) * Int(status.f_frsize) - spare))
+        return target
+    }
+}
