@@ -128,7 +128,8 @@ extension Spool {
     ) throws(SpoolError) {
         var row = DeliveryRow(
             id: 0, end: span.end, points: span.points, outcome: outcome, reason: reason,
-            firstAttemptWall: settlement.firstAttemptAt, attempts: settlement.attempts, status: settlement.status)
+            firstAttemptWall: settlement.firstAttemptAt, attempts: settlement.attempts, status: settlement.status,
+            settledAt: clock.at)
         let last = ledger.backends[index].lastDelivery
         if let last, last.isContinued(by: row, at: span.start, within: Spool.deliveryRowNanoseconds) {
             row.id = last.id

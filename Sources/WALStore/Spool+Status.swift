@@ -19,7 +19,7 @@ extension Spool {
         status.maximumBytes = configuration.maximumBytes
         status.secondsToFull = secondsToFull()
         status.deadLetters = ledger.backends.reduce(0) { $0 + $1.deadPoints }
-        let storedPoints = try checked { () throws(SQLiteError) in try measure(database.connection, &status) }
+        let storedPoints = try checked { () throws(SQLiteError) in try measure(database.statements, &status) }
         let usedBytes = status.databaseBytes - status.freePageBytes
         for backend in ledger.backends {
             var ledgerRow = backend.ledger(upTo: ledger.nextPosition)
@@ -34,23 +34,16 @@ extension Spool {
     }
 
     /// - Returns: how many points are stored.
-    private func measure(_ connection: Connection, _ status: inout SpoolStatus) throws(SQLiteError) -> Int64 {
-        status.databaseBytes = (try connection.integer("PRAGMA page_count") ?? 0) * 4096
-        status.freePageBytes = (try connection.integer("PRAGMA freelist_count") ?? 0) * 4096
+    private func measure(_ statements: SpoolStatements, _ status: inout SpoolStatus) throws(SQLiteError) -> Int64 {
+        status.databaseBytes = try statements.pageCount.integer() * 4096
+        status.freePageBytes = try statements.freePageCount.integer() * 4096
         status.walBytes = walBytes()
-        status.lossRows =
-            try connection.integer(
-                "SELECT coalesce((SELECT max(id) FROM losses) - (SELECT min(id) FROM losses) + 1, 0)")
-            ?? 0
-        // Measured on the newest, as they are many.
-        let letterBytes = try connection.integer(
-            "SELECT avg(length(block) + 200) FROM (SELECT block FROM dead_letters ORDER BY id DESC LIMIT 64)")
-        status.deadLetterBytes = (letterBytes ?? 0) * status.deadLetters
-        let first = try connection.integer("SELECT position FROM batches ORDER BY sequence LIMIT 1")
-        let sequence = try connection.integer("SELECT min(sequence) FROM batches")
-        guard let first, let sequence, status.lastSequence >= sequence else { return 0 }
-        status.batches = status.lastSequence - sequence + 1
-        return ledger.nextPosition - first
+        status.lossRows = try statements.lossRows.integer()
+        status.deadLetterBytes = try statements.deadLetterBytes.integer() * status.deadLetters
+        let oldest = try statements.oldestRow.first { row in (sequence: row.integer(0), position: row.integer(1)) }
+        guard let oldest, status.lastSequence >= oldest.sequence else { return 0 }
+        status.batches = status.lastSequence - oldest.sequence + 1
+        return ledger.nextPosition - oldest.position
     }
 
     /// Asks for the size without opening the file: see `Connection`.

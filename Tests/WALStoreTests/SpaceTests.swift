@@ -52,6 +52,7 @@ import Testing
             #expect(status.droppedAtIngestPoints == Int64(dropped))
             #expect(losses.allSatisfy { $0.reason == .dropNewest })
             #expect(losses.reduce(0) { $0 + ($1.points ?? 0) } == Int64(dropped))
+            #expect(losses.count == 1 && losses.first?.detail == "\(dropped / 10_000) requests")
         case .dropOldest:
             #expect(refusals == 0 && dropped == 0 && stored == 800_000)
             for backend in status.backends {
@@ -129,6 +130,108 @@ import Testing
         }
     }
 
+    @Test func `drops a minute apart, or with another loss between them, have rows of their own`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme", whenFull: .dropNewest)])
+        _ = try await store.append(Make.batch(0..<10), tenant: "acme")
+        try await store.withSpool("acme") { (spool) async throws(SpoolError) in await spool.setAdmission(.dropNewest) }
+        for index in 0..<3 {
+            _ = try await store.append(Make.batch(index * 10..<index * 10 + 10), tenant: "acme")
+            fixture.advance(seconds: 25)
+        }
+        fixture.advance(seconds: 25)
+        _ = try await store.append(Make.batch(0..<4), tenant: "acme")
+        try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            try await spool.recordSetAside(before: 2, "another loss")
+        }
+        _ = try await store.append(Make.batch(0..<5), tenant: "acme")
+        let losses = try await look(store).losses
+        #expect(losses.map(\.points) == [30, 4, nil, 5])
+        #expect(losses.map(\.detail) == ["3 requests", "1 request", "another loss", "1 request"])
+        #expect(losses.first?.firstTime == SpoolFixture.start)
+        #expect(losses.first?.lastTime == SpoolFixture.start + 29_000_000)
+        #expect(try await look(store).status.droppedAtIngestPoints == 39)
+        await store.close()
+    }
+
+    /// Appends and buries `count` points, one request each.
+    private func bury(_ store: WALStore, _ count: Int) async throws {
+        _ = try await store.append(Make.batch(0..<count), tenant: "acme")
+        try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            guard let lease = try await spool.lease(backend: "a", limit: LeaseLimit(points: count)) else {
+                throw SpoolError(.misuse, "nothing to bury")
+            }
+            try await spool.settle(
+                lease, Make.all(lease, .dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))))
+        }
+    }
+
+    @Test(arguments: [LossReason.deadLetterBudget, .deadLetterAge])
+    func `dead letters beyond their budget or age are losses, to the point`(reason: LossReason) async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        var tenant = StoreFixture.tenant("acme")
+        if reason == .deadLetterBudget { tenant.deadLetterMaximumBytes = 100_000 }
+        if reason == .deadLetterAge { tenant.deadLetterMaximumAgeSeconds = 60 }
+        try await store.configure([tenant])
+        try await bury(store, 1000)
+        #expect(try await look(store).losses.isEmpty)
+        fixture.advance(seconds: 100)
+        if reason == .deadLetterAge { try await bury(store, 7) }
+        await store.maintain()
+        let (status, losses) = try await look(store)
+        let ledger = try #require(status.backends.first)
+        #expect(!losses.isEmpty && losses.allSatisfy { $0.reason == reason && $0.backend == "a" })
+        #expect(losses.reduce(0) { $0 + ($1.points ?? 0) } == ledger.lostPoints)
+        #expect(ledger.deadPoints == status.deadLetters && status.isBalanced)
+        if reason == .deadLetterAge {
+            #expect(ledger.deadPoints == 7 && ledger.lostPoints == 1000)
+        } else {
+            #expect(status.deadLetterBytes <= 100_000 && ledger.deadPoints > 0 && ledger.lostPoints > 100)
+        }
+        let kept = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            try await spool.deadLetters(limit: 1000)
+        }
+        #expect(kept.count == Int(ledger.deadPoints))
+        #expect(kept.allSatisfy { letter in !losses.contains { $0.places?.contains(letter.origin) == true } })
+        await store.close()
+    }
+
+    @Test func `the free-space reserve and the node's budget refuse new points, and let draining go on`() async throws {
+        let fixture = try StoreFixture()
+        let disk = Mutex(DiskSpace(totalBytes: 1 << 30, freeBytes: 1 << 29))
+        let store = try fixture.open(NodeConfiguration(maximumBytes: 3 << 20, freeSpaceReservePercent: 10)) {
+            _ throws(SpoolError) in disk.withLock { $0 }
+        }
+        try await store.configure([StoreFixture.tenant("acme")])
+        #expect(try await fill(store, 10).refusals == 0)
+
+        disk.withLock { $0.freeBytes = 1 << 26 }
+        await store.maintain()
+        let reserve = await #expect(throws: SpoolError.self) {
+            try await store.append(Make.batch(0..<1), tenant: "acme")
+        }
+        #expect(reserve?.code == .full && reserve?.message.contains("reserve") == true)
+        disk.withLock { $0.freeBytes = 1 << 29 }
+        await store.maintain()
+
+        // Looks are taken now and then: between two of them the budget may be passed.
+        #expect(try await fill(store, 60).refusals == 0)
+        await store.maintain()
+        await store.maintain()
+        let budget = await #expect(throws: SpoolError.self) {
+            try await store.append(Make.batch(0..<1), tenant: "acme")
+        }
+        #expect(budget?.code == .full && budget?.message.contains("node") == true)
+        #expect(try await store.drain("acme").count == 700_000)
+        for _ in 0..<30 { await store.maintain() }
+        #expect(try await fill(store, 1).stored == 10_000, "what is delivered makes room")
+        #expect(try await look(store).status.isBalanced)
+        #expect(fixture.raised("the node's disk space changed") == 4)
+        await store.close()
+    }
+
     @Test func `space that is mostly free goes back to the file system`() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()
@@ -175,4 +278,5 @@ extension SpoolStatus {
 
 extension Spool {
     func setWALCap(_ bytes: Int64) { upkeep.walCapBytes = bytes }
+    func setAdmission(_ new: Admission) { admission = new }
 }

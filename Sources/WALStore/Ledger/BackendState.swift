@@ -128,4 +128,6 @@ struct DeliveryRow: Sendable, Hashable {
     var firstAttemptWall: Int64
     var attempts: Int
     var status: Int
+    /// Spool clock of its last settle.
+    var settledAt: Int64
 }

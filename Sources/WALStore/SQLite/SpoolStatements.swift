@@ -24,9 +24,25 @@ final class SpoolStatements {
     let listDeadLetters: Statement
     let readDeadLetterBlock: Statement
     let insertLoss: Statement
+    let extendNewestLoss: Statement
     let listLosses: Statement
     let insertEvent: Statement
     let pruneEvents: Statement
+
+    let sizedRows: Statement
+    let deleteBatch: Statement
+    let oldestSequence: Statement
+    let oldestRow: Statement
+    let expiredRows: Statement
+    let deleteExpiredRefusals: Statement
+    let deleteExpiredReceipts: Statement
+    let deleteExpiredDeliveries: Statement
+    let deadLetterBytes: Statement
+    let deadLettersBuriedBy: Statement
+    let deleteDeadLetter: Statement
+    let lossRows: Statement
+    let pageCount: Statement
+    let freePageCount: Statement
 
     init(on connection: Connection) throws(SQLiteError) {
         begin = try Statement("BEGIN IMMEDIATE", on: connection)
@@ -123,6 +139,11 @@ final class SpoolStatements {
                 first_time, last_time, points, lost_at, lost_wall, detail)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
             """, on: connection)
+        extendNewestLoss = try Statement(
+            """
+            UPDATE losses SET first_time = min(first_time, ?2), last_time = max(last_time, ?3), points = points + ?4,
+                detail = ?5 WHERE id = ?1 AND id = (SELECT max(id) FROM losses)
+            """, on: connection)
         listLosses = try Statement(
             """
             SELECT l.id, b.name, l.reason, l.first_sequence, l.first_ordinal, l.end_sequence, l.end_ordinal,
@@ -133,5 +154,35 @@ final class SpoolStatements {
             "INSERT INTO events (kind, at, wall, detail) VALUES (?1, ?2, ?3, ?4)", on: connection)
         pruneEvents = try Statement(
             "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?1", on: connection)
+
+        // Never the newest row: it carries the spool's end.
+        sizedRows = try Statement(
+            """
+            SELECT sequence, last_sequence, position, points, received_at, length(block) FROM batches
+            WHERE sequence >= ?1 AND sequence < (SELECT max(sequence) FROM batches) ORDER BY sequence LIMIT ?2
+            """, on: connection)
+        deleteBatch = try Statement("DELETE FROM batches WHERE sequence = ?1", on: connection)
+        oldestSequence = try Statement("SELECT min(sequence) FROM batches", on: connection)
+        oldestRow = try Statement("SELECT sequence, position FROM batches ORDER BY sequence LIMIT 1", on: connection)
+        let receipts = "SELECT id FROM receipts WHERE received_at <= ?1 AND sequence < ?2 ORDER BY id LIMIT ?3"
+        let deliveries = "SELECT id FROM deliveries WHERE settled_at <= ?1 AND end_sequence < ?2 ORDER BY id LIMIT ?3"
+        expiredRows = try Statement("SELECT EXISTS (\(receipts)) OR EXISTS (\(deliveries))", on: connection)
+        deleteExpiredRefusals = try Statement("DELETE FROM refusals WHERE receipt_id IN (\(receipts))", on: connection)
+        deleteExpiredReceipts = try Statement("DELETE FROM receipts WHERE id IN (\(receipts))", on: connection)
+        deleteExpiredDeliveries = try Statement("DELETE FROM deliveries WHERE id IN (\(deliveries))", on: connection)
+        // Measured on the newest, as they are many.
+        deadLetterBytes = try Statement(
+            "SELECT avg(length(block) + 200) FROM (SELECT block FROM dead_letters ORDER BY id DESC LIMIT 64)",
+            on: connection)
+        deadLettersBuriedBy = try Statement(
+            """
+            SELECT id, backend_id, origin_sequence, origin_ordinal FROM dead_letters WHERE buried_at <= ?1
+            ORDER BY buried_at LIMIT ?2
+            """, on: connection)
+        deleteDeadLetter = try Statement("DELETE FROM dead_letters WHERE id = ?1", on: connection)
+        lossRows = try Statement(
+            "SELECT coalesce((SELECT max(id) FROM losses) - (SELECT min(id) FROM losses) + 1, 0)", on: connection)
+        pageCount = try Statement("PRAGMA page_count", on: connection)
+        freePageCount = try Statement("PRAGMA freelist_count", on: connection)
     }
 }

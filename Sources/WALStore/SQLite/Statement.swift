@@ -78,6 +78,13 @@ final class Statement {
         return try step() ? read(self) : nil
     }
 
+    /// The first column of the first row; 0 when there is none or it is NULL.
+    func integer(_ values: SQLValue...) throws(SQLiteError) -> Int64 {
+        defer { reset() }
+        try bind(values)
+        return try step() ? integer(0) : 0
+    }
+
     // MARK: Pieces of it
 
     private func bind(_ values: [SQLValue]) throws(SQLiteError) {

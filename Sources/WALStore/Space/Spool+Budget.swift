@@ -2,11 +2,9 @@
 extension Spool {
     /// Bytes that count: pages in use, with dead letters and ledger rows, and the WAL. Free pages are reused first.
     func usedBytes() throws(SpoolError) -> Int64 {
-        let connection = try openDatabase().connection
+        let statements = try openDatabase().statements
         return try checked { () throws(SQLiteError) in
-            let pages = try connection.integer("PRAGMA page_count") ?? 0
-            let free = try connection.integer("PRAGMA freelist_count") ?? 0
-            return (pages - free) * 4096
+            (try statements.pageCount.integer() - statements.freePageCount.integer()) * 4096
         } + walBytes()
     }
 

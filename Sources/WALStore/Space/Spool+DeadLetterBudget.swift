@@ -7,11 +7,7 @@ extension Spool {
         let points = ledger.backends.reduce(0) { $0 + $1.deadPoints }
         guard points > 0 else { return 0 }
         let database = try openDatabase()
-        // Measured on the newest, as they are many.
-        let average = try checked { () throws(SQLiteError) in
-            try database.connection.integer(
-                "SELECT avg(length(block) + 200) FROM (SELECT block FROM dead_letters ORDER BY id DESC LIMIT 64)") ?? 0
-        }
+        let average = try checked { () throws(SQLiteError) in try database.statements.deadLetterBytes.integer() }
         if points * average > configuration.deadLetterMaximumBytes {
             return try loseLetters(buriedBy: .max, .deadLetterBudget)
         }
@@ -37,12 +33,8 @@ extension Spool {
         let database = try openDatabase()
         var groups: [Int64: Group] = [:]
         try checked { () throws(SQLiteError) in
-            try Statement(
-                """
-                SELECT id, backend_id, origin_sequence, origin_ordinal FROM dead_letters WHERE buried_at <= ?1
-                ORDER BY buried_at LIMIT ?2
-                """, on: database.connection
-            ).rows(.integer(cutoff), .integer(Int64(Spool.lettersADeletion))) { row in
+            let limit = Int64(Spool.lettersADeletion)
+            try database.statements.deadLettersBuriedBy.rows(.integer(cutoff), .integer(limit)) { row in
                 let place = Place(row.integer(2), row.integer(3))
                 groups[row.integer(1), default: Group()].add(row.integer(0), place)
                 return true
@@ -68,8 +60,7 @@ extension Spool {
     private func delete(
         _ group: Group, _ backendID: Int64, _ reason: LossReason, _ database: Database
     ) throws(SQLiteError) {
-        let statement = try Statement("DELETE FROM dead_letters WHERE id = ?1", on: database.connection)
-        for id in group.ids { try statement.run(.integer(id)) }
+        for id in group.ids { try database.statements.deleteDeadLetter.run(.integer(id)) }
         try database.statements.insertLoss.run(
             .integer(backendID), .text(reason.rawValue), .integer(group.first.sequence),
             .integer(group.first.ordinal), .integer(group.last.sequence), .integer(group.last.ordinal + 1), .null,

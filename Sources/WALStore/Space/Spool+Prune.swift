@@ -12,7 +12,7 @@ extension Spool {
         walk: while true {
             let rows = try storedRows(from: sequence, receivedBy: cutoff, database)
             for candidate in rows {
-                if !isHeld(candidate.row) {
+                if !isHeld(candidate.row, isMakingRoom: cutoff == .max) {
                     free.append(candidate)
                 } else if !free.isEmpty {
                     break walk
@@ -47,28 +47,27 @@ extension Spool {
 
     /// Deletes receipts, refusals and deliveries that are older than `cutoff` and speak of rows that are gone.
     func pruneLedgerRows(before cutoff: Int64) throws(SpoolError) {
-        let growing = ledger.backends.compactMap { $0.lastDelivery?.id }.map(String.init).joined(separator: ",")
         let database = try openDatabase()
-        let oldest = try checked { () throws(SQLiteError) in
-            try database.connection.integer("SELECT min(sequence) FROM batches") ?? ledger.nextSequence
+        let (oldest, hasExpired) = try checked { () throws(SQLiteError) in
+            let found = try database.statements.oldestSequence.integer()
+            let oldest = found > 0 ? found : ledger.nextSequence
+            return (oldest, try database.statements.expiredRows.integer(.integer(cutoff), .integer(oldest), 1) == 1)
         }
-        let receipts =
-            "SELECT id FROM receipts WHERE received_at <= \(cutoff) AND sequence < \(oldest) ORDER BY id LIMIT "
-            + "\(Spool.ledgerRowsADeletion)"
-        // The row that the next settle may still grow is left alone.
-        let deliveries =
-            "SELECT id FROM deliveries WHERE settled_at <= \(cutoff) AND end_sequence < \(oldest) "
-            + "AND id NOT IN (\(growing)) ORDER BY id LIMIT \(Spool.ledgerRowsADeletion)"
-        let found = try checked { () throws(SQLiteError) in
-            (try database.connection.integer("SELECT count(*) FROM (\(receipts))") ?? 0)
-                + (try database.connection.integer("SELECT count(*) FROM (\(deliveries))") ?? 0)
-        }
-        guard found > 0 else { return }
+        guard hasExpired else { return }
         try transact { (database) throws(SpoolError) in
+            // A row that goes cannot be the one that the next settle lets grow.
+            for index in ledger.backends.indices
+            where (ledger.backends[index].lastDelivery?.settledAt ?? .max) <= cutoff {
+                ledger.backends[index].lastDelivery = nil
+            }
+            let statements = database.statements
+            let expired = [
+                statements.deleteExpiredRefusals, statements.deleteExpiredReceipts, statements.deleteExpiredDeliveries,
+            ]
             try checked { () throws(SQLiteError) in
-                try database.connection.execute("DELETE FROM refusals WHERE receipt_id IN (\(receipts))")
-                try database.connection.execute("DELETE FROM receipts WHERE id IN (\(receipts))")
-                try database.connection.execute("DELETE FROM deliveries WHERE id IN (\(deliveries))")
+                for statement in expired {
+                    try statement.run(.integer(cutoff), .integer(oldest), .integer(Spool.ledgerRowsADeletion))
+                }
             }
         }
     }

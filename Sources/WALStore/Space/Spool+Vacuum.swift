@@ -8,14 +8,14 @@ extension Spool {
     ///
     /// - Returns: whether another step has something to do.
     func vacuumStep(isDiskTight: Bool) throws(SpoolError) -> Bool {
-        let connection = try openDatabase().connection
+        let database = try openDatabase()
         let (pages, free) = try checked { () throws(SQLiteError) in
-            (try connection.integer("PRAGMA page_count") ?? 0, try connection.integer("PRAGMA freelist_count") ?? 0)
+            (try database.statements.pageCount.integer(), try database.statements.freePageCount.integer())
         }
         guard free >= Spool.smallestVacuumPages, isDiskTight || free > pages / 2 else { return false }
         // `execute` steps to the end: each step frees one page, and a statement left half-way frees only those.
         try checked { () throws(SQLiteError) in
-            try connection.execute("PRAGMA incremental_vacuum(\(Spool.vacuumPages))")
+            try database.connection.execute("PRAGMA incremental_vacuum(\(Spool.vacuumPages))")
         }
         return free > Spool.vacuumPages
     }

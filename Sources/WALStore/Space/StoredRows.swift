@@ -16,12 +16,7 @@ extension Spool {
     {
         var rows: [SizedRow] = []
         try checked { () throws(SQLiteError) in
-            try Statement(
-                """
-                SELECT sequence, last_sequence, position, points, received_at, length(block) FROM batches
-                WHERE sequence >= ?1 AND sequence < (SELECT max(sequence) FROM batches) ORDER BY sequence LIMIT ?2
-                """, on: database.connection
-            ).rows(.integer(sequence), .integer(Int64(Spool.rowsADeletion))) { row in
+            try database.statements.sizedRows.rows(.integer(sequence), .integer(Int64(Spool.rowsADeletion))) { row in
                 let found = StoredRow(
                     sequence: row.integer(0), lastSequence: row.integer(1), position: row.integer(2),
                     points: Int(row.integer(3)), receivedAt: row.integer(4))
@@ -33,9 +28,15 @@ extension Spool {
         return rows
     }
 
-    /// Whether a backend is still owed a point of the row, or a worker has one leased. A row without points (metadata
-    /// alone) goes with the points behind it: it is held while they are owed.
-    func isHeld(_ row: StoredRow) -> Bool {
+    /// Whether a backend is still owed a point of the row, or a worker has one leased.
+    ///
+    /// A row without points (metadata alone) goes with the points behind it: it is held while they are owed, and while
+    /// there are none yet, unless room is to be made (`isMakingRoom`): a sender of nothing but metadata must not fill
+    /// the spool with what is never delivered.
+    func isHeld(_ row: StoredRow, isMakingRoom: Bool = false) -> Bool {
+        if row.points == 0, !isMakingRoom, ledger.backends.contains(where: { $0.tail?.position == row.position }) {
+            return true
+        }
         let positions = row.positions.isEmpty ? row.position..<row.position + 1 : row.positions
         let isOwed = ledger.backends.contains { backend in
             if let tail = backend.tail, tail.position < min(positions.upperBound, ledger.nextPosition) { return true }
@@ -66,8 +67,7 @@ extension Spool {
     /// Deletes rows; to be called inside `transact`.
     func delete(_ rows: [StoredRow], _ database: Database) throws(SpoolError) {
         try checked { () throws(SQLiteError) in
-            let statement = try Statement("DELETE FROM batches WHERE sequence = ?1", on: database.connection)
-            for row in rows { try statement.run(.integer(row.sequence)) }
+            for row in rows { try database.statements.deleteBatch.run(.integer(row.sequence)) }
         }
     }
 }
