@@ -62,6 +62,9 @@ extension Spool {
 
     /// At most this many rows in one lease, whatever its points.
     private static let maximumPieces = 256
+    /// Rows without points before them ride along, the newest so many: metadata is said again and again, and a sender
+    /// of nothing else must not keep a lease from ever reaching a point.
+    private static let maximumEmptyPieces = 64
 
     /// Finds and claims the places; reads no block.
     private func planLease(_ backend: String, _ limit: LeaseLimit) throws(SpoolError) -> Plan? {
@@ -80,7 +83,7 @@ extension Spool {
             if !record.pieces.isEmpty, range.lane != lane { break }
             lane = range.lane
             try gather(range, leased, &record, &room, database)
-            if room == 0 || record.pieces.count >= Spool.maximumPieces { break }
+            if room == 0 || record.pieces.count(where: { !$0.isEmpty }) >= Spool.maximumPieces { break }
         }
         guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
         try reserveSending(last.row.lastSequence, backend: index)
@@ -99,23 +102,29 @@ extension Spool {
         var pieces: [LeaseRecord.Piece] = []
         var remaining: [Range<Int64>] = []
         var left = room
-        let space = Spool.maximumPieces - record.pieces.count
+        let space = Spool.maximumPieces - record.pieces.count(where: { !$0.isEmpty })
+        var emptyPieces = 0
         try checked { () throws(SQLiteError) in
             try eachRow(from: range.start.place, database) { row in
                 if row.position >= range.end.position { return false }
                 if row.points == 0, free.contains(where: { $0.contains(row.position) }) {
                     pieces.append(LeaseRecord.Piece(row: row, origins: [], ordinals: 0..<0))
+                    emptyPieces += 1
+                    if emptyPieces > Spool.maximumEmptyPieces, let oldest = pieces.firstIndex(where: \.isEmpty) {
+                        pieces.remove(at: oldest)
+                        emptyPieces -= 1
+                    }
                 }
                 for part in free {
                     let shared = part.clamped(to: row.positions)
-                    guard !shared.isEmpty, left > 0, pieces.count < space else { continue }
+                    guard !shared.isEmpty, left > 0, pieces.count - emptyPieces < space else { continue }
                     let first = Int(shared.lowerBound - row.position)
                     let count = min(left, shared.count)
                     pieces.append(LeaseRecord.Piece(row: row, origins: [], ordinals: first..<first + count))
                     remaining.append(shared.lowerBound..<shared.lowerBound + Int64(count))
                     left -= count
                 }
-                return left > 0 && pieces.count < space
+                return left > 0 && pieces.count - emptyPieces < space
             }
         }
         room = left

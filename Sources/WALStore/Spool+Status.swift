@@ -40,10 +40,13 @@ extension Spool {
         status.walBytes = walBytes()
         status.lossRows = try statements.lossRows.integer()
         status.deadLetterBytes = try statements.deadLetterBytes.integer() * status.deadLetters
-        let oldest = try statements.oldestRow.first { row in (sequence: row.integer(0), position: row.integer(1)) }
-        guard let oldest, status.lastSequence >= oldest.sequence else { return 0 }
-        status.batches = status.lastSequence - oldest.sequence + 1
-        return ledger.nextPosition - oldest.position
+        // Between the oldest row and the newest: sequences that an unclean end skipped lie behind it.
+        let found = try statements.oldestRow.first { row in
+            (rows: row.integer(2) - row.integer(0) + 1, position: row.integer(1))
+        }
+        guard let found else { return 0 }
+        status.batches = found.rows
+        return ledger.nextPosition - found.position
     }
 
     /// Asks for the size without opening the file: see `Connection`.

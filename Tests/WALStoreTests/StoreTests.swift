@@ -15,7 +15,7 @@ import Testing
 
     @Test func `three hundred tenants share eight open spools and lose nothing`() async throws {
         let fixture = try StoreFixture()
-        let store = try fixture.open(NodeConfiguration(openSpools: 8))
+        let store = try fixture.open(NodeConfiguration(openSpools: 8), openWait: .seconds(120))
         let names = (0..<300).map { "tenant-\($0)" }
         try await store.configure(names.map { StoreFixture.tenant($0) })
         for round in 0..<2 {

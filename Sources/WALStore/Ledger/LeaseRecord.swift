@@ -5,6 +5,8 @@ struct LeaseRecord: Sendable {
         /// Which places the row's points have; one run until a repack merges rows.
         var origins: [OriginRun]
         var ordinals: Range<Int>
+        /// Of a row without points: it rides along.
+        var isEmpty: Bool { ordinals.isEmpty }
 
         /// The cut before point `index` of the row.
         func start(_ index: Int) -> Cut { Cut(row.place(of: index, origins), row.position + Int64(index)) }

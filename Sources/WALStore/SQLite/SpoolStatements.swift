@@ -163,7 +163,9 @@ final class SpoolStatements {
             """, on: connection)
         deleteBatch = try Statement("DELETE FROM batches WHERE sequence = ?1", on: connection)
         oldestSequence = try Statement("SELECT min(sequence) FROM batches", on: connection)
-        oldestRow = try Statement("SELECT sequence, position FROM batches ORDER BY sequence LIMIT 1", on: connection)
+        oldestRow = try Statement(
+            "SELECT sequence, position, (SELECT max(sequence) FROM batches) FROM batches ORDER BY sequence LIMIT 1",
+            on: connection)
         let receipts = "SELECT id FROM receipts WHERE received_at <= ?1 AND sequence < ?2 ORDER BY id LIMIT ?3"
         let deliveries = "SELECT id FROM deliveries WHERE settled_at <= ?1 AND end_sequence < ?2 ORDER BY id LIMIT ?3"
         expiredRows = try Statement("SELECT EXISTS (\(receipts)) OR EXISTS (\(deliveries))", on: connection)
