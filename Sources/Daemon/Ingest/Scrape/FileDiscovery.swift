@@ -34,6 +34,8 @@ struct FileDiscovery {
     mutating func refresh() -> Bool {
         var status = stat()
         guard stat(path, &status) == 0 else {
+            // Read again when it is back, even as it was.
+            stamp = nil
             return change(fault: "\(path): \(String(cString: strerror(errno)))")
         }
         let seen = Stamp(
