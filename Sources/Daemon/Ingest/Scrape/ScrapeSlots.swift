@@ -10,6 +10,9 @@ actor ScrapeSlots {
 
     init(_ count: Int) { free = count }
 
+    /// How many wait for a slot.
+    var queued: Int { waiting.count }
+
     /// - Throws: `CancellationError` when the task was cancelled while it waited; it then holds nothing.
     func take() async throws {
         try Task.checkCancellation()
