@@ -1,3 +1,5 @@
+import Metrics
+
 /// `holdfast check`: whether a config is right, and what it means.
 struct CheckCommand: Command {
     static let help = CommandHelp(

@@ -1,3 +1,5 @@
+import Metrics
+
 /// `holdfast doctor`: what the node stands on, and what to do about it.
 struct DoctorCommand: Command {
     static let help = CommandHelp(

@@ -1,3 +1,5 @@
+import Metrics
+
 /// `holdfast reload`: the running daemon takes over its changed config.
 struct ReloadCommand: Command {
     static let help = CommandHelp(
@@ -34,9 +36,9 @@ struct ReloadCommand: Command {
             Terminal.print(json: answer)
             return
         }
-        for change in answer["changes"]?.items ?? [] { Terminal.print("\(change.text ?? "")\n") }
-        for note in answer["needs_restart"]?.items ?? [] {
-            Terminal.print("\(note.text ?? "") has changed and needs a restart\n")
+        for change in answer["changes"]?.array ?? [] { Terminal.print("\(change.string ?? "")\n") }
+        for note in answer["needs_restart"]?.array ?? [] {
+            Terminal.print("\(note.string ?? "") has changed and needs a restart\n")
         }
         Terminal.print("reloaded\n")
     }

@@ -1,3 +1,5 @@
+import Metrics
+
 /// `holdfast status`: what is owed to whom, and how it goes.
 struct StatusCommand: Command {
     static let help = CommandHelp(

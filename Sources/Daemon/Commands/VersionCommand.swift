@@ -3,6 +3,7 @@ import CYAML
 import CZlib
 import CZstd
 import Forwarder
+import Metrics
 import WALStore
 
 /// `holdfast version`: ours, and the libraries' that decide what it can do.
@@ -29,7 +30,7 @@ struct VersionCommand: Command {
         .map([
             "version": .string(HoldfastVersion.text),
             "libraries": .object(
-                libraries.map { JSONValue.Member(name: $0.name, value: .string($0.version)) }),
+                libraries.map { JSONValue.Member($0.name, .string($0.version)) }),
         ])
     }
 

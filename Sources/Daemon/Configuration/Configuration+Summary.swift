@@ -1,3 +1,4 @@
+import Metrics
 import WALStore
 
 /// What a config means, for `check`. No secret is in it.

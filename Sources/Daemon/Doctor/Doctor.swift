@@ -1,4 +1,5 @@
 import Glibc
+import Metrics
 import WALStore
 
 /// Looks at what a node stands on and says what to do about it. It opens no spool.
@@ -153,12 +154,12 @@ struct Doctor: Sendable {
             }
         }
         var findings = [Finding("daemon", .ok, "the daemon answers at \(configuration.adminAddress)")]
-        for tenant in status["tenants"]?.items ?? [] {
-            for backend in tenant["backends"]?.items ?? [] where backend["state"]?.text == "held" {
-                let name = "\(tenant["tenant"]?.text ?? "?")/\(backend["backend"]?.text ?? "?")"
+        for tenant in status["tenants"]?.array ?? [] {
+            for backend in tenant["backends"]?.array ?? [] where backend["state"]?.string == "held" {
+                let name = "\(tenant["tenant"]?.string ?? "?")/\(backend["backend"]?.string ?? "?")"
                 findings.append(
                     Finding(
-                        "delivery", .warning, "\(name) is held: \(backend["reason"]?.text ?? "")",
+                        "delivery", .warning, "\(name) is held: \(backend["reason"]?.string ?? "")",
                         advice: "Nothing is dropped; put right what the backend complains about."))
             }
         }

@@ -1,3 +1,5 @@
+import Metrics
+
 /// One thing that `doctor` looked at: what it is like, and what to do when that is not good.
 struct Finding: Sendable, Equatable {
     enum Level: String, Sendable, Comparable {

@@ -1,3 +1,4 @@
+import Metrics
 import WALStore
 
 /// Turns an event into one line: JSON for machines, or a form for people at a terminal.
@@ -5,12 +6,12 @@ enum LogRenderer {
     /// `{"time":"2026-11-24T02:31:07.123Z","level":"info","message":"...","tenant":"acme"}`
     static func json(_ event: Event, at wall: Int64, into bytes: inout [UInt8]) {
         var members = [
-            JSONValue.Member(name: "time", value: .string(Timestamp.text(wall))),
-            JSONValue.Member(name: "level", value: .string(name(event.level))),
-            JSONValue.Member(name: "message", value: .string(event.message)),
+            JSONValue.Member("time", .string(Timestamp.text(wall))),
+            JSONValue.Member("level", .string(name(event.level))),
+            JSONValue.Member("message", .string(event.message)),
         ]
         for (key, value) in event.metadata.sorted(by: { $0.key < $1.key }) {
-            members.append(JSONValue.Member(name: key, value: .string(value)))
+            members.append(JSONValue.Member(key, .string(value)))
         }
         JSONValue.object(members).write(into: &bytes)
         bytes.append(UInt8(ascii: "\n"))

@@ -1,4 +1,5 @@
 import Forwarder
+import Metrics
 import WALStore
 
 /// What the node answers about itself: a little on the ingest port, everything on the admin one.

@@ -1,3 +1,4 @@
+import Metrics
 import WALStore
 
 /// What a reload changed, and what it could not.

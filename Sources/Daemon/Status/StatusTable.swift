@@ -1,8 +1,10 @@
+import Metrics
+
 /// `status` for people, from the admin API's JSON.
 enum StatusTable {
     static func text(_ status: JSONValue) -> String {
         var text = headline(status)
-        let tenants = status["tenants"]?.items ?? []
+        let tenants = status["tenants"]?.array ?? []
         if tenants.isEmpty { return text + "\nNo tenant has a spool yet.\n" }
         text += "\n" + tenantTable(tenants) + "\n" + backendTable(tenants)
         let notes = tenants.flatMap(notes)
@@ -11,15 +13,15 @@ enum StatusTable {
     }
 
     private static func headline(_ status: JSONValue) -> String {
-        let version = status["version"]?.text ?? "?"
-        let folder = status["data_dir"]?.text ?? "?"
-        guard status["running"]?.isTrue == true else {
+        let version = status["version"]?.string ?? "?"
+        let folder = status["data_dir"]?.string ?? "?"
+        guard status["running"]?.bool == true else {
             return "holdfast \(version), not running: as it was left in \(folder)\n"
         }
-        let uptime = Amount.duration(seconds: status["uptime_seconds"]?.number ?? 0)
-        let listen = status["listen"]?.text ?? "?"
+        let uptime = Amount.duration(seconds: status["uptime_seconds"]?.double ?? 0)
+        let listen = status["listen"]?.string ?? "?"
         var line = "holdfast \(version), up \(uptime), listening on \(listen), data in \(folder)"
-        if let free = status["disk"]?["free_bytes"]?.integer { line += " (\(Amount.bytes(free)) free)" }
+        if let free = status["disk"]?["free_bytes"]?.int { line += " (\(Amount.bytes(free)) free)" }
         return line + "\n"
     }
 
@@ -29,9 +31,9 @@ enum StatusTable {
             ("FULL IN", .right),
         ])
         for tenant in tenants {
-            let used = (tenant["database_bytes"]?.integer ?? 0) + (tenant["wal_bytes"]?.integer ?? 0)
+            let used = (tenant["database_bytes"]?.int ?? 0) + (tenant["wal_bytes"]?.int ?? 0)
             table.add([
-                tenant["tenant"]?.text ?? "?", count(tenant["accepted_points"]), rate(tenant["points_per_second_in"]),
+                tenant["tenant"]?.string ?? "?", count(tenant["accepted_points"]), rate(tenant["points_per_second_in"]),
                 count(tenant["refused_points"]), Amount.bytes(used), duration(tenant["seconds_to_full"]),
             ])
         }
@@ -45,12 +47,12 @@ enum StatusTable {
             ("LOST", .right), ("EXCLUDED", .right),
         ])
         for tenant in tenants {
-            for backend in tenant["backends"]?.items ?? [] {
-                let delivered = (backend["delivered_points"]?.integer ?? 0) + (backend["assumed_points"]?.integer ?? 0)
-                let isPending = (backend["pending_points"]?.integer ?? 0) > 0
+            for backend in tenant["backends"]?.array ?? [] {
+                let delivered = (backend["delivered_points"]?.int ?? 0) + (backend["assumed_points"]?.int ?? 0)
+                let isPending = (backend["pending_points"]?.int ?? 0) > 0
                 table.add([
-                    tenant["tenant"]?.text ?? "?", backend["backend"]?.text ?? "?", backend["state"]?.text ?? "?",
-                    count(backend["pending_points"]), Amount.bytes(backend["pending_bytes"]?.integer ?? 0),
+                    tenant["tenant"]?.string ?? "?", backend["backend"]?.string ?? "?", backend["state"]?.string ?? "?",
+                    count(backend["pending_points"]), Amount.bytes(backend["pending_bytes"]?.int ?? 0),
                     isPending ? duration(backend["oldest_pending_seconds"]) : "-",
                     rate(backend["points_per_second_out"]), isPending ? duration(backend["seconds_to_drained"]) : "-",
                     Amount.count(delivered), count(backend["dead_points"]), count(backend["lost_points"]),
@@ -64,21 +66,21 @@ enum StatusTable {
     /// What a column has no room for: why a lane waits, and whether the ledger is at odds with itself.
     private static func notes(_ tenant: JSONValue) -> [String] {
         var notes: [String] = []
-        let id = tenant["tenant"]?.text ?? "?"
-        if let dropped = tenant["dropped_points"]?.integer, dropped > 0 {
+        let id = tenant["tenant"]?.string ?? "?"
+        if let dropped = tenant["dropped_points"]?.int, dropped > 0 {
             notes.append("\(id): \(Amount.count(dropped)) points came while the budget was full and were dropped")
         }
-        for backend in tenant["backends"]?.items ?? [] {
-            let name = "\(id)/\(backend["backend"]?.text ?? "?")"
-            let reason = backend["reason"]?.text ?? ""
-            let next = backend["next_attempt_at"]?.text
-            switch backend["state"]?.text {
+        for backend in tenant["backends"]?.array ?? [] {
+            let name = "\(id)/\(backend["backend"]?.string ?? "?")"
+            let reason = backend["reason"]?.string ?? ""
+            let next = backend["next_attempt_at"]?.string
+            switch backend["state"]?.string {
             case "backing_off": notes.append("\(name) backing off until \(next ?? "soon"): \(reason)")
             case "held": notes.append("\(name) is held: \(reason)" + (next.map { "; next probe at \($0)" } ?? ""))
             case "detached": notes.append("\(name): \(reason)")
             default: break
             }
-            if backend["balances"]?.isTrue == false {
+            if backend["balances"]?.bool == false {
                 notes.append(
                     "\(name): owed does not equal delivered + pending + dead + lost + excluded; please report it")
             }
@@ -86,12 +88,12 @@ enum StatusTable {
         return notes
     }
 
-    private static func count(_ value: JSONValue?) -> String { Amount.count(value?.integer ?? 0) }
+    private static func count(_ value: JSONValue?) -> String { Amount.count(value?.int ?? 0) }
     private static func duration(_ value: JSONValue?) -> String {
-        value?.number.map { Amount.duration(seconds: $0) } ?? "-"
+        value?.double.map { Amount.duration(seconds: $0) } ?? "-"
     }
     private static func rate(_ value: JSONValue?) -> String {
-        let rate = value?.number ?? 0
+        let rate = value?.double ?? 0
         return rate >= 10 || rate == 0 ? Amount.count(Int64(rate)) : "\((rate * 10).rounded() / 10)"
     }
 }

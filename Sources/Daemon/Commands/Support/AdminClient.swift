@@ -1,4 +1,5 @@
 import Forwarder
+import Metrics
 
 /// Asks the running daemon. Nothing is ever asked twice, and nothing waits longer than its time-out.
 struct AdminClient: Sendable {
@@ -41,9 +42,9 @@ struct AdminClient: Sendable {
         case .failure(let failure): throw .notRunning(failure.reason)
         case .stored: throw .notRunning("no answer")
         case .response(let response):
-            let parsed = try? JSONParser.parse(response.body)
+            let parsed = try? JSONValue.parse(response.body)
             guard (200..<300).contains(response.status), let parsed else {
-                let text = parsed?["detail"]?.text ?? String(decoding: response.body.prefix(500), as: UTF8.self)
+                let text = parsed?["detail"]?.string ?? String(decoding: response.body.prefix(500), as: UTF8.self)
                 throw .refused(status: response.status, detail: text)
             }
             return parsed

@@ -1,4 +1,5 @@
 import Glibc
+import Metrics
 
 /// Where commands print: data on stdout, words about it on stderr.
 enum Terminal {

@@ -77,6 +77,15 @@ public indirect enum JSONValue: Sendable, Equatable {
     }
 }
 
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
+    ExpressibleByArrayLiteral
+{
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int64) { self = .int(value) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+}
+
 extension JSONReader {
     fileprivate mutating func value(_ budget: inout Int) throws(WireError) -> JSONValue {
         if budget == 0 { throw WireError(.tooLarge, "too many JSON values", offset: at) }
