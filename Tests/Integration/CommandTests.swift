@@ -165,7 +165,7 @@ import Testing
         let version = try json(holdfast("version", "--json").output)
         let libraries = try #require(version["libraries"] as? [String: String])
         #expect(libraries["sqlite"]?.hasPrefix("3.") == true)
-        #expect(Set(libraries.keys) == ["sqlite", "libmicrohttpd", "libyaml", "zlib", "zstd"])
+        #expect(Set(libraries.keys).isSuperset(of: ["sqlite", "libmicrohttpd", "libyaml", "zlib", "zstd"]))
         #expect(try holdfast("version").output.hasPrefix("holdfast \(version["version"] as? String ?? "?")\n"))
         let wrong = try holdfast("statsu")
         #expect(wrong.status == 2)
