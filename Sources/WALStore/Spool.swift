@@ -22,7 +22,7 @@ public actor Spool {
     var clock: SpoolClock
     var incarnation: [UInt8] = []
     /// What this tenant's new requests meet, as the budget decided last.
-    var admission = Admission.accept
+    var admission = Admission.accept { didSet { announceAdmission(after: oldValue) } }
     /// Sequences below it are reserved outside the file.
     var reservedBefore: Int64 = 0
     var leases: [UInt64: LeaseRecord] = [:]

@@ -46,9 +46,11 @@ import Testing
         switch policy {
         case .reject:
             #expect(refusals > 20 && dropped == 0 && losses.isEmpty)
+            #expect(fixture.raised("a spool has no room and refuses requests until it has") == 1)
             #expect(stored == (80 - refusals) * 10_000)
         case .dropNewest:
             #expect(refusals == 0 && dropped > 200_000 && stored + dropped == 800_000)
+            #expect(fixture.raised("a spool has no room and drops new points, as its policy says") == 1)
             #expect(status.droppedAtIngestPoints == Int64(dropped))
             #expect(losses.allSatisfy { $0.reason == .dropNewest })
             #expect(losses.reduce(0) { $0 + ($1.points ?? 0) } == Int64(dropped))
@@ -264,7 +266,7 @@ import Testing
         _ = try reader.integer("SELECT count(*) FROM batches")
         _ = try await fill(store, 60)
         #expect(Files.size(fixture.spool("acme") + "-wal") > cap)
-        #expect(fixture.raised("a reader outside keeps the write-ahead log from being emptied") == 1)
+        #expect(fixture.raised("a reader outside, or a full disk, keeps the write-ahead log from being emptied") == 1)
         try reader.execute("COMMIT")
         _ = try await fill(store, 20)
         #expect(Files.size(fixture.spool("acme") + "-wal") <= cap + (1 << 20))

@@ -51,6 +51,18 @@ extension Spool {
         }
     }
 
+    /// An operator hears when a spool begins to turn requests away, and when it takes them again; not in between.
+    func announceAdmission(after old: Admission) {
+        switch (old, admission) {
+        case (.reject, .reject), (.dropNewest, .dropNewest), (.accept, .accept): break
+        case (_, .accept): raise(.info, "a spool has room again and takes requests")
+        case (_, .reject(let reason)):
+            raise(.warning, "a spool has no room and refuses requests until it has", ["reason": reason])
+        case (_, .dropNewest):
+            raise(.warning, "a spool has no room and drops new points, as its policy says")
+        }
+    }
+
     private func fullReason(_ pressure: NodeSpace.Pressure) -> String {
         if pressure.isReserveReached { return "the disk's free-space reserve is reached" }
         if pressure.isOverBudget { return "the node's spools have used up their budget" }

@@ -32,7 +32,7 @@ extension Spool {
         let isDone = checkpoint(connection, SQLITE_CHECKPOINT_TRUNCATE)
         if !isDone, !upkeep.isTruncateBlocked {
             raise(
-                .warning, "a reader outside keeps the write-ahead log from being emptied",
+                .warning, "a reader outside, or a full disk, keeps the write-ahead log from being emptied",
                 ["wal.bytes": String(walBytes())])
         }
         upkeep.isTruncateBlocked = !isDone
