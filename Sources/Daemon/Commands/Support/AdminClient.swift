@@ -39,7 +39,10 @@ struct AdminClient: Sendable {
         let transport = HTTPTransport()
         defer { transport.close() }
         switch await transport.perform(request) {
-        case .failure(let failure): throw .notRunning(failure.reason)
+        case .failure(let failure):
+            // libcurl names the host of the URL, which means nothing on a socket.
+            if case .unix = address { throw .notRunning("nobody listens on that socket") }
+            throw .notRunning(failure.reason)
         case .stored: throw .notRunning("no answer")
         case .response(let response):
             let parsed = try? JSONValue.parse(response.body)
