@@ -24,7 +24,10 @@ import Testing
             node.process.kill()
             try await node.start()
         }
-        try await Task.sleep(for: .milliseconds(300))
+        let beforeTheEnd = await ledger.acknowledged.count
+        #expect(
+            try await eventually(within: 30) { await ledger.acknowledged.count > beforeTheEnd + 10 },
+            "the last start takes no load")
         await ledger.stop()
         await load
         let status = try await node.drain()
