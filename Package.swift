@@ -58,6 +58,12 @@ let package = Package(
         .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "TestSupport"], swiftSettings: strict),
         .testTarget(
+            name: "FaultTests",
+            dependencies: ["Daemon", "Forwarder", "WALStore", "Metrics", "TestSupport", "CSQLite"],
+            path: "Tests/Faults",
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
