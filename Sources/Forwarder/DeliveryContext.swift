@@ -26,6 +26,8 @@ final class DeliveryContext: Sendable {
     let transport: HTTPTransport
     let time: TimeSource
     let sleep: Sleep
+    /// Where the lanes' tasks run; nil: Swift's pool.
+    let tasks: (any TaskExecutor)?
     let tuning: DeliveryTuning
     let events: EventSink
     let encoding: TurnGate
@@ -35,12 +37,14 @@ final class DeliveryContext: Sendable {
 
     init(
         source: any DeliverySource, transport: HTTPTransport, time: TimeSource, sleep: @escaping Sleep,
-        random: any RandomNumberGenerator & Sendable, tuning: DeliveryTuning, events: @escaping EventSink
+        random: any RandomNumberGenerator & Sendable, tuning: DeliveryTuning, tasks: (any TaskExecutor)? = nil,
+        events: @escaping EventSink
     ) {
         self.source = source
         self.transport = transport
         self.time = time
         self.sleep = sleep
+        self.tasks = tasks
         self.random = Mutex(random)
         self.tuning = tuning
         self.events = events
@@ -61,7 +65,7 @@ final class DeliveryContext: Sendable {
     func setLimits(_ limits: [String: Int]) {
         gates.withLock { gates in
             gates = gates.filter { limits[$0.key] != nil }
-            for (name, gate) in gates { gate.setLimit(limits[name] ?? 1) }
+            for (name, gate) in gates.sorted(by: { $0.key < $1.key }) { gate.setLimit(limits[name] ?? 1) }
         }
     }
 

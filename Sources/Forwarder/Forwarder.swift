@@ -51,7 +51,7 @@ public final class Forwarder: Sendable {
                 }
             }
             // Kept although removed: should it come back while its last attempt runs, no second worker may start.
-            for lane in left.values.flatMap(\.values) {
+            for lane in left.ordered {
                 lane.remove()
                 guard lane.state.withLock({ !$0.isRunning }) else { continue }
                 state.lanes[lane.tenant]?[lane.backend] = nil
@@ -75,11 +75,11 @@ public final class Forwarder: Sendable {
     public func stop(grace: Duration) async {
         let lanes = state.withLock { state in
             state.isRunning = false
-            return state.lanes.values.flatMap(\.values)
+            return state.lanes.ordered
         }
         for lane in lanes { lane.stop() }
         let context = context
-        let deadline = Task {
+        let deadline = Task(executorPreference: context.tasks) {
             do { try await context.sleep(grace) } catch { return }
             for lane in lanes { lane.cancel() }
         }
@@ -102,8 +102,17 @@ public final class Forwarder: Sendable {
 
     private func workArrived(_ tenant: String) {
         let lanes = state.withLock { state in
-            state.isRunning ? state.lanes[tenant].map { Array($0.values) } ?? [] : []
+            state.isRunning ? state.lanes[tenant]?.ordered ?? [] : []
         }
         for lane in lanes { lane.notify(context) }
     }
+}
+
+// Always in the same order: a lane that is woken first asks first.
+extension [String: Lane] {
+    fileprivate var ordered: [Lane] { count < 2 ? Array(values) : values.sorted { $0.backend < $1.backend } }
+}
+
+extension [String: [String: Lane]] {
+    fileprivate var ordered: [Lane] { sorted { $0.key < $1.key }.flatMap(\.value.ordered) }
 }

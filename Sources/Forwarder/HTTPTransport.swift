@@ -13,8 +13,13 @@ public final class HTTPTransport: Sendable {
     private let nextID = Atomic<UInt64>(1)
     private let thread = Mutex<pthread_t?>(nil)
     private let isClosed = Atomic(false)
+    /// Answers in place of the network; nil: the network does.
+    private let standIn: (@Sendable (HTTPRequest) async -> Answer)?
 
-    public init() {}
+    public init() { standIn = nil }
+
+    /// For simulations: no connection is ever opened.
+    init(standIn: @escaping @Sendable (HTTPRequest) async -> Answer) { self.standIn = standIn }
 
     deinit { close() }
 
@@ -22,6 +27,7 @@ public final class HTTPTransport: Sendable {
     ///
     /// Cancelling the task aborts the transfer; the answer is then a failure that tells whether bytes had left.
     public func perform(_ request: HTTPRequest) async -> Answer {
+        if let standIn { return await standIn(request) }
         guard start() else { return MultiLoop.notStarted }
         let id = nextID.wrappingAdd(1, ordering: .relaxed).newValue
         return await withTaskCancellationHandler {

@@ -25,7 +25,7 @@ final class Lane: Sendable {
         worker.withLock { worker in
             guard state.withLock({ $0.workArrived() }) else { return }
             let before = worker
-            worker = Task {
+            worker = Task(executorPreference: context.tasks) {
                 // The one before has decided to end, and may still be on its last lines.
                 await before?.value
                 await Worker(lane: self, context: context).run()
@@ -77,7 +77,7 @@ final class Lane: Sendable {
     /// Until `duration` has passed or the lane is woken; not at all when it was since `generation`.
     func sleep(_ duration: Duration, generation: UInt64, _ context: DeliveryContext) async {
         let id = nextSleeper.wrappingAdd(1, ordering: .relaxed).newValue
-        let sleeper = Task {
+        let sleeper = Task(executorPreference: context.tasks) {
             do { try await context.sleep(duration) } catch { /* Woken: the caller looks at why. */  }
         }
         sleepers.withLock { $0[id] = sleeper }
@@ -92,7 +92,7 @@ final class Lane: Sendable {
     }
 
     private func wake() {
-        for sleeper in sleepers.withLock({ Array($0.values) }) { sleeper.cancel() }
+        for (_, sleeper) in sleepers.withLock({ $0.sorted { $0.key < $1.key } }) { sleeper.cancel() }
         changed.set()
     }
 }

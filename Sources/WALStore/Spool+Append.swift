@@ -37,10 +37,10 @@ extension Spool {
         let wait = min(configuration.commitLingerNanoseconds, maximumWait)
         let isLarge = queue.withLock { $0.bytes > Spool.lingeringBytes }
         guard wait > 0, !isLarge else { return commitPending() }
-        Task {
+        Task(executorPreference: environment.scheduling.tasks) { [self] in
             // Cancelled or not, what waits is committed.
-            try? await Task.sleep(nanoseconds: UInt64(wait))
-            commitPending()
+            try? await environment.scheduling.sleep(.nanoseconds(wait))
+            await commitPending()
         }
     }
 

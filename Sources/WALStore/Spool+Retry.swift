@@ -17,8 +17,8 @@ extension Spool {
         changedBackends.insert(ledger.backends[index].id)
         guard !hasRetryFlush else { return }
         hasRetryFlush = true
-        Task { [weak self] in
-            try? await Task.sleep(for: .seconds(30))
+        Task(executorPreference: environment.scheduling.tasks) { [weak self, sleep = environment.scheduling.sleep] in
+            try? await sleep(.seconds(30))
             await self?.flushRetryStates()
         }
     }

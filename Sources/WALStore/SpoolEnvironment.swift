@@ -1,9 +1,9 @@
 /// What a spool shares with the others of its node, and what it asks of whoever owns it.
 struct SpoolEnvironment: Sendable {
     /// Runs the actor: all writes and checkpoints of its spools.
-    var writer: ThreadExecutor
+    var writer: any SpoolExecutor
     /// Reads and decodes stored blocks.
-    var reader: ThreadExecutor
+    var reader: any SpoolExecutor
     var cache: BlockCache
     var time: TimeSource
     var events: EventSink
@@ -16,11 +16,12 @@ struct SpoolEnvironment: Sendable {
     var onBroken: @Sendable (SpoolError) -> Void
     /// The node's disk; nil: a spool on its own.
     var space: NodeSpace?
+    var scheduling = Scheduling.system
     /// What may wait for a commit, in bytes of decoded requests.
     var maximumQueuedBytes = 64 << 20
 
     init(
-        writer: ThreadExecutor, reader: ThreadExecutor, cache: BlockCache, time: TimeSource = .system,
+        writer: any SpoolExecutor, reader: any SpoolExecutor, cache: BlockCache, time: TimeSource = .system,
         events: @escaping EventSink = { _ in }, onWork: @escaping @Sendable () -> Void = {},
         onBroken: @escaping @Sendable (SpoolError) -> Void = { _ in },
         reserveSequences: @escaping @Sendable (Int64) throws(SpoolError) -> Int64 = { _ throws(SpoolError) in .max }

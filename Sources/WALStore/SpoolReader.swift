@@ -4,13 +4,13 @@ import Metrics
 /// backlog is decoded beside the commits. Each read is one short transaction.
 actor SpoolReader {
     private let path: String
-    private let executor: ThreadExecutor
+    private let executor: any SpoolExecutor
     private var select: Statement?
     private var isClosed = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(path: String, executor: ThreadExecutor) {
+    init(path: String, executor: any SpoolExecutor) {
         self.path = path
         self.executor = executor
     }

@@ -7,7 +7,7 @@ import Synchronization
 /// A serial executor on one thread of its own: SQLite blocks, so its callers stay off the shared pool.
 ///
 /// `@unchecked Sendable`: all state is in the mutex or atomic; the semaphore may be used from any thread.
-public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
+public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     private enum Work: Sendable {
         case job(UnownedJob)
         case closure(@Sendable () -> Void)
@@ -47,7 +47,7 @@ public final class ThreadExecutor: SerialExecutor, @unchecked Sendable {
     public func submit(_ closure: @escaping @Sendable () -> Void) { add(.closure(closure)) }
 
     /// Runs `closure` on the thread, after what is queued, and waits for it. Not to be called on the thread itself.
-    func runAndWait(_ closure: @escaping @Sendable () -> Void) {
+    public func runAndWait(_ closure: @escaping @Sendable () -> Void) {
         precondition(thread.load(ordering: .acquiring) != pthread_self(), "a thread does not wait for itself")
         let done = DoneSignal()
         submit {

@@ -17,6 +17,7 @@ public final class WALStore: Sendable {
     let state: Mutex<StoreState>
     private let work = WorkNotice()
     let openWait: Duration
+    let scheduling: Scheduling
     private let upkeepLoop = Mutex<Task<Void, Never>?>(nil)
 
     /// Takes the data folder (`LOCK`); opens no spool, and reads one small file.
@@ -26,6 +27,7 @@ public final class WALStore: Sendable {
     ///   - upkeepInterval: how often `maintain` runs by itself; nil: only when called.
     ///   - openWait: how long a request waits for one of the open places before it is answered as full.
     ///   - measure: asks the file system that holds the folder for its space.
+    ///   - scheduling: how the store's tasks run and wait; a simulation has its own.
     /// - Throws: `.unavailable` when another process has the folder, or it cannot be used.
     public init(
         directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
@@ -33,16 +35,17 @@ public final class WALStore: Sendable {
         measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
             path throws(SpoolError) in try DiskSpace.of(path)
         },
-        events: @escaping EventSink
+        scheduling: Scheduling = .system, events: @escaping EventSink
     ) throws(SpoolError) {
         folder = try DataFolder(directory)
         self.node = node
         self.time = time
         self.events = events
-        writers = ExecutorPool(threads: node.writerThreads)
-        readers = ExecutorPool(threads: node.readerThreads)
+        writers = ExecutorPool(threads: node.writerThreads, make: scheduling.makeExecutor)
+        readers = ExecutorPool(threads: node.readerThreads, make: scheduling.makeExecutor)
         space = NodeSpace(folder: folder, node: node, measure: measure)
         self.openWait = openWait
+        self.scheduling = scheduling
         state = Mutex(
             StoreState(
                 maximumOpen: node.openSpools, ingestBytes: node.ingestMemoryBytes,
@@ -52,9 +55,9 @@ public final class WALStore: Sendable {
     }
 
     private func startUpkeep(every interval: Duration) {
-        let loop = Task { [weak self] in
+        let loop = Task(executorPreference: scheduling.tasks) { [weak self, sleep = scheduling.sleep] in
             while !Task.isCancelled {
-                do { try await Task.sleep(for: interval) } catch { return }
+                do { try await sleep(interval) } catch { return }
                 await self?.maintain()
             }
         }
@@ -102,13 +105,13 @@ public final class WALStore: Sendable {
     public func statuses() async -> [SpoolStatus] {
         let tenants = state.withLock { $0.tenants.mapValues { $0.configuration.maximumBytes } }
         var statuses: [SpoolStatus] = []
-        for (tenant, maximumBytes) in tenants {
+        for (tenant, maximumBytes) in tenants.sorted(by: { $0.key < $1.key }) {
             var status = await status(tenant) ?? SpoolStatus()
             status.tenant = tenant
             status.maximumBytes = maximumBytes
             statuses.append(status)
         }
-        return statuses.sorted { $0.tenant < $1.tenant }
+        return statuses
     }
 
     /// One tenant's status without opening its spool; nil for a tenant nothing is known about.
@@ -168,7 +171,7 @@ public final class WALStore: Sendable {
         let outcome = state.withLock { state -> (Result<Spool?, SpoolError>, [StoreState.Action]) in
             do throws(SpoolError) {
                 let spool = try state.acquire(tenant) {
-                    StoreState.Waiting(waiter: waiter, until: wait.map { .now + $0 })
+                    StoreState.Waiting(waiter: waiter, until: wait.map { scheduling.monotonic() + $0.nanoseconds })
                 }
                 if spool == nil, wait != nil, !state.isWatchingWaits {
                     state.isWatchingWaits = true
@@ -190,15 +193,16 @@ public final class WALStore: Sendable {
     /// Answers those who waited for an open place for too long: all of them may be leased, for as long as their
     /// backends take. One task while anybody's wait can end; none otherwise.
     private func watchWaits() {
-        Task {
+        Task(executorPreference: scheduling.tasks) { [self] in
             while true {
-                let (overdue, next) = state.withLock { $0.takeOverdue(.now) }
+                let now = scheduling.monotonic()
+                let (overdue, next) = state.withLock { $0.takeOverdue(now) }
                 for waiter in overdue {
                     waiter(.failure(SpoolError(.full, "all open spools are in use (open_spools); try again")))
                 }
                 guard let next else { return }
                 // Not cancelled by anybody; an early end only looks once more.
-                try? await Task.sleep(until: next, clock: .continuous)
+                try? await scheduling.sleep(.nanoseconds(max(0, next - now)))
             }
         }
     }
@@ -240,4 +244,12 @@ final class WorkNotice: Sendable {
     private let notify = Mutex<(@Sendable (String) -> Void)?>(nil)
     func set(_ new: @escaping @Sendable (String) -> Void) { notify.withLock { $0 = new } }
     func notify(_ tenant: String) { notify.withLock { $0 }?(tenant) }
+}
+
+extension Duration {
+    /// Of waits, which are far shorter than the 292 years that fit.
+    fileprivate var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return min(max(seconds, 0), 1 << 32) * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
 }

@@ -6,8 +6,8 @@ struct StoreState: Sendable {
     /// Somebody who wants a spool that is not open.
     struct Waiting: Sendable {
         var waiter: Waiter
-        /// Until then; nil: as long as it takes.
-        var until: ContinuousClock.Instant?
+        /// Until then on the monotonic clock, nanoseconds; nil: as long as it takes.
+        var until: Int64?
     }
 
     enum Phase: Sendable {
@@ -185,10 +185,11 @@ struct StoreState: Sendable {
     }
 
     /// Takes those who have waited long enough, and says when the next one will have: nil when nobody's wait ends.
-    mutating func takeOverdue(_ now: ContinuousClock.Instant) -> (overdue: [Waiter], next: ContinuousClock.Instant?) {
+    mutating func takeOverdue(_ now: Int64) -> (overdue: [Waiter], next: Int64?) {
         var overdue: [Waiter] = []
-        var next: ContinuousClock.Instant?
-        for (name, tenant) in tenants where tenant.waiters.contains(where: { $0.until != nil }) {
+        var next: Int64?
+        let waiting = tenants.filter { $0.value.waiters.contains { $0.until != nil } }
+        for (name, tenant) in waiting.sorted(by: { $0.key < $1.key }) {
             overdue += tenant.waiters.filter { $0.isOverdue(now) }.map(\.waiter)
             tenants[name]?.waiters.removeAll { $0.isOverdue(now) }
             for until in (tenants[name]?.waiters ?? []).compactMap(\.until) { next = min(next ?? until, until) }
@@ -197,14 +198,14 @@ struct StoreState: Sendable {
         return (overdue, next)
     }
 
-    /// Spools that are open now.
+    /// Spools that are open now, by name.
     var open: [(tenant: String, spool: Spool)] {
-        tenants.compactMap { name, tenant in
+        tenants.compactMap { name, tenant -> (tenant: String, spool: Spool)? in
             if case .open(let spool) = tenant.phase { (name, spool) } else { nil }
-        }
+        }.sorted { $0.tenant < $1.tenant }
     }
 }
 
 extension StoreState.Waiting {
-    fileprivate func isOverdue(_ now: ContinuousClock.Instant) -> Bool { until.map { $0 <= now } ?? false }
+    fileprivate func isOverdue(_ now: Int64) -> Bool { until.map { $0 <= now } ?? false }
 }

@@ -9,8 +9,10 @@ extension WALStore {
     func perform(_ actions: [StoreState.Action]) {
         for action in actions {
             switch action {
-            case .open(let tenant, let configuration): Task { await open(tenant, configuration) }
-            case .close(let tenant, let spool): Task { await close(tenant, spool) }
+            case .open(let tenant, let configuration):
+                Task(executorPreference: scheduling.tasks) { [self] in await open(tenant, configuration) }
+            case .close(let tenant, let spool):
+                Task(executorPreference: scheduling.tasks) { [self] in await close(tenant, spool) }
             }
         }
     }
@@ -123,6 +125,7 @@ extension WALStore {
             onBroken: { [weak self] _ in self?.replaceBroken(tenant) },
             reserveSequences: { first throws(SpoolError) in try mark.reserve(from: first) })
         environment.space = space
+        environment.scheduling = scheduling
         environment.maximumQueuedBytes = node.ingestMemoryBytes
         return environment
     }
@@ -198,7 +201,7 @@ extension WALStore {
     /// A spool that failed twice in a row: closed, so that no handle is left, and put aside; the next use opens a fresh
     /// one.
     private func replaceBroken(_ tenant: String) {
-        Task {
+        Task(executorPreference: scheduling.tasks) { [self] in
             let spool = state.withLock { state -> Spool? in
                 guard case .open(let spool)? = state.tenants[tenant]?.phase else { return nil }
                 state.tenants[tenant]?.phase = .closing(spool)

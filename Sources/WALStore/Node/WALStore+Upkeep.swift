@@ -84,7 +84,7 @@ extension StoreState {
         tenants.filter { name, tenant in
             guard case .closed = tenant.phase, !tenant.isStale, tenant.visitedAt < time else { return false }
             return (summary.entries[name]?.status.batches ?? 0) > 1
-        }.map(\.key)
+        }.keys.sorted()
     }
 
     /// Spools that would not close may do so now.

@@ -34,7 +34,7 @@ extension Spool {
     private func letCommitsPass() async {
         commitPending()
         // The other spools of this thread have their turn.
-        await Task.yield()
+        await environment.writer.letOthersPass()
     }
 
     private static let agePauseNanoseconds: Int64 = 3600 * 1_000_000_000
