@@ -19,7 +19,7 @@ extension Spool {
     /// - Returns: whether the last process that had it closed it.
     @discardableResult
     func load() throws(SpoolError) -> Bool {
-        let database = try Database(path: path, configuration.durability)
+        let database = try Database(path: path, vfs: environment.files.disk.vfs, configuration.durability)
         self.database = database
         do throws(SpoolError) {
             let connection = database.connection

@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 extension Spool {
     /// The spool in numbers. A few look-ups, whatever the backlog: bytes of parts are estimated from their points, and
     /// counts of rows are those between the first and the last.
@@ -50,10 +46,7 @@ extension Spool {
     }
 
     /// Asks for the size without opening the file: see `Connection`.
-    func walBytes() -> Int64 {
-        var information = stat()
-        return stat(path + "-wal", &information) == 0 ? Int64(information.st_size) : 0
-    }
+    func walBytes() -> Int64 { environment.files.size(path + "-wal") }
 
     private func oldestPendingAge(_ backend: BackendState, _ now: Int64, _ database: Database) throws(SpoolError)
         -> Double

@@ -57,7 +57,7 @@ public actor Spool {
         self.environment = environment
         self.configuration = configuration
         cacheID = environment.cache.admitSpool()
-        reader = SpoolReader(path: path, executor: environment.reader)
+        reader = SpoolReader(path: path, executor: environment.reader, vfs: environment.files.disk.vfs)
         ledger = Ledger()
         clock = SpoolClock(startingWith: environment.time)
     }

@@ -14,7 +14,9 @@ struct SpoolEnvironment: Sendable {
     var onWork: @Sendable () -> Void
     /// Called on the writer when the spool cannot go on after an I/O error: it is to be closed and set aside.
     var onBroken: @Sendable (SpoolError) -> Void
-    /// The node's disk; nil: a spool on its own.
+    /// The disk that has the spool's file.
+    var files = Files.system
+    /// How full the node's disk is; nil: a spool on its own.
     var space: NodeSpace?
     var scheduling = Scheduling.system
     /// What may wait for a commit, in bytes of decoded requests.

@@ -5,14 +5,16 @@ import Metrics
 actor SpoolReader {
     private let path: String
     private let executor: any SpoolExecutor
+    private let vfs: String?
     private var select: Statement?
     private var isClosed = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(path: String, executor: any SpoolExecutor) {
+    init(path: String, executor: any SpoolExecutor, vfs: String?) {
         self.path = path
         self.executor = executor
+        self.vfs = vfs
     }
 
     /// The decoded block of a row.
@@ -45,7 +47,7 @@ actor SpoolReader {
 
     private func statement() throws(SQLiteError) -> Statement {
         if let select { return select }
-        let connection = try Connection(path: path, access: .readOnly)
+        let connection = try Connection(path: path, access: .readOnly, vfs: vfs)
         try connection.execute("PRAGMA cache_size = -64")
         let select = try Statement("SELECT block FROM batches WHERE sequence = ?1", on: connection)
         self.select = select

@@ -26,18 +26,27 @@ public final class WALStore: Sendable {
     ///   - directory: made when it does not exist, with what is missing above it.
     ///   - upkeepInterval: how often `maintain` runs by itself; nil: only when called.
     ///   - openWait: how long a request waits for one of the open places before it is answered as full.
-    ///   - measure: asks the file system that holds the folder for its space.
-    ///   - scheduling: how the store's tasks run and wait; a simulation has its own.
     /// - Throws: `.unavailable` when another process has the folder, or it cannot be used.
-    public init(
+    public convenience init(
         directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
-        openWait: Duration = .seconds(10),
-        measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
-            path throws(SpoolError) in try DiskSpace.of(path)
-        },
-        scheduling: Scheduling = .system, events: @escaping EventSink
+        openWait: Duration = .seconds(10), events: @escaping EventSink
     ) throws(SpoolError) {
-        folder = try DataFolder(directory)
+        try self.init(
+            directory: directory, node: node, time: time, upkeepInterval: upkeepInterval, openWait: openWait,
+            disk: SystemFileSystem(), events: events)
+    }
+
+    /// - Parameters:
+    ///   - disk: has the whole data folder, databases included.
+    ///   - measure: asks for the disk's space; nil: `disk` does.
+    ///   - scheduling: how the store's tasks run and wait; a simulation has its own.
+    package init(
+        directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
+        openWait: Duration = .seconds(10), disk: any FileSystem,
+        measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil, scheduling: Scheduling = .system,
+        events: @escaping EventSink
+    ) throws(SpoolError) {
+        folder = try DataFolder(directory, on: Files(disk))
         self.node = node
         self.time = time
         self.events = events
@@ -49,7 +58,7 @@ public final class WALStore: Sendable {
         state = Mutex(
             StoreState(
                 maximumOpen: node.openSpools, ingestBytes: node.ingestMemoryBytes,
-                summary: NodeSummary.read(folder.summary) ?? NodeSummary()))
+                summary: NodeSummary.read(folder.summary, on: folder.files) ?? NodeSummary()))
         space.look(events)
         if let upkeepInterval { startUpkeep(every: upkeepInterval) }
     }

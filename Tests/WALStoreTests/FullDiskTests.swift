@@ -31,7 +31,7 @@ struct FullDiskTests {
         try await store.configure([StoreFixture.tenant("acme", whenFull: whenFull)])
         for index in 0..<50 { _ = try await store.append(Make.batch(index * 100..<index * 100 + 100), tenant: "acme") }
         await store.maintain()
-        #expect(Files.size(disk.path + "/data/ballast") == Ballast.defaultBytes)
+        #expect(Files.system.size(disk.path + "/data/ballast") == Ballast.defaultBytes)
 
         let filler = disk.fill()
         var random = SeededGenerator.fresh()
@@ -55,7 +55,7 @@ struct FullDiskTests {
         #expect(try await status(store).isBalanced)
         #expect(fixture.raised("a spool is reopened after an input/output error") == 0)
         await store.maintain()
-        #expect(Files.size(disk.path + "/data/ballast") == Ballast.defaultBytes, "taken again")
+        #expect(Files.system.size(disk.path + "/data/ballast") == Ballast.defaultBytes, "taken again")
         await store.close()
     }
 

@@ -40,7 +40,7 @@ import Testing
             #expect(losses.first?.points == nil)
             #expect(losses.first?.places?.contains(Place(1, 0)) == true)
             #expect(try await store.drain("acme") == Array(200..<210))
-            let names = Files.names(in: store.folder.folder(of: "acme"))
+            let names = Files.system.names(in: store.folder.folder(of: "acme"))
             #expect(names.contains { $0.hasPrefix("spool.db.set-aside-") } == (damage != .deleted), "\(names)")
         }
         #expect(fixture.raised("a spool was set aside and a fresh one opened") == 1)
@@ -49,24 +49,24 @@ import Testing
     @Test func `a rename that a crash interrupted is ended at the next open`() throws {
         let folder = try TemporaryFolder()
         let name = "spool.db.set-aside-20260101T000000Z"
-        try Files.replace(folder.path + "/set-aside", with: Array(name.utf8))
-        try Files.replace(folder.path + "/spool.db", with: [1])
-        try Files.replace(folder.path + "/\(name)-wal", with: [2])
-        #expect(try SetAside(folder: folder.path).finish() == name)
-        #expect(Set(Files.names(in: folder.path)) == [name, name + "-wal"])
-        #expect(try SetAside(folder: folder.path).finish() == nil)
+        try Files.system.replace(folder.path + "/set-aside", with: Array(name.utf8))
+        try Files.system.replace(folder.path + "/spool.db", with: [1])
+        try Files.system.replace(folder.path + "/\(name)-wal", with: [2])
+        #expect(try SetAside(folder: folder.path, files: .system).finish() == name)
+        #expect(Set(Files.system.names(in: folder.path)) == [name, name + "-wal"])
+        #expect(try SetAside(folder: folder.path, files: .system).finish() == nil)
     }
 
     @Test func `reserved sequences do not come back, and a clean close leaves no gap`() throws {
         let folder = try TemporaryFolder()
-        let mark = HighWaterMark(path: folder.path + "/acme", wall: { 1_800_000_000_000_000_000 })
+        let mark = HighWaterMark(path: folder.path + "/acme", files: .system, wall: { 1_800_000_000_000_000_000 })
         #expect(try mark.read() == 1)
         #expect(try mark.reserve(from: 1) == 4097)
         #expect(try mark.reserve(from: 4000) == 4097)
         #expect(try mark.reserve(from: 4097) == 8193)
         try mark.set(5000)
         #expect(try mark.read() == 5000)
-        try Files.replace(mark.path, with: Array("rubbish".utf8))
+        try Files.system.replace(mark.path, with: Array("rubbish".utf8))
         #expect(try mark.read() == 1_800_000_000_000)
     }
 

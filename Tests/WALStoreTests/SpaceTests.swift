@@ -246,7 +246,7 @@ import Testing
         await store.maintain()
         #expect(try await look(store).status.databaseBytes < full / 4)
         await store.close()
-        #expect(Files.size(fixture.spool("acme")) < full / 4)
+        #expect(Files.system.size(fixture.spool("acme")) < full / 4)
     }
 
     @Test func `a held snapshot makes the log grow, and it is emptied when it ends`() async throws {
@@ -260,16 +260,16 @@ import Testing
         let reader = try Connection(path: fixture.spool("acme"), access: .readOnly)
         _ = try reader.integer("SELECT count(*) FROM batches")
         _ = try await fill(store, 60)
-        #expect(Files.size(fixture.spool("acme") + "-wal") <= cap + (1 << 20))
+        #expect(Files.system.size(fixture.spool("acme") + "-wal") <= cap + (1 << 20))
         // One that keeps its snapshot.
         try reader.execute("BEGIN")
         _ = try reader.integer("SELECT count(*) FROM batches")
         _ = try await fill(store, 60)
-        #expect(Files.size(fixture.spool("acme") + "-wal") > cap)
+        #expect(Files.system.size(fixture.spool("acme") + "-wal") > cap)
         #expect(fixture.raised("a reader outside, or a full disk, keeps the write-ahead log from being emptied") == 1)
         try reader.execute("COMMIT")
         _ = try await fill(store, 20)
-        #expect(Files.size(fixture.spool("acme") + "-wal") <= cap + (1 << 20))
+        #expect(Files.system.size(fixture.spool("acme") + "-wal") <= cap + (1 << 20))
         await store.close()
     }
 }

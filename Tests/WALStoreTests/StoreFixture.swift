@@ -25,15 +25,14 @@ final class StoreFixture: Sendable {
 
     func open(
         _ node: NodeConfiguration = NodeConfiguration(), openWait: Duration = .seconds(10),
-        measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
-            path throws(SpoolError) in try DiskSpace.of(path)
-        }
+        measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil
     ) throws -> WALStore {
         let time = TimeSource(
             wall: { [self] in wall.withLock { $0 } }, boot: { [self] in boot.withLock { $0 } },
             bootID: { [self] in bootID.withLock { $0 } })
         return try WALStore(
-            directory: path, node: node, time: time, upkeepInterval: nil, openWait: openWait, measure: measure
+            directory: path, node: node, time: time, upkeepInterval: nil, openWait: openWait, disk: Files.system.disk,
+            measure: measure
         ) { [self] event in events.withLock { $0.append(event) } }
     }
 

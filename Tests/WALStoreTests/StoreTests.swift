@@ -137,9 +137,10 @@ import Testing
         try await store.configure(["one", "two", "other"].map { StoreFixture.tenant($0) })
         var leases: [String: Lease] = [:]
         for name in ["one", "two"] {
-            _ = try await store.append(Make.batch(0..<10), tenant: name)
+            // By the spool, whose wait for a place has no end: the machine may be busy.
             leases[name] = try await store.withSpool(name) { (spool) async throws(SpoolError) in
-                try await spool.lease(backend: "a", limit: LeaseLimit(points: 10))
+                _ = try await spool.append(Make.request(Make.batch(0..<10)))
+                return try await spool.lease(backend: "a", limit: LeaseLimit(points: 10))
             }
         }
         for _ in 0..<2 {
@@ -157,7 +158,10 @@ import Testing
             try await spool.settle(taken, Make.all(taken, .delivered))
         }
         await store.maintain()
-        #expect(try await store.append(Make.batch(0..<1), tenant: "other").storedPoints == 1)
+        let stored = try await store.withSpool("other") { (spool) async throws(SpoolError) in
+            try await spool.append(Make.request(Make.batch(0..<1))).storedPoints
+        }
+        #expect(stored == 1)
         #expect(store.state.withLock { $0.isWatchingWaits } == false || store.state.withLock { !$0.hasQueue })
         await store.close()
     }

@@ -89,7 +89,7 @@ struct SyncTests {
         #expect(try await store.drain("other") == Array(0..<10))
         let losses = try await store.withSpool("acme") { (spool) async throws(SpoolError) in try await spool.losses() }
         #expect(losses.map(\.reason) == [.spoolSetAside])
-        let names = Files.names(in: store.folder.folder(of: "acme"))
+        let names = Files.system.names(in: store.folder.folder(of: "acme"))
         #expect(names.contains { $0.hasPrefix("spool.db.set-aside-") }, "\(names)")
         await store.close()
     }

@@ -13,51 +13,37 @@
 /// ```
 final class DataFolder: Sendable {
     let path: String
-    private let lock: Int32
+    let files: Files
+    private let lock: any FileLock
 
     /// Makes the folder when there is none, and takes its lock until the value goes.
     ///
     /// - Throws: `.unavailable`, naming the holder's process id, when another process has it.
-    init(_ path: String) throws(SpoolError) {
+    init(_ path: String, on files: Files = .system) throws(SpoolError) {
         self.path = path
+        self.files = files
         umask(0o077)
-        try Files.makeFolder(path)
-        try Files.makeFolder(path + "/tenants")
-        try Files.makeFolder(path + "/sequences")
-        lock = try DataFolder.takeLock(path + "/LOCK")
+        try files.makeFolder(path)
+        try files.makeFolder(path + "/tenants")
+        try files.makeFolder(path + "/sequences")
+        lock = try DataFolder.takeLock(path + "/LOCK", on: files)
     }
-
-    deinit { close(lock) }
 
     /// Lets the next process have the folder: nothing in it may be touched any more.
-    func unlock() { flock(lock, LOCK_UN) }
+    func unlock() { lock.unlock() }
 
-    /// The lock is the file's, not the name's: it is never unlinked, or two processes could hold two files.
-    private static func takeLock(_ path: String) throws(SpoolError) -> Int32 {
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw Files.failure("open", path) }
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            let error = errno == EWOULDBLOCK ? held(file, path) : Files.failure("lock", path)
-            close(file)
-            throw error
-        }
-        do throws(SpoolError) {
-            guard ftruncate(file, 0) == 0, lseek(file, 0, SEEK_SET) == 0 else { throw Files.failure("write", path) }
-            try Files.write(Array("\(getpid())\n".utf8), to: file, path)
+    private static func takeLock(_ path: String, on files: Files) throws(SpoolError) -> any FileLock {
+        do throws(FileError) {
+            return try files.disk.lock(path, holder: Array("\(getpid())\n".utf8))
         } catch {
-            // The lock holds without the number in it, also on a full disk: the next process only knows less.
-            guard error.code == .full else {
-                close(file)
-                throw error
-            }
+            throw error.number == EWOULDBLOCK ? held(path, files) : Files.failure("lock", path, error)
         }
-        return file
     }
 
-    private static func held(_ file: Int32, _ path: String) -> SpoolError {
-        var bytes = [UInt8](repeating: 0, count: 20)
-        let count = pread(file, &bytes, bytes.count, 0)
-        let digits = bytes.prefix(max(0, count)).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    private static func held(_ path: String, _ files: Files) -> SpoolError {
+        var bytes: [UInt8] = []
+        do throws(FileError) { bytes = try files.disk.read(path, limit: 4096) } catch {}
+        let digits = bytes.prefix(20).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let holder = digits.isEmpty ? "another process" : "process \(String(decoding: digits, as: UTF8.self))"
         return SpoolError(
             .unavailable,
@@ -69,12 +55,13 @@ final class DataFolder: Sendable {
     var summary: String { path + "/summary" }
     var ballast: String { path + "/ballast" }
     func folder(of tenant: String) -> String { "\(path)/tenants/\(tenant)" }
+    func setAside(of tenant: String) -> SetAside { SetAside(folder: folder(of: tenant), files: files) }
     func spool(of tenant: String) -> String { "\(path)/tenants/\(tenant)/spool.db" }
     func sequences(of tenant: String) -> String { "\(path)/sequences/\(tenant)" }
 
     /// Tenants with a folder, configured or not.
     func tenants() -> [String] {
-        Files.names(in: path + "/tenants").filter { name in
+        files.names(in: path + "/tenants").filter { name in
             do throws(SpoolError) {
                 try TenantID.check(name)
                 return true

@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// How much room a file system has.
 public struct DiskSpace: Sendable, Hashable {
     public var totalBytes: Int64
@@ -13,12 +9,13 @@ public struct DiskSpace: Sendable, Hashable {
         self.freeBytes = freeBytes
     }
 
-    /// Of the file system that holds `path`. <https://man7.org/linux/man-pages/man3/statvfs.3.html>
-    public static func of(_ path: String) throws(SpoolError) -> DiskSpace {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else { throw Files.failure("ask for the free space of", path) }
-        let unit = Int64(status.f_frsize)
-        return DiskSpace(totalBytes: Int64(status.f_blocks) * unit, freeBytes: Int64(status.f_bavail) * unit)
+    /// Of the file system that holds `path`.
+    public static func of(_ path: String) throws(SpoolError) -> DiskSpace { try of(path, on: .system) }
+
+    static func of(_ path: String, on files: Files) throws(SpoolError) -> DiskSpace {
+        do throws(FileError) { return try files.disk.space(of: path) } catch {
+            throw Files.failure("ask for the free space of", path, error)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ struct HighWaterMark: Sendable {
     private static let header = "holdfast sequences 1\n"
 
     let path: String
+    let files: Files
     /// Wall clock, nanoseconds since the epoch: only asked when the file is damaged.
     let wall: @Sendable () -> Int64
 
@@ -14,7 +15,7 @@ struct HighWaterMark: Sendable {
     ///
     /// A damaged file is answered with the wall clock's milliseconds: no spool has counted that far.
     func read() throws(SpoolError) -> Int64 {
-        guard let bytes = try Files.read(path, limit: 256) else { return 1 }
+        guard let bytes = try files.read(path, limit: 256) else { return 1 }
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.hasPrefix(HighWaterMark.header), text.hasSuffix("\n"),
             let mark = Int64(text.dropFirst(HighWaterMark.header.count).dropLast()), mark >= 1
@@ -36,6 +37,6 @@ struct HighWaterMark: Sendable {
 
     /// Says that nothing from `sequence` on was given; durable on return. Only true after a clean close.
     func set(_ sequence: Int64) throws(SpoolError) {
-        try Files.replace(path, with: Array("\(HighWaterMark.header)\(sequence)\n".utf8))
+        try files.replace(path, with: Array("\(HighWaterMark.header)\(sequence)\n".utf8))
     }
 }

@@ -22,17 +22,20 @@ final class NodeSpace: Sendable {
     private let measure: @Sendable (String) throws(SpoolError) -> DiskSpace
     private let state = Mutex(State())
 
-    /// - Parameter measure: asks the file system; tests say what it answers.
+    /// - Parameter measure: asks for the space; nil: of the folder's disk.
     init(
         folder: DataFolder, node: NodeConfiguration,
-        measure: @escaping @Sendable (String) throws(SpoolError) -> DiskSpace = {
-            path throws(SpoolError) in try DiskSpace.of(path)
-        }
+        measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil
     ) {
+        let files = folder.files
         path = folder.path
-        ballast = Ballast(path: folder.ballast)
+        ballast = Ballast(path: folder.ballast, files: files)
         self.node = node
-        self.measure = measure
+        if let measure {
+            self.measure = measure
+        } else {
+            self.measure = { path throws(SpoolError) in try DiskSpace.of(path, on: files) }
+        }
     }
 
     var pressure: Pressure { state.withLock { $0.pressure } }

@@ -1,7 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// What the node knows of spools it has not opened: one small file, so that starting opens none of them and takes the
 /// same time whatever their backlog (`storage.md` 18).
 ///
@@ -15,12 +11,14 @@ struct NodeSummary: Sendable, Equatable {
         var modifiedAt: Int64
         var inode: UInt64
 
-        /// nil when there is no such file, or a `-wal` beside it holds what it does not.
-        init?(ofClosed path: String) {
-            guard let status = Files.status(path), !Files.exists(path + "-wal") else { return nil }
-            bytes = Int64(status.st_size)
-            modifiedAt = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-            inode = UInt64(status.st_ino)
+        /// nil when there is no such file, a `-wal` beside it holds what it does not, or the disk does not say.
+        init?(ofClosed path: String, on files: Files) {
+            do throws(SpoolError) {
+                guard let status = try files.status(path), try !files.exists(path + "-wal") else { return nil }
+                self.init(bytes: status.bytes, modifiedAt: status.modifiedAt, inode: status.inode)
+            } catch {
+                return nil
+            }
         }
 
         init(bytes: Int64, modifiedAt: Int64, inode: UInt64) {
@@ -41,16 +39,16 @@ struct NodeSummary: Sendable, Equatable {
     var entries: [String: Entry] = [:]
 
     /// Reads the file; nil when there is none or it is damaged: every spool is then looked at once.
-    static func read(_ path: String) -> NodeSummary? {
+    static func read(_ path: String, on files: Files) -> NodeSummary? {
         do throws(SpoolError) {
-            guard let bytes = try Files.read(path, limit: 256 << 20) else { return nil }
+            guard let bytes = try files.read(path, limit: 256 << 20) else { return nil }
             return NodeSummary(decoding: bytes)
         } catch {
             return nil
         }
     }
 
-    func write(_ path: String) throws(SpoolError) { try Files.replace(path, with: encoded()) }
+    func write(_ path: String, on files: Files) throws(SpoolError) { try files.replace(path, with: encoded()) }
 }
 
 extension SpoolStatus {

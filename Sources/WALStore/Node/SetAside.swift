@@ -11,6 +11,7 @@ struct SetAside: Sendable {
     private static let parts = ["-wal", "-shm", ""]
 
     let folder: String
+    let files: Files
     private var spool: String { folder + "/spool.db" }
     private var note: String { folder + "/set-aside" }
 
@@ -19,9 +20,9 @@ struct SetAside: Sendable {
     /// - Parameter wall: nanoseconds since the epoch, for the name.
     /// - Returns: the name the database has now; nil when there was none.
     func perform(wall: Int64) throws(SpoolError) -> String? {
-        guard Files.exists(spool) else { return nil }
-        let name = freeName(wall)
-        try Files.replace(note, with: Array(name.utf8))
+        guard try files.exists(spool) else { return nil }
+        let name = try freeName(wall)
+        try files.replace(note, with: Array(name.utf8))
         return try finish()
     }
 
@@ -29,24 +30,23 @@ struct SetAside: Sendable {
     ///
     /// - Returns: the name the database has now; nil when nothing had been begun.
     func finish() throws(SpoolError) -> String? {
-        guard let bytes = try Files.read(note, limit: 256) else { return nil }
+        guard let bytes = try files.read(note, limit: 256) else { return nil }
         let name = String(decoding: bytes, as: UTF8.self)
         guard name.hasPrefix("spool.db.set-aside-"), !name.contains("/") else {
             throw SpoolError(.unavailable, "\(note) does not name a file that was set aside: remove it")
         }
-        for part in SetAside.parts where Files.exists(spool + part) {
-            try Files.rename(spool + part, to: "\(folder)/\(name)\(part)")
+        for part in SetAside.parts where try files.exists(spool + part) {
+            try files.rename(spool + part, to: "\(folder)/\(name)\(part)")
         }
-        guard unlink(note) == 0 else { throw Files.failure("remove", note) }
-        try Files.syncFolder(folder)
+        try files.remove(note)
         return name
     }
 
-    private func freeName(_ wall: Int64) -> String {
+    private func freeName(_ wall: Int64) throws(SpoolError) -> String {
         let name = "spool.db.set-aside-\(SetAside.utc(wall))"
         var candidate = name
         var number = 2
-        while Files.exists("\(folder)/\(candidate)") {
+        while try files.exists("\(folder)/\(candidate)") {
             candidate = "\(name).\(number)"
             number += 1
         }

@@ -36,10 +36,11 @@ extension StoreState {
     /// Whether the summary may be wrong about a closed spool: no entry, another stamp, or backends that came or went.
     private func isStale(_ tenant: String, _ configuration: SpoolConfiguration, _ folder: DataFolder) -> Bool {
         let path = folder.spool(of: tenant)
-        guard Files.exists(path) else { return summary.entries[tenant] != nil }
+        guard folder.files.mayExist(path) else { return summary.entries[tenant] != nil }
         guard let entry = summary.entries[tenant], let stamp = entry.stamp else { return true }
         let known = entry.status.backends.filter { !$0.isDetached }.map(\.name)
-        return stamp != NodeSummary.Stamp(ofClosed: path) || Set(known) != Set(configuration.backends.map(\.name))
+        return stamp != NodeSummary.Stamp(ofClosed: path, on: folder.files)
+            || Set(known) != Set(configuration.backends.map(\.name))
     }
 
     mutating func markStale(_ tenant: String) {

@@ -1,9 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// Opening and closing: what the state decides is done here, outside its lock.
 extension WALStore {
     func perform(_ actions: [StoreState.Action]) {
@@ -50,23 +46,22 @@ extension WALStore {
 
     /// Opens the tenant's spool, or a fresh one in its place when that cannot be used.
     private func openSpool(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
-        let folderPath = folder.folder(of: tenant)
-        try Files.makeFolder(folderPath)
-        let setAside = SetAside(folder: folderPath)
-        let mark = HighWaterMark(path: folder.sequences(of: tenant), wall: time.wall)
+        try folder.files.makeFolder(folder.folder(of: tenant))
+        let setAside = folder.setAside(of: tenant)
+        let mark = mark(of: tenant)
         let first = try mark.read()
         if let name = try setAside.finish() {
             return try await openFresh(tenant, configuration, first, "set aside as \(name)")
         }
         // Sequences were given, and the file that had them is gone.
-        if first > 1, Files.size(folder.spool(of: tenant)) == 0 {
+        if first > 1, try folder.files.status(folder.spool(of: tenant))?.bytes ?? 0 == 0 {
             _ = try setAside.perform(wall: time.wall())
             return try await openFresh(tenant, configuration, first, "the database was missing")
         }
         do throws(SpoolError) {
             return try await openTwice(tenant, configuration, first)
         } catch {
-            guard isBeyondUse(error, folder.spool(of: tenant)),
+            guard try isBeyondUse(error, folder.spool(of: tenant)),
                 let name = try setAside.perform(wall: time.wall())
             else { throw error }
             return try await openFresh(tenant, configuration, first, "set aside as \(name): \(error)")
@@ -90,11 +85,11 @@ extension WALStore {
 
     /// Whether what is in the spool's place will never be one again. A backend that changed its type is the config's
     /// mistake, and a lack of files or rights is the machine's: neither is a reason to put data aside.
-    private func isBeyondUse(_ error: SpoolError, _ path: String) -> Bool {
+    private func isBeyondUse(_ error: SpoolError, _ path: String) throws(SpoolError) -> Bool {
         switch error.code {
         case .unreadable, .commitFailed: true
         case .incompatible: true
-        case .unavailable: Files.status(path).map { $0.st_mode & S_IFMT != S_IFREG } ?? false
+        case .unavailable: try folder.files.status(path).map { !$0.isFile } ?? false
         default: false
         }
     }
@@ -118,16 +113,21 @@ extension WALStore {
     }
 
     private func environment(for tenant: String) -> SpoolEnvironment {
-        let mark = HighWaterMark(path: folder.sequences(of: tenant), wall: time.wall)
+        let mark = mark(of: tenant)
         var environment = SpoolEnvironment(
             writer: writers[tenant], reader: readers[tenant], cache: cache, time: time, events: events,
             onWork: { [weak self] in self?.notifyWork(tenant) },
             onBroken: { [weak self] _ in self?.replaceBroken(tenant) },
             reserveSequences: { first throws(SpoolError) in try mark.reserve(from: first) })
+        environment.files = folder.files
         environment.space = space
         environment.scheduling = scheduling
         environment.maximumQueuedBytes = node.ingestMemoryBytes
         return environment
+    }
+
+    private func mark(of tenant: String) -> HighWaterMark {
+        HighWaterMark(path: folder.sequences(of: tenant), files: folder.files, wall: time.wall)
     }
 
     // MARK: Closing
@@ -144,7 +144,7 @@ extension WALStore {
 
     private func noteClosed(_ tenant: String, _ status: SpoolStatus?) {
         if let status { giveBackSequences(tenant, after: status.lastSequence) }
-        let stamp = NodeSummary.Stamp(ofClosed: folder.spool(of: tenant))
+        let stamp = NodeSummary.Stamp(ofClosed: folder.spool(of: tenant), on: folder.files)
         let actions = state.withLock { state in
             if let status { state.note(status, stamp, tenant) }
             if stamp == nil || status == nil { state.markStale(tenant) }
@@ -157,7 +157,7 @@ extension WALStore {
 
     /// After a clean close the reserve is exact again, so that opening and closing leaves no gaps.
     private func giveBackSequences(_ tenant: String, after last: Int64) {
-        let mark = HighWaterMark(path: folder.sequences(of: tenant), wall: time.wall)
+        let mark = mark(of: tenant)
         do throws(SpoolError) { try mark.set(last + 1) } catch {
             events(
                 Event(
@@ -210,7 +210,7 @@ extension WALStore {
             guard let spool else { return }
             await spool.close()
             do throws(SpoolError) {
-                _ = try SetAside(folder: folder.folder(of: tenant)).perform(wall: time.wall())
+                _ = try folder.setAside(of: tenant).perform(wall: time.wall())
             } catch {
                 events(Event(.error, "a spool cannot be set aside", ["tenant": tenant, "error": error.description]))
             }

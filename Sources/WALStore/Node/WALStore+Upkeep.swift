@@ -72,7 +72,7 @@ extension WALStore {
             state.isSummaryChanged = false
             return state.summary
         }
-        do throws(SpoolError) { try summary.write(folder.summary) } catch {
+        do throws(SpoolError) { try summary.write(folder.summary, on: folder.files) } catch {
             events(Event(.warning, "the node's summary could not be written", ["error": error.description]))
         }
     }

@@ -73,7 +73,7 @@ extension Spool {
         }
         await close()
         last?.walBytes = 0
-        last?.databaseBytes = Files.size(path)
+        last?.databaseBytes = environment.files.size(path)
         return last
     }
 }

@@ -1,0 +1,66 @@
+/// All that the store asks of the disk besides SQLite's own calls: the data folder goes through here as a whole, so that
+/// tests can put a simulated disk under it (`Tests/Faults/Disk`).
+///
+/// Calls are those of POSIX and fail with their `errno`. Nothing is durable that is not said to be: a new, renamed or
+/// removed name lasts once `syncFolder` has returned. Never used on a live database: only SQLite opens those.
+package protocol FileSystem: Sendable {
+    /// The SQLite VFS that reaches the same disk; nil: the process's default.
+    var vfs: String? { get }
+
+    /// `mkdir`, mode 0700.
+    func makeFolder(_ path: String) throws(FileError)
+    /// `fsync` of a folder: names made, renamed and removed in it last from here on.
+    func syncFolder(_ path: String) throws(FileError)
+    /// Names in a folder, without `.` and `..`.
+    func names(in folder: String) throws(FileError) -> [String]
+    /// `lstat`; nil when there is no such name.
+    func status(_ path: String) throws(FileError) -> FileStatus?
+    /// The file's bytes; `EFBIG` when there are more than `limit`.
+    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]
+    /// Makes the file, mode 0600, or empties it, and writes `bytes`; the content, not the name, is durable on return.
+    func write(_ bytes: [UInt8], to path: String) throws(FileError)
+    /// Makes the file, mode 0600, with room on the disk for `bytes`; content and name of it need not be durable.
+    func reserve(_ bytes: Int64, at path: String) throws(FileError)
+    /// Atomic: after a crash the old name is there or the new one.
+    func rename(_ path: String, to target: String) throws(FileError)
+    /// `unlink`.
+    func remove(_ path: String) throws(FileError)
+    /// Of the file system that holds `path`.
+    func space(of path: String) throws(FileError) -> DiskSpace
+    /// Locks the file against other processes, making it if need be, and writes `holder` into it.
+    ///
+    /// - Returns: held until it is unlocked or goes.
+    /// - Throws: `EWOULDBLOCK` when somebody has it.
+    func lock(_ path: String, holder: [UInt8]) throws(FileError) -> any FileLock
+}
+
+/// A lock on a file; it ends with the value, or before.
+package protocol FileLock: Sendable {
+    func unlock()
+}
+
+/// A failed call.
+package struct FileError: Error, Sendable, Equatable {
+    /// `errno`.
+    package var number: Int32
+
+    package init(_ number: Int32) { self.number = number }
+}
+
+/// What `lstat` says, as far as anybody here asks.
+package struct FileStatus: Sendable, Equatable {
+    package var bytes: Int64
+    /// Nanoseconds since the epoch.
+    package var modifiedAt: Int64
+    package var inode: UInt64
+    package var isFile: Bool
+    package var isFolder: Bool
+
+    package init(bytes: Int64, modifiedAt: Int64, inode: UInt64, isFile: Bool, isFolder: Bool) {
+        self.bytes = bytes
+        self.modifiedAt = modifiedAt
+        self.inode = inode
+        self.isFile = isFile
+        self.isFolder = isFolder
+    }
+}

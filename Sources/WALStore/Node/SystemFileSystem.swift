@@ -1,0 +1,143 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The file system of the machine.
+struct SystemFileSystem: FileSystem {
+    var vfs: String? { nil }
+
+    func makeFolder(_ path: String) throws(FileError) { try check(mkdir(path, 0o700)) }
+
+    func syncFolder(_ path: String) throws(FileError) {
+        let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try check(folder)
+        defer { close(folder) }
+        try check(fsync(folder))
+    }
+
+    func names(in path: String) throws(FileError) -> [String] {
+        guard let folder = opendir(path) else { throw FileError(errno) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        errno = 0
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+            errno = 0
+        }
+        guard errno == 0 else { throw FileError(errno) }
+        return names
+    }
+
+    func status(_ path: String) throws(FileError) -> FileStatus? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw FileError(errno)
+        }
+        return FileStatus(
+            bytes: Int64(status.st_size),
+            modifiedAt: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
+            inode: UInt64(status.st_ino), isFile: status.st_mode & S_IFMT == S_IFREG,
+            isFolder: isFolder(path, status))
+    }
+
+    /// Also by a symbolic link: an operator may have moved the data to another disk.
+    private func isFolder(_ path: String, _ status: stat) -> Bool {
+        guard status.st_mode & S_IFMT == S_IFLNK else { return status.st_mode & S_IFMT == S_IFDIR }
+        var target = stat()
+        return stat(path, &target) == 0 && target.st_mode & S_IFMT == S_IFDIR
+    }
+
+    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        try check(file)
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = Glibc.read(file, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(errno) }
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk[..<count])
+            guard bytes.count <= limit else { throw FileError(EFBIG) }
+        }
+    }
+
+    func write(_ bytes: [UInt8], to path: String) throws(FileError) {
+        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        try check(file)
+        defer { close(file) }
+        try write(bytes, to: file)
+        try check(fdatasync(file))
+    }
+
+    private func write(_ bytes: [UInt8], to file: Int32) throws(FileError) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                Glibc.write(file, buffer.baseAddress?.advanced(by: written), buffer.count - written)
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw FileError(count < 0 ? errno : EIO) }
+            written += count
+        }
+    }
+
+    func reserve(_ bytes: Int64, at path: String) throws(FileError) {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        try check(file)
+        defer { close(file) }
+        // Where a file system cannot preallocate, glibc writes a byte to each block.
+        let code = posix_fallocate(file, 0, off_t(bytes))
+        guard code == 0 else { throw FileError(code) }
+        try check(fsync(file))
+    }
+
+    func rename(_ path: String, to target: String) throws(FileError) { try check(Glibc.rename(path, target)) }
+
+    func remove(_ path: String) throws(FileError) { try check(unlink(path)) }
+
+    /// <https://man7.org/linux/man-pages/man3/statvfs.3.html>
+    func space(of path: String) throws(FileError) -> DiskSpace {
+        var status = statvfs()
+        try check(statvfs(path, &status))
+        let unit = Int64(status.f_frsize)
+        return DiskSpace(totalBytes: Int64(status.f_blocks) * unit, freeBytes: Int64(status.f_bavail) * unit)
+    }
+
+    /// `flock`. It is the file's, not the name's: the file is never unlinked, or two processes could hold two of them.
+    func lock(_ path: String, holder: [UInt8]) throws(FileError) -> any FileLock {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        try check(file)
+        do throws(FileError) {
+            try check(flock(file, LOCK_EX | LOCK_NB))
+            try check(ftruncate(file, 0))
+            do throws(FileError) { try write(holder, to: file) } catch {
+                // It holds without the number in it, also on a full disk: the next process only knows less.
+                guard error.isDiskFull else { throw error }
+            }
+        } catch {
+            close(file)
+            throw error
+        }
+        return Lock(file: file)
+    }
+
+    private final class Lock: FileLock {
+        private let file: Int32
+
+        init(file: Int32) { self.file = file }
+        deinit { close(file) }
+        func unlock() { flock(file, LOCK_UN) }
+    }
+
+    private func check(_ result: Int32) throws(FileError) { if result < 0 { throw FileError(errno) } }
+}
+
+extension FileError {
+    var isDiskFull: Bool { number == ENOSPC || number == EDQUOT }
+}

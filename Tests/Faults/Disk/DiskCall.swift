@@ -1,0 +1,33 @@
+/// One call to the disk, as a trace shows it.
+struct DiskCall: Sendable, Hashable, CustomStringConvertible {
+    enum Kind: String, Sendable, CaseIterable {
+        case look, list, open, create, read, write, truncate, sync, syncFolder, makeFolder, rename, remove, reserve
+        case mapMemory
+    }
+    var kind: Kind
+    var path: String
+    /// Which open file made it, counted over the disk's life; 0 for calls by path.
+    var handle: Int
+    /// The kernel's number of the thread.
+    var thread: UInt64
+
+    var description: String { "\(kind) \(path) #\(handle)" }
+}
+
+/// What happened on a disk.
+struct DiskTally: Sendable, Hashable {
+    var calls = 0
+    var powerCuts = 0
+    var kills = 0
+    /// Unsynced writes that a power cut met.
+    var writesAtRisk = 0
+    var faults: [DiskFault.Kind: Int] = [:]
+
+    mutating func add(_ other: DiskTally) {
+        calls += other.calls
+        powerCuts += other.powerCuts
+        kills += other.kills
+        writesAtRisk += other.writesAtRisk
+        faults.merge(other.faults, uniquingKeysWith: +)
+    }
+}

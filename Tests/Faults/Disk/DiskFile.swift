@@ -1,0 +1,143 @@
+/// A file: what readers see, what is on the platters, and what lies between.
+///
+/// Reached only under its disk's lock.
+final class DiskFile {
+    /// A change that has not been synced.
+    enum Change {
+        case write(offset: Int, [UInt8])
+        case truncate(Int)
+    }
+
+    static let pageBytes = 4096
+
+    let inode: UInt64
+    private(set) var content: [UInt8]
+    /// Content that a power cut leaves untouched.
+    private(set) var durable: [UInt8]
+    private(set) var pending: [Change] = []
+    /// Pages that a failed fsync left behind: readers see them, the platters and later syncs do not.
+    private var droppedPages: Set<Int> = []
+    /// Space taken without content.
+    var reservedBytes = 0
+    var modifiedAt: Int64 = 0
+    let locks = DatabaseLocks()
+    var memory: SharedMemory?
+
+    init(inode: UInt64, content: [UInt8] = [], durable: [UInt8] = [], pending: [Change] = []) {
+        self.inode = inode
+        self.content = content
+        self.durable = durable
+        self.pending = pending
+    }
+
+    /// The same file for the next process: unlocked, unmapped.
+    func afterKill() -> DiskFile {
+        let next = DiskFile(inode: inode, content: content, durable: durable, pending: pending)
+        next.droppedPages = droppedPages
+        next.reservedBytes = reservedBytes
+        next.modifiedAt = modifiedAt
+        return next
+    }
+
+    /// The same file after a power cut.
+    func afterPowerCut(_ survivor: [UInt8]) -> DiskFile {
+        let next = DiskFile(inode: inode, content: survivor, durable: survivor)
+        next.modifiedAt = modifiedAt
+        next.reservedBytes = reservedBytes
+        return next
+    }
+
+    var bytes: Int { max(content.count, reservedBytes) }
+
+    // MARK: Changing
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        guard !bytes.isEmpty else { return }
+        content.put(bytes, at: offset)
+        let pages = offset / DiskFile.pageBytes...(offset + bytes.count - 1) / DiskFile.pageBytes
+        if !droppedPages.isEmpty, !droppedPages.isDisjoint(with: pages) {
+            // A page is written as a whole: what was dropped of it comes along.
+            let start = pages.lowerBound * DiskFile.pageBytes
+            let end = min(content.count, (pages.upperBound + 1) * DiskFile.pageBytes)
+            pending.append(.write(offset: start, Array(content[start..<end])))
+            droppedPages.subtract(pages)
+        } else {
+            pending.append(.write(offset: offset, Array(bytes)))
+        }
+    }
+
+    func truncate(_ bytes: Int) {
+        content.resize(bytes)
+        pending.append(.truncate(bytes))
+        droppedPages = droppedPages.filter { $0 * DiskFile.pageBytes < bytes }
+    }
+
+    func sync() {
+        for change in pending { durable.apply(change) }
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    /// The sync failed and will not be tried again; `reached` is what of it is on the disk all the same.
+    func dropPending(reached: [UInt8]) {
+        for change in pending {
+            guard case .write(let offset, let bytes) = change else { continue }
+            droppedPages.formUnion(offset / DiskFile.pageBytes...(offset + bytes.count - 1) / DiskFile.pageBytes)
+        }
+        durable = reached
+        pending = []
+    }
+}
+
+extension [UInt8] {
+    mutating func apply(_ change: DiskFile.Change) {
+        switch change {
+        case .write(let offset, let bytes): bytes.withUnsafeBytes { put($0, at: offset) }
+        case .truncate(let bytes): resize(bytes)
+        }
+    }
+
+    mutating func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        if count < offset + bytes.count { resize(offset + bytes.count) }
+        withUnsafeMutableBytes { target in
+            UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + bytes.count]).copyMemory(from: bytes)
+        }
+    }
+
+    mutating func resize(_ bytes: Int) {
+        if bytes < count {
+            removeLast(count - bytes)
+        } else {
+            append(contentsOf: repeatElement(0, count: bytes - count))
+        }
+    }
+}
+
+/// A folder: its names now, and as a power cut leaves them.
+final class DiskFolder {
+    /// What one call did to the names: nil is a name that went.
+    typealias Change = [String: UInt64?]
+
+    private(set) var names: [String: UInt64]
+    private(set) var durable: [String: UInt64]
+    private(set) var pending: [Change] = []
+
+    init(names: [String: UInt64] = [:], durable: [String: UInt64] = [:], pending: [Change] = []) {
+        self.names = names
+        self.durable = durable
+        self.pending = pending
+    }
+
+    func change(_ change: Change) {
+        names.apply(change)
+        pending.append(change)
+    }
+
+    func sync() {
+        durable = names
+        pending = []
+    }
+}
+
+extension [String: UInt64] {
+    mutating func apply(_ change: DiskFolder.Change) { for (name, inode) in change { self[name] = inode } }
+}
