@@ -26,20 +26,20 @@ public final class WALStore: Sendable {
     ///   - directory: made when it does not exist, with what is missing above it.
     ///   - upkeepInterval: how often `maintain` runs by itself; nil: only when called.
     ///   - openWait: how long a request waits for one of the open places before it is answered as full.
+    ///   - scheduling: how the store's tasks run and wait; a simulation has its own.
     /// - Throws: `.unavailable` when another process has the folder, or it cannot be used.
     public convenience init(
         directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
-        openWait: Duration = .seconds(10), events: @escaping EventSink
+        openWait: Duration = .seconds(10), scheduling: Scheduling = .system, events: @escaping EventSink
     ) throws(SpoolError) {
         try self.init(
             directory: directory, node: node, time: time, upkeepInterval: upkeepInterval, openWait: openWait,
-            disk: SystemFileSystem(), events: events)
+            disk: SystemFileSystem(), scheduling: scheduling, events: events)
     }
 
     /// - Parameters:
     ///   - disk: has the whole data folder, databases included.
     ///   - measure: asks for the disk's space; nil: `disk` does.
-    ///   - scheduling: how the store's tasks run and wait; a simulation has its own.
     package init(
         directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
         openWait: Duration = .seconds(10), disk: any FileSystem,
