@@ -98,7 +98,10 @@ final class DiskHandle: @unchecked Sendable {
             }
             let found = max(0, min(count, file.content.count - offset))
             if found > 0 {
-                file.content.withUnsafeBytes { target.copyMemory(from: $0.baseAddress! + offset, byteCount: found) }
+                file.content.withUnsafeBytes { content in
+                    UnsafeMutableRawBufferPointer(start: target, count: found).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: content[offset..<offset + found]))
+                }
             }
             if found == count { return SQLITE_OK }
             memset(target + found, 0, count - found)
