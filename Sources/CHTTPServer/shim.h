@@ -14,7 +14,6 @@ struct holdfast_http_options {
     int listen_socket;
     unsigned int threads;
     unsigned int connections;
-    unsigned int connections_per_address;
     unsigned int idle_seconds;
     size_t connection_memory_bytes;
     void *context;
@@ -34,10 +33,11 @@ static inline struct MHD_Daemon *holdfast_http_start(const struct holdfast_http_
         MHD_OPTION_LISTEN_SOCKET, options->listen_socket,
         MHD_OPTION_THREAD_POOL_SIZE, options->threads,
         MHD_OPTION_CONNECTION_LIMIT, options->connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address,
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->connection_memory_bytes,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        // Not stricter: what it would refuse (no Host, a blank in the target) we refuse ourselves, in our own words and
+        // once. libmicrohttpd 0.9.75 writes the head of some of its refusals twice.
+        MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_NOTIFY_COMPLETED, options->completed, options->context,
         MHD_OPTION_NOTIFY_CONNECTION, options->connected, options->context,
         MHD_OPTION_URI_LOG_CALLBACK, options->request_line, options->context,

@@ -174,7 +174,7 @@ public struct HTTPTestServerError: Error, CustomStringConvertible {
 }
 
 extension HTTPTestServer {
-    private static func listen(port: Int, unixSocket: String?) throws -> (Int32, Int) {
+    static func listen(port: Int, unixSocket: String?) throws -> (Int32, Int) {
         let socket = Glibc.socket(unixSocket == nil ? AF_INET : AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw HTTPTestServerError(what: "socket", code: errno) }
         var yes: Int32 = 1

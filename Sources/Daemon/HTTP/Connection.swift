@@ -28,6 +28,8 @@ final class Connection: Sendable {
         var since = MonotonicTime.now()
         /// Body bytes since `since`.
         var progressBytes = 0
+        /// Whether the request line that came last names one target.
+        var hasTarget = true
         /// When the peer was first seen gone, with nothing left to read; 0 while it is there.
         var goneSince: Int64 = 0
         var exchange: Exchange?
@@ -50,6 +52,8 @@ final class Connection: Sendable {
         }
     }
     var exchange: Exchange? { state.withLock { $0.exchange } }
+    var hasTarget: Bool { state.withLock { $0.hasTarget } }
+    func targetRead(isTarget: Bool) { state.withLock { $0.hasTarget = isTarget } }
 
     func enter(_ phase: Phase) {
         state.withLock { state in
@@ -72,9 +76,9 @@ final class Connection: Sendable {
     func progress(_ bytes: Int, enough: Int) {
         state.withLock { state in
             state.goneSince = 0
-            guard case .body(isStreamed: true) = state.phase else { return }
+            guard case .body(let isStreamed) = state.phase else { return }
             state.progressBytes += bytes
-            if state.progressBytes >= enough {
+            if isStreamed, state.progressBytes >= enough {
                 state.progressBytes = 0
                 state.since = MonotonicTime.now()
             }
@@ -129,6 +133,65 @@ final class Connection: Sendable {
             }
         }
     }
+
+    // MARK: A full listener
+
+    /// How long the connection has kept its place without using it, nanoseconds; nil when it is not to be disturbed,
+    /// because its request is complete, or coming at a fair speed, or it came only now.
+    func idleFor(now: Int64) -> Int64? { state.withLock { Connection.idleFor($0, now) } }
+
+    /// Whether it still takes one of the listener's places.
+    var holdsPlace: Bool {
+        state.withLock { state in
+            switch state.phase {
+            case .cut, .closed: false
+            default: true
+            }
+        }
+    }
+
+    /// Ends the connection so that another can come, unless it became busy meanwhile.
+    ///
+    /// A sender in the middle of a request is told; between requests there is nothing to answer, and a sender has to
+    /// expect the end of a kept connection at any time (RFC 9112, 9.5).
+    func makeRoom(now: Int64) -> Bool {
+        state.withLock { state in
+            guard Connection.idleFor(state, now) != nil else { return false }
+            var words: Reply?
+            switch state.phase {
+            case .headers, .body:
+                words = .problem(
+                    503, "the server is full and this request was the slowest; send it again", retryAfterSeconds: 1)
+            default: break
+            }
+            let requestID = state.exchange?.head.requestID ?? RequestIdentity.requestID(nil)
+            Connection.cut(&state, descriptor, words, requestID)
+            return true
+        }
+    }
+
+    /// What a sender may take before its place is asked for by another.
+    private enum Patience {
+        static let headNanoseconds: Int64 = 500_000_000
+        static let bodyNanoseconds: Int64 = 2_000_000_000
+        static let bodyBytesPerSecond = 16 << 10
+        static let answerNanoseconds: Int64 = 5_000_000_000
+    }
+
+    private static func idleFor(_ state: State, _ now: Int64) -> Int64? {
+        let age = now - state.since
+        switch state.phase {
+        case .fresh, .idle, .headers: return age >= Patience.headNanoseconds ? age : nil
+        case .body:
+            guard age >= Patience.bodyNanoseconds, state.exchange?.isSuspended != true else { return nil }
+            let bytesPerSecond = Double(state.progressBytes) / (Double(age) / 1e9)
+            return bytesPerSecond < Double(Patience.bodyBytesPerSecond) ? age : nil
+        case .sending: return age >= Patience.answerNanoseconds ? age : nil
+        case .answering, .cut, .closed: return nil
+        }
+    }
+
+    // MARK: Gone
 
     /// How long a request may stand still after its sender left: its last bytes may still be on their way through.
     private static let goneNanoseconds: Int64 = 2_000_000_000

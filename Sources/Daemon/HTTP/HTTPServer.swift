@@ -44,11 +44,9 @@ final class HTTPServer: Sendable {
         var options = holdfast_http_options()
         options.listen_socket = listener
         options.threads = UInt32(max(1, settings.threads))
-        // libmicrohttpd wants at least one connection a thread.
-        options.connections = UInt32(max(settings.maximumConnections, settings.threads))
-        if case .tcp = settings.address {
-            options.connections_per_address = UInt32(max(0, settings.maximumConnectionsPerAddress))
-        }
+        // Beyond these nobody is accepted, and waits in the kernel's queue. libmicrohttpd wants at least one a thread.
+        let places = settings.maximumConnections + Crowd.reserve(of: settings.maximumConnections)
+        options.connections = UInt32(clamping: max(places, settings.threads))
         options.idle_seconds = UInt32(clamping: max(1, settings.idleTimeout.components.seconds + 1))
         // Half of it is the read buffer that must hold the headers.
         options.connection_memory_bytes = settings.maximumHeaderBytes * 2
@@ -69,7 +67,9 @@ final class HTTPServer: Sendable {
     deinit { drain(limit: .zero) }
 
     /// Connections now open.
-    var connections: Int { core.connections.withLock { $0.count } }
+    var connections: Int { core.connections.withLock { $0.all.count } }
+    /// Connections that were closed since start to make room for others.
+    var displacedConnections: Int { core.displaced.load(ordering: .relaxed) }
 
     /// Takes no new connections, answers what is under way, then closes; what has no answer within `limit` gets a 503.
     /// Blocks: call it from a thread that may wait. Calling it again does nothing.
@@ -104,7 +104,7 @@ final class HTTPServer: Sendable {
     }
 
     private func stopWaiting() {
-        for connection in core.connections.withLock({ Array($0.values) }) { connection.exchange?.stopWaiting() }
+        for connection in core.connections.withLock({ Array($0.all.values) }) { connection.exchange?.stopWaiting() }
     }
 
     private func awaitQuiet(_ limit: Duration) -> Bool {

@@ -11,8 +11,9 @@ struct HTTPServerSettings: Sendable, Hashable {
     var address: ListenAddress
     /// Threads that read, decode and answer.
     var threads = 2
+    /// Beyond it, whoever was idle or slow for longest makes room (`Crowd`).
     var maximumConnections = 1024
-    /// From one peer address; 0 for Unix sockets, which have none.
+    /// The same for one peer address; without meaning on Unix sockets, which have none.
     var maximumConnectionsPerAddress = 512
     /// Request line and headers together: 431 beyond it.
     var maximumHeaderBytes = 32 << 10

@@ -2,6 +2,8 @@
 struct Peer: Sendable, Hashable {
     /// `192.0.2.7:41234`, `[2001:db8::1]:41234`, or `unix`.
     var text: String
+    /// `text` without the port.
+    var host: Substring { text.lastIndex(of: ":").map { text[..<$0] } ?? text[...] }
     /// Loopback addresses and Unix sockets: same machine.
     var isLocal: Bool
 }
@@ -23,6 +25,10 @@ struct RequestHead: Sendable {
     /// `Content-Length`; nil when there is none, or the body is chunked.
     var contentLength: Int?
     var isChunked: Bool
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    var version = "HTTP/1.1"
+    /// Whether each header stood on one line that ended in CRLF.
+    var areLinesWhole = true
 
     /// The first header of that name, which must be given in lower case.
     func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }

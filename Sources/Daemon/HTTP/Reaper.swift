@@ -5,7 +5,8 @@ import Synchronization
     import Glibc
 #endif
 
-/// The thread that watches deadlines and reads out the sockets we have said our last word on.
+/// The thread that watches deadlines, makes room on a full listener, and reads out the sockets we have said our last word
+/// on.
 final class Reaper: Sendable {
     private struct Lingering {
         var descriptor: Int32
@@ -15,6 +16,8 @@ final class Reaper: Sendable {
     private static let maximumLingering = 64
     private static let lingerNanoseconds: Int64 = 2_000_000_000
     private static let lingerBytes = 4 << 20
+    /// Between two looks at a full listener.
+    private static let crowdMilliseconds: Int32 = 20
 
     private let wake = EventCounter()
     private let isStopping = Atomic<Bool>(false)
@@ -50,12 +53,14 @@ final class Reaper: Sendable {
         var polled: [pollfd] = []
         var discard = [UInt8](repeating: 0, count: 64 << 10)
         let tick = Reaper.tickMilliseconds(core.settings)
+        var (enforcedAt, relievedAt): (Int64, Int64) = (0, 0)
         while !isStopping.load(ordering: .acquiring) {
             polled.removeAll(keepingCapacity: true)
             polled.append(pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0))
             for entry in lingering { polled.append(pollfd(fd: entry.descriptor, events: Int16(POLLIN), revents: 0)) }
-            let isIdle = lingering.isEmpty && core.connections.withLock { $0.isEmpty }
-            _ = poll(&polled, nfds_t(polled.count), isIdle ? -1 : tick)
+            let (isEmpty, isCrowded) = core.connections.withLock { ($0.all.isEmpty, $0.isCrowded(core.settings)) }
+            let pause = isCrowded ? min(tick, Reaper.crowdMilliseconds) : tick
+            _ = poll(&polled, nfds_t(polled.count), lingering.isEmpty && isEmpty ? -1 : pause)
             if polled[0].revents != 0 { wake.reset() }
             let now = MonotonicTime.now()
             for index in lingering.indices.reversed() {
@@ -71,14 +76,24 @@ final class Reaper: Sendable {
                         descriptor: descriptor, deadline: now + Reaper.lingerNanoseconds, bytesLeft: Reaper.lingerBytes)
                 )
             }
-            enforce(core, now)
+            if now - relievedAt >= Int64(pause) * 1_000_000 / 2,
+                core.connections.withLock({ $0.isCrowded(core.settings) })
+            {
+                core.relieve(now: now)
+                relievedAt = now
+            }
+            // Not at each wake: newcomers and lingering peers may wake it often, and a look at everybody is not free.
+            if now - enforcedAt >= Int64(tick) * 1_000_000 / 2 {
+                enforce(core, now)
+                enforcedAt = now
+            }
         }
         for entry in lingering { close(entry.descriptor) }
         for descriptor in arrivals.withLock({ exchange(&$0, with: []) }) { close(descriptor) }
     }
 
     private func enforce(_ core: ServerCore, _ now: Int64) {
-        let connections = core.connections.withLock { Array($0.values) }
+        let connections = core.connections.withLock { Array($0.all.values) }
         for connection in connections {
             connection.enforce(core.settings, now: now)
             connection.exchange?.giveUp(ifSuspendedBefore: now - core.settings.answerTimeout.nanoseconds)

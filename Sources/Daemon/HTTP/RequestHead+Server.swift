@@ -5,11 +5,21 @@ extension RequestHead {
     static let maximumParameters = 64
 
     /// Copies the head out of libmicrohttpd's memory.
-    init(_ connection: OpaquePointer, url: UnsafePointer<CChar>?, method: UnsafePointer<CChar>?, peer: Peer) {
+    init(
+        _ connection: OpaquePointer, url: UnsafePointer<CChar>?, method: UnsafePointer<CChar>?,
+        version: UnsafePointer<CChar>?, peer: Peer
+    ) {
+        let versionText = version.map { String(cString: $0) } ?? ""
+        var pairs = Pairs(lowercased: true)
+        pairs.nextLine = UInt(bitPattern: version) + UInt(versionText.utf8.count) + HeadLine.endBytes
+        RequestHead.collect(connection, .HEADER_KIND, into: &pairs)
+        var arguments = Pairs(lowercased: false)
+        RequestHead.collect(connection, .GET_ARGUMENT_KIND, into: &arguments)
         self.method = method.map { String(cString: $0) } ?? ""
+        self.version = versionText
         path = url.map { String(cString: $0) } ?? "/"
-        headers = RequestHead.values(connection, .HEADER_KIND, lowercased: true)
-        query = RequestHead.values(connection, .GET_ARGUMENT_KIND, lowercased: false)
+        (headers, areLinesWhole) = (pairs.all, pairs.areLinesWhole)
+        query = arguments.all
         self.peer = peer
         (requestID, traceParent, isChunked) = ("", "", false)
         requestID = RequestIdentity.requestID(header("x-request-id"))
@@ -18,46 +28,22 @@ extension RequestHead {
         contentLength = isChunked ? nil : header("content-length").flatMap { Int($0) }
     }
 
-    private static func values(
-        _ connection: OpaquePointer, _ kind: MHD_ValueKind, lowercased: Bool
-    ) -> [(name: String, value: String)] {
-        var pairs = Pairs(lowercased: lowercased)
+    private static func collect(_ connection: OpaquePointer, _ kind: MHD_ValueKind, into pairs: inout Pairs) {
         withUnsafeMutablePointer(to: &pairs) { pointer in
             _ = MHD_get_connection_values_n(connection, kind, collectPair, pointer)
         }
-        return pairs.all
     }
 
     fileprivate struct Pairs {
         var all: [(name: String, value: String)] = []
         var lowercased: Bool
+        /// Where in libmicrohttpd's memory the next header line must begin, if each is one line that ends in CRLF.
+        var nextLine: UInt = 0
+        var areLinesWhole = true
         init(lowercased: Bool) {
             self.lowercased = lowercased
             all.reserveCapacity(12)
         }
-    }
-
-    /// What makes the end of the body doubtful: two readers could disagree about it, so we refuse to be one of them.
-    /// <https://www.rfc-editor.org/rfc/rfc9112#section-6.3>
-    var framingFault: String? {
-        if headers.count > RequestHead.maximumHeaders { return "more than \(RequestHead.maximumHeaders) headers" }
-        if query.count > RequestHead.maximumParameters {
-            return "more than \(RequestHead.maximumParameters) parameters"
-        }
-        let lengths = headers.filter { $0.name == "content-length" }
-        let encodings = headers.filter { $0.name == "transfer-encoding" }
-        if !lengths.isEmpty, !encodings.isEmpty {
-            return "a request has either Content-Length or Transfer-Encoding, not both"
-        }
-        if lengths.count > 1 { return "Content-Length is given more than once" }
-        if let length = lengths.first {
-            let isNumber = !length.value.isEmpty && length.value.utf8.allSatisfy { (48...57).contains($0) }
-            guard isNumber, Int(length.value) != nil else { return "Content-Length is not a number of bytes" }
-        }
-        if encodings.count > 1 || encodings.contains(where: { $0.value.lowercased() != "chunked" }) {
-            return "the only transfer coding taken is \"chunked\""
-        }
-        return nil
     }
 }
 
@@ -69,6 +55,9 @@ private func collectPair(
     // One past the limit is enough to know that there are too many.
     if pairs.pointee.all.count > max(RequestHead.maximumHeaders, RequestHead.maximumParameters) { return .NO }
     let lowercased = pairs.pointee.lowercased
+    // Addresses only, never followed: a folded line, a line that ends in a bare LF and a NUL in a value leave gaps.
+    if UInt(bitPattern: name) != pairs.pointee.nextLine { pairs.pointee.areLinesWhole = false }
+    pairs.pointee.nextLine = UInt(bitPattern: value) + UInt(valueBytes) + HeadLine.endBytes
     pairs.pointee.all.append(
         (text(name, nameBytes, lowercased: lowercased), text(value, valueBytes, lowercased: false)))
     return .YES

@@ -25,15 +25,15 @@ func connectionChanged(
     if code == .CONNECTION_NOTIFY_STARTED {
         let connection = Connection(descriptor: holdfast_http_descriptor(raw), peer: Peer(of: raw))
         socketContext.pointee = Unmanaged.passRetained(connection).toOpaque()
-        let isFirst = core.connections.withLock { connections in
-            connections[ObjectIdentifier(connection)] = connection
-            return connections.count == 1
+        let concernsReaper = core.connections.withLock { connections in
+            connections.insert(connection)
+            return connections.all.count == 1 || connections.isCrowded(by: connection, core.settings)
         }
-        if isFirst { core.reaper.notice() }
+        if concernsReaper { core.reaper.notice() }
     } else if let pointer = socketContext.pointee {
         socketContext.pointee = nil
         let connection = Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue()
-        core.connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
+        core.connections.withLock { $0.remove(connection) }
         if let descriptor = connection.close() { core.reaper.linger(descriptor) }
     }
 }
@@ -42,7 +42,9 @@ func connectionChanged(
 func requestLineRead(
     _ context: UnsafeMutableRawPointer?, _ uri: UnsafePointer<CChar>?, _ raw: OpaquePointer?
 ) -> UnsafeMutableRawPointer? {
-    if let raw { connectionObject(holdfast_http_socket_context(raw))?.enter(.headers) }
+    guard let raw, let connection = connectionObject(holdfast_http_socket_context(raw)) else { return nil }
+    connection.enter(.headers)
+    connection.targetRead(isTarget: uri.map(HeadLine.isTarget) ?? false)
     return nil
 }
 
@@ -57,7 +59,7 @@ func handleRequest(
         guard let connection = connectionObject(holdfast_http_socket_context(raw)), !connection.isCut else {
             return .NO
         }
-        let head = RequestHead(raw, url: url, method: method, peer: connection.peer)
+        let head = RequestHead(raw, url: url, method: method, version: version, peer: connection.peer)
         let exchange = core.begin(head, raw, connection)
         requestContext.pointee = Unmanaged.passRetained(exchange).toOpaque()
         return core.headersArrived(exchange, raw)

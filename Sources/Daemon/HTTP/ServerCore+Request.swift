@@ -26,6 +26,7 @@ extension ServerCore {
     }
 
     private func refusal(of head: RequestHead, _ match: Router.Match, _ exchange: Exchange) -> Reply? {
+        if !exchange.connection.hasTarget { return .closing(.problem(400, "the request's target has a blank in it")) }
         if let fault = head.framingFault { return .closing(.problem(400, fault)) }
         if isDraining.load(ordering: .sequentiallyConsistent) {
             return .closing(.problem(503, "the server is shutting down", retryAfterSeconds: 5))
@@ -139,7 +140,8 @@ extension ServerCore {
     private func queue(_ reply: Reply, _ exchange: Exchange, _ raw: OpaquePointer) -> MHD_Result {
         exchange.end()
         exchange.status = reply.status
-        let closes = reply.closes || isDraining.load(ordering: .sequentiallyConsistent)
+        let closes =
+            reply.closes || isDraining.load(ordering: .sequentiallyConsistent) || isAskedToLeave(exchange.connection)
         if closes { exchange.connection.linger() }
         exchange.connection.enter(.sending)
         guard let response = reply.response(for: exchange.head, closes: closes) else { return .NO }

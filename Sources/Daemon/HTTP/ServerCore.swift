@@ -24,7 +24,11 @@ final class ServerCore: Sendable {
     let router: Router
     let events: EventSink
     let observe: @Sendable (AnsweredRequest) -> Void
-    let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+    let connections = Mutex(OpenConnections())
+    /// How many connections end with their next answer, because the listener is full of busy ones.
+    let leaveAfterAnswer = Atomic<Int>(0)
+    /// Connections that made room for others, since start.
+    let displaced = Atomic<Int>(0)
     let activeExchanges = Atomic<Int>(0)
     let isDraining = Atomic<Bool>(false)
     let isStopping = Atomic<Bool>(false)

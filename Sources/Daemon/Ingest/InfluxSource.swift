@@ -37,6 +37,9 @@ enum InfluxSource: IngestSource {
             let reply = Reply.problem(415, "the Content-Encoding must be gzip or identity")
             return .refused(ingest.refuse(reply, source: name))
         }
+        guard MediaType(head.header("content-type") ?? "").isUTF8 else {
+            return .refused(ingest.refuse(.problem(415, MediaType.otherCharset), source: name))
+        }
         if let given = head.parameter("precision"), !given.isEmpty, LinePrecision(name: given) == nil {
             let reply = invalid("invalid precision \"\(given.prefix(20))\"; use n, u, ms, s, m or h", dialect, ingest)
             return .refused(ingest.refuse(reply, source: name))
@@ -75,9 +78,10 @@ enum InfluxSource: IngestSource {
             let reply = invalid(firstFault(decoded.refusals), dialect, ingest)
             return responder.reply(ingest.refuse(reply, source: name, tenant: ticket.tenant))
         }
-        ingest.store(decoded, arrival, ticket: ticket, responder: responder) { _, refusals in
+        ingest.store(decoded, arrival, ticket: ticket, responder: responder) { receipt, refusals in
             var reply = refusals.isEmpty ? Reply.noContent : partial(refusals, dialect)
             reply.headers.append(version(ingest))
+            reply.tell(receipt)
             return reply
         }
     }

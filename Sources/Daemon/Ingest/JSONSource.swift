@@ -36,6 +36,9 @@ enum JSONSource: IngestSource {
             let types = "application/json, application/x-ndjson, application/jsonl or application/stream+json"
             return .refused(ingest.refuse(.problem(415, "the Content-Type must be \(types)"), source: name))
         }
+        guard MediaType(head.header("content-type") ?? "").isUTF8 else {
+            return .refused(ingest.refuse(.problem(415, MediaType.otherCharset), source: name))
+        }
         let coding = ContentCoding(header: head.header("content-encoding"))
         guard let coding, coding != .snappy else {
             let reply = Reply.problem(415, "the Content-Encoding must be gzip, zstd, deflate or identity")

@@ -29,6 +29,7 @@ struct JSONTotals: Sendable {
             reply = .json(200, Array("{\(text.joined(separator: ","))}\n".utf8))
         }
         if !refusals.isEmpty { reply.headers.append((Reply.refusedPointsHeader, String(refusals.totalPoints))) }
+        reply.tell(droppedPoints: droppedPoints)
         return reply
     }
 
@@ -46,6 +47,7 @@ struct JSONTotals: Sendable {
         if isStream { members.append(("committed_lines", String(committedLines))) }
         members.append(("accepted", String(acceptedPoints)))
         members.append(("rejected", String(refusals.totalPoints)))
+        if droppedPoints > 0 { members.append(("dropped", String(droppedPoints))) }
         if let line = refusals.first.compactMap(\.line).min() { members.append(("first_bad_line", String(line))) }
         let errors = refusals.first.map { refusal in
             let line = refusal.line.map { "\"line\":\($0)," } ?? ""

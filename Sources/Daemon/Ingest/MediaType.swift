@@ -19,6 +19,14 @@ struct MediaType: Sendable, Equatable {
         }
     }
 
+    /// Whether text of this type can be read as UTF-8. Another charset would be stored as other letters than were meant.
+    var isUTF8: Bool {
+        guard let charset = parameters["charset"]?.lowercased() else { return true }
+        return charset == "utf-8" || charset == "utf8" || charset == "us-ascii"
+    }
+
+    static let otherCharset = "the charset must be utf-8"
+
     private static func trimmed(_ text: Substring) -> String {
         var text = text
         while text.first == " " || text.first == "\t" { text.removeFirst() }

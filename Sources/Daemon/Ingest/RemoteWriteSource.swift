@@ -59,8 +59,9 @@ enum RemoteWriteSource: IngestSource {
             let reply = ingest.refuse(.undecodable(error), source: name, tenant: ticket.tenant)
             return responder.reply(reply)
         }
-        ingest.store(decoded, arrival, ticket: ticket, responder: responder) { _, refusals in
+        ingest.store(decoded, arrival, ticket: ticket, responder: responder) { receipt, refusals in
             var reply = Reply.noContent
+            reply.tell(receipt)
             if !refusals.isEmpty {
                 reply.headers.append((Reply.refusedPointsHeader, String(refusals.totalPoints)))
             }

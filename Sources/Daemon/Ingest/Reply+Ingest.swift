@@ -4,6 +4,14 @@ import WALStore
 extension Reply {
     /// How many points were set aside as invalid while the rest was stored.
     static let refusedPointsHeader = "X-Holdfast-Refused-Points"
+    /// How many valid points were not stored because the tenant asked for `when_full: drop_newest`, and its spool is full.
+    static let droppedPointsHeader = "X-Holdfast-Dropped"
+
+    /// A success that stores nothing has to say so: the protocols have no word for it.
+    mutating func tell(droppedPoints: Int) {
+        if droppedPoints > 0 { headers.append((Reply.droppedPointsHeader, String(droppedPoints))) }
+    }
+    mutating func tell(_ receipt: AppendReceipt) { tell(droppedPoints: receipt.droppedPoints) }
 
     /// An undecodable body: nothing of it is stored. 413 ends the connection, as every 413 does.
     static func undecodable(_ error: WireError) -> Reply {

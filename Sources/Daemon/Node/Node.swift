@@ -54,6 +54,7 @@ final class Node: Sendable {
     /// The port that the system chose when the config asked for port 0.
     var port: UInt16 { servers.withLock { $0.ingest?.port ?? 0 } }
     var connections: Int { servers.withLock { $0.ingest?.connections ?? 0 } }
+    var displacedConnections: Int { servers.withLock { $0.ingest?.displacedConnections ?? 0 } }
 
     /// Opens for business: the spools' backlog begins to drain, and the listeners accept.
     func start() async throws(NodeError) {

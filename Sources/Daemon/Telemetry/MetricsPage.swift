@@ -7,6 +7,7 @@ struct MetricsPage {
     var lanes: [LaneStatus]
     var telemetry: Telemetry
     var connections: Int
+    var displacedConnections = 0
     var heldBytes: Int
 
     func render() -> [UInt8] {
@@ -39,6 +40,10 @@ struct MetricsPage {
         page.sample("holdfast_ingest_held_bytes", [], Double(heldBytes))
         page.family("holdfast_connections", .gauge, "Open ingest connections.")
         page.sample("holdfast_connections", [], Double(connections))
+        page.family(
+            "holdfast_displaced_connections_total", .counter,
+            "Idle or slow ingest connections closed because the listener was full.")
+        page.sample("holdfast_displaced_connections_total", [], Double(displacedConnections))
     }
 
     private func writeSpools(into page: inout ExpositionWriter) {
