@@ -17,9 +17,11 @@ final class IngestFixture: Sendable {
 
     /// - Parameters:
     ///   - append: what comes between ingest and store; nil: nothing.
+    ///   - changeSpool: another policy or budget than the default.
     init(
         tenants: [String] = ["default"], access: [AccessRule] = [],
         append: (@Sendable (WALStore) -> Ingest.Append)? = nil,
+        spools changeSpool: (inout SpoolConfiguration) -> Void = { _ in },
         limits change: (inout IngestLimits) -> Void = { _ in },
         server changeServer: (inout HTTPServerSettings) -> Void = { _ in }
     ) async throws {
@@ -28,7 +30,10 @@ final class IngestFixture: Sendable {
         self.store = store
         try await store.configure(
             tenants.map {
-                SpoolConfiguration(tenant: $0, backends: [BackendRegistration(name: "sink", type: "archive")])
+                var spool = SpoolConfiguration(
+                    tenant: $0, backends: [BackendRegistration(name: "sink", type: "archive")])
+                changeSpool(&spool)
+                return spool
             })
         var settings = IngestSettings(
             tenants: tenants, openTenant: tenants.count == 1 && access.isEmpty ? tenants[0] : nil, version: "test")
