@@ -61,6 +61,7 @@ public final class BulkServer: Sendable {
     private func listen() { http.answer { [weak self] request, _ in self?.answer(request) ?? .reset } }
 
     public var url: String { http.url }
+    public var port: Int { http.port }
     public var requests: [HTTPTestServer.Request] { http.requests }
     public func stop() { http.stop() }
     /// Listens again, on the port it had, with the documents it had.

@@ -1,0 +1,73 @@
+import Metrics
+import Synchronization
+import TestSupport
+
+/// A remote-write receiver that remembers every point it read, and in which order: the far end of a bad network.
+///
+/// Points are known by their value: a whole number that no other point of the test has.
+final class PointServer: Sendable {
+    struct Arrival: Sendable {
+        /// By series, in the order they stood in the request.
+        var values: [Int]
+        var attempt: Int
+    }
+
+    /// What to say to a request with these points; the number counts requests.
+    typealias Judge = @Sendable (_ values: [Int], _ number: Int) -> HTTPTestServer.Action
+
+    let http: HTTPTestServer
+    private let arrivals = Mutex<[Arrival]>([])
+    private let unreadable = Mutex<[String]>([])
+    private let judge: Mutex<Judge>
+
+    init(_ judge: @escaping Judge = { _, _ in .reply(204) }) throws {
+        self.judge = Mutex(judge)
+        http = try HTTPTestServer()
+        http.answer { [weak self] request, number in self?.take(request, number) ?? .reset }
+    }
+
+    var port: Int { http.port }
+    func stop() { http.stop() }
+    func answer(_ judge: @escaping Judge) { self.judge.withLock { $0 = judge } }
+
+    /// Whole requests read, whatever was said to them.
+    var requests: [Arrival] { arrivals.withLock { $0 } }
+    /// Every value that was read whole.
+    var values: Set<Int> { Set(requests.flatMap(\.values)) }
+    /// What a sender of ours never sends.
+    var faults: [String] { unreadable.withLock { $0 } }
+
+    private func take(_ request: HTTPTestServer.Request, _ number: Int) -> HTTPTestServer.Action {
+        do {
+            let values = try PointServer.values(in: request.body)
+            let attempt = request.headers["retry-attempt"].flatMap { Int($0) } ?? 0
+            arrivals.withLock { $0.append(Arrival(values: values, attempt: attempt)) }
+            return judge.withLock { $0 }(values, number)
+        } catch {
+            unreadable.withLock { $0.append("\(error)") }
+            return .reply(500)
+        }
+    }
+
+    static func values(in body: [UInt8]) throws -> [Int] {
+        var plain: [UInt8] = []
+        try body.withUnsafeBytes { try Snappy.decompress($0, into: &plain, limit: 64 << 20) }
+        var decoder = RemoteWriteDecoder()
+        var decoded = DecodedRequest()
+        try plain.withUnsafeBytes { try decoder.decode($0, limits: .standard, into: &decoded) }
+        let points = decoded.batch.points
+        return (0..<points.count).map { Int(Double(bitPattern: points.bits[$0])) }
+    }
+
+    /// Series whose points arrived for the first time in another order than that of their values.
+    func disordered(series: Int) -> [Int] {
+        var last: [Int: Int] = [:]
+        var seen: Set<Int> = []
+        var faults: Set<Int> = []
+        for value in requests.flatMap(\.values) where seen.insert(value).inserted {
+            if let before = last[value % series], before > value { faults.insert(value % series) }
+            last[value % series] = value
+        }
+        return faults.sorted()
+    }
+}
