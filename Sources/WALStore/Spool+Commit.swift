@@ -15,6 +15,7 @@ extension Spool {
     private func commit(_ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]) {
         do throws(SpoolError) {
             let stored = try store(appends, settles)
+            if !stored.rows.isEmpty { noteCommit() }
             keepDecoded(stored.rows)
             for (append, receipt) in zip(appends, stored.receipts) { append.completion(.success(receipt)) }
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
@@ -76,6 +77,14 @@ extension Spool {
             }
             return stored
         }
+    }
+
+    /// Leaves word outside the database of how far it goes.
+    func noteCommit() {
+        environment.commitMark?.write(
+            CommitMark.Value(
+                nextSequence: ledger.nextSequence, nextPosition: ledger.nextPosition,
+                boot: CommitMark.boot(clock.bootID)))
     }
 
     /// Just committed blocks are what live delivery leases next: keeps them decoded while somebody is that close.

@@ -12,6 +12,8 @@ extension Spool {
     /// - Throws: `.misuse` for a backend the spool does not know, `.commitFailed` or `.full` when the reservation of
     ///   what is about to be sent cannot be made durable.
     public func lease(backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease? {
+        // In order: what is still being carried over comes first.
+        if salvage != nil { return nil }
         while let plan = try planLease(backend, limit) {
             var pieces: [LeasedPiece] = []
             var damaged: (row: StoredRow, error: SpoolError)?
@@ -104,9 +106,17 @@ extension Spool {
         var left = room
         let space = Spool.maximumPieces - record.pieces.count(where: { !$0.isEmpty })
         var emptyPieces = 0
+        var next = range.start.position
+        var isWhole = true
         try checked { () throws(SQLiteError) in
             try eachRow(from: range.start.place, database) { row in
-                if row.position >= range.end.position { return false }
+                if next >= range.end.position || row.position >= range.end.position { return false }
+                // What is owed is stored, row by row without a gap: anything else is a damaged number.
+                if row.points > 0, row.positions.upperBound > next {
+                    isWhole = row.position <= next && (next == range.start.position || row.position == next)
+                    next = row.positions.upperBound
+                    if !isWhole { return false }
+                }
                 if row.points == 0, free.contains(where: { $0.contains(row.position) }) {
                     pieces.append(LeaseRecord.Piece(row: row, origins: [], ordinals: 0..<0))
                     emptyPieces += 1
@@ -126,6 +136,11 @@ extension Spool {
                 }
                 return left > 0 && pieces.count - emptyPieces < space
             }
+        }
+        guard isWhole, next >= range.end.position || left == 0 || pieces.count - emptyPieces >= space else {
+            let error = SpoolError(.unreadable, "rows that are owed are not where they should be")
+            declareDamaged(error)
+            throw error
         }
         room = left
         record.pieces += pieces
@@ -150,8 +165,12 @@ extension Spool {
     private func load(_ index: Int, of plan: Plan) async throws(SpoolError) -> LeasedPiece {
         var piece = plan.record.pieces[index]
         let block = try await block(of: piece.row)
-        guard block.batch.points.count == piece.row.points else {
-            throw SpoolError(.unreadable, "the block of \(piece.row.sequence) has another count of points than its row")
+        let isOfRow = piece.row.points == 0 || block.origins.first?.sequence == piece.row.sequence
+        guard block.batch.points.count == piece.row.points, isOfRow else {
+            // The block is checked, its row is not.
+            let error = SpoolError(.unavailable, "the row \(piece.row.sequence) is not that of its block")
+            declareDamaged(error)
+            throw error
         }
         piece.origins = block.origins
         leases[plan.id]?.pieces[index].origins = block.origins

@@ -67,6 +67,23 @@ extension Spool {
         }
     }
 
+    /// Ends an owed span of which nothing is stored; to be called inside `transact`.
+    func loseUnseen(
+        _ span: Span, backend index: Int, _ reason: LossReason, _ detail: String, _ database: Database
+    ) throws(SpoolError) {
+        let id = ledger.backends[index].id
+        let edits = ledger.backends[index].end(span)
+        ledger.backends[index].lostPoints += span.points
+        try checked { () throws(SQLiteError) in
+            try apply(edits, backendID: id, database)
+            try database.statements.insertLoss.run(
+                .integer(id), .text(reason.rawValue), .integer(span.start.place.sequence),
+                .integer(span.start.place.ordinal), .integer(span.end.place.sequence),
+                .integer(span.end.place.ordinal), .null, .null, .integer(span.points), .integer(clock.at),
+                .integer(clock.wall), .text(detail))
+        }
+    }
+
     /// Losses, oldest first.
     ///
     /// - Parameters:

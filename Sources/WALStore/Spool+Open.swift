@@ -1,8 +1,14 @@
 extension Spool {
     /// Opens the database, reads the ledger, and makes the first transaction: from here until a clean close the file
     /// says that it was not closed.
-    func start(minimumSequence: Int64) throws(SpoolError) {
+    func start(minimumSequence: Int64, _ job: SalvageJob?) throws(SpoolError) {
+        isBeingSalvaged = job != nil
         let wasClean = try load()
+        if let job {
+            try beginSalvage(job)
+        } else {
+            try checkEnd(minimumSequence)
+        }
         ledger.nextSequence = max(ledger.nextSequence, minimumSequence)
         if !wasClean {
             for index in ledger.backends.indices {
@@ -12,6 +18,36 @@ extension Spool {
             }
         }
         try configure(configuration)
+        noteCommit()
+        isServing = true
+    }
+
+    /// Whether all that was committed is there: the mark outside the file says how far it went.
+    ///
+    /// - Throws: `.unreadable` when a log is there that shows less than was committed: it may be an old one. Without a
+    ///   log, or where the config lets a power cut take the last moments, what is missing becomes a loss.
+    private func checkEnd(_ minimumSequence: Int64) throws(SpoolError) {
+        guard let mark = environment.commitMark?.read(), mark.nextPosition > ledger.nextPosition else { return }
+        let missing = mark.nextPosition - ledger.nextPosition
+        guard walBytes() == 0 || configuration.durability != .full else {
+            throw SpoolError(.unreadable, "the log shows \(missing) points less than were committed")
+        }
+        let former = ledger.end
+        let end = Cut(Place(max(mark.nextSequence, former.place.sequence, minimumSequence), 0), mark.nextPosition)
+        _ = clock.read(environment.time)
+        try transact { (database) throws(SpoolError) in
+            (ledger.nextSequence, ledger.nextPosition) = (end.place.sequence, end.position)
+            for index in ledger.backends.indices {
+                for span in ledger.backends[index].owed(in: Span(former, end), upTo: end) {
+                    try loseUnseen(
+                        span, backend: index, .corruption, "committed, and not in the file any more", database)
+                }
+            }
+            try record(event: "log_missing", "\(missing) points", database)
+        }
+        raise(
+            .error, "the log of a spool is missing: what was only in it is lost",
+            ["points.lost": String(missing), "sequence.first": String(former.place.sequence)])
     }
 
     /// Makes the connection and reads all there is to know: a few rows, however long the backlog.
@@ -94,7 +130,7 @@ extension Spool {
         } catch {
             throw error.asSpoolError
         }
-        try checkSums(found.ledger, connection)
+        if !isBeingSalvaged { try checkSums(found.ledger, connection) }
         ledger = found.ledger
         return found.wasClean
     }
@@ -176,7 +212,10 @@ extension Spool {
         } catch {
             throw error.asSpoolError
         }
-        if let end, end != ledger.nextPosition {
+        // What was lost at the end leaves no row; nobody is owed it then.
+        if let end, end != ledger.nextPosition,
+            end > ledger.nextPosition || ledger.backends.contains(where: { $0.owesAfter(end, ledger.nextPosition) })
+        {
             throw SpoolError(
                 .unreadable, "the newest row ends at position \(end), the spool at \(ledger.nextPosition)")
         }
@@ -186,5 +225,13 @@ extension Spool {
                 throw SpoolError(.unreadable, "the counts of backend \(backend.name) do not add up")
             }
         }
+    }
+}
+
+extension BackendState {
+    /// Whether it is owed a point from `start` on.
+    fileprivate func owesAfter(_ start: Int64, _ end: Int64) -> Bool {
+        if let tail, max(tail.position, start) < end { return true }
+        return ranges.contains { $0.end.position > start }
     }
 }

@@ -45,14 +45,26 @@ extension Spool {
     }
 
     private func giveUp(_ error: SpoolError) -> Recovery {
+        end(.error, "a spool cannot go on after input/output errors", error)
+        return .none
+    }
+
+    /// The file turned out to be damaged while it was in use: it is closed, and its owner sets it aside and carries over
+    /// what can be read. Nothing of what is on disk is changed.
+    func declareDamaged(_ error: SpoolError) {
+        guard broken == nil else { return }
+        end(.error, "a spool turned out to be damaged; it is set aside and carried over", error)
+    }
+
+    private func end(_ level: Event.Level, _ message: StaticString, _ cause: SpoolError) {
+        reader.disconnect()
         database?.connection.close()
         database = nil
-        let error = SpoolError(.unavailable, "the spool cannot go on after input/output errors", cause: "\(error)")
+        let error = SpoolError(.unavailable, message.description, cause: "\(cause)")
         broken = error
         queue.withLock { $0.refusal = error }
-        raise(.error, "a spool cannot go on after input/output errors", ["error": error.description])
+        raise(level, message, ["error": cause.description])
         environment.onBroken(error)
-        return .none
     }
 
     /// Commits what is queued, ends all leases and closes the file, checkpointed: it then needs no recovery.

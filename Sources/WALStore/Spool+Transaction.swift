@@ -26,6 +26,8 @@ extension Spool {
         _ closing: Bool, _ body: (Database) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
         let database = try openDatabase()
+        isTransacting = true
+        defer { isTransacting = false }
         let saved = (ledger, changedBackends, leases)
         var made: Result?
         do throws(SpoolError) {
@@ -86,6 +88,8 @@ extension Spool {
             return try body()
         } catch {
             lastFailure = error
+            // Inside a transaction its end decides.
+            if error.isCorrupt, isServing, !isTransacting { declareDamaged(error.asSpoolError) }
             throw error.asSpoolError
         }
     }
@@ -93,7 +97,11 @@ extension Spool {
     private func rollBack(_ database: Database) -> Recovery {
         let failure = lastFailure
         lastFailure = nil
-        if let failure, failure.isInputOutput || failure.isCorrupt { return recover(from: failure) }
+        if let failure, failure.isInputOutput { return recover(from: failure) }
+        if let failure, failure.isCorrupt {
+            if isServing { declareDamaged(failure.asSpoolError) }
+            return .none
+        }
         // A full disk, a broken rule, or our own refusal: nothing was committed, the connection is sound.
         guard database.connection.isInTransaction else { return .none }
         do throws(SQLiteError) {

@@ -39,6 +39,13 @@ public actor Spool {
     var lastFailure: SQLiteError?
     let workspace = BlockWorkspace()
     var upkeep = UpkeepState()
+    /// It has been opened: what goes wrong from here on is not the opener's to see.
+    var isServing = false
+    var isTransacting = false
+    /// From the open of a spool that takes another's place, until everything is carried over.
+    var isBeingSalvaged = false
+    /// Rows of a spool that was set aside are being carried over; nil when there is nothing to carry.
+    var salvage: SalvageWork?
 
     /// What happens to requests that are to be committed.
     enum Admission: Sendable {
@@ -64,15 +71,29 @@ public actor Spool {
 
     /// Opens the spool at `path`, or makes one, and registers the configuration's backends.
     ///
-    /// - Parameter minimumSequence: the first sequence that was never given, as known outside the file.
+    /// - Parameters:
+    ///   - minimumSequence: the first sequence that was never given, as known outside the file.
+    ///   - salvage: files to carry over; the spool's own file is then the one that takes their place.
     /// - Throws: `.incompatible` for a later version's, another program's or another tenant's file, which is left
     ///   unwritten; `.unreadable` when what it holds does not add up; `.unavailable` when it cannot be opened.
     static func open(
-        path: String, _ configuration: SpoolConfiguration, _ environment: SpoolEnvironment, minimumSequence: Int64 = 1
+        path: String, _ configuration: SpoolConfiguration, _ environment: SpoolEnvironment, minimumSequence: Int64 = 1,
+        salvage: SalvageJob? = nil
     ) async throws(SpoolError) -> Spool {
         let spool = Spool(path: path, configuration, environment)
-        try await spool.start(minimumSequence: minimumSequence)
+        do throws(SpoolError) {
+            try await spool.start(minimumSequence: minimumSequence, salvage)
+        } catch {
+            // Whatever comes next needs the file without a handle of ours on it.
+            await spool.letGo()
+            throw error
+        }
         return spool
+    }
+
+    private func letGo() {
+        database?.connection.close()
+        database = nil
     }
 
     /// The open database, or why there is none.

@@ -19,6 +19,8 @@ struct SpoolEnvironment: Sendable {
     /// How full the node's disk is; nil: a spool on its own.
     var space: NodeSpace?
     var scheduling = Scheduling.system
+    /// Where the end of each commit is noted, outside the database; nil: a spool on its own.
+    var commitMark: CommitMark?
     /// What may wait for a commit, in bytes of decoded requests.
     var maximumQueuedBytes = 64 << 20
 

@@ -145,7 +145,7 @@ import Testing
         fixture.advance(seconds: 25)
         _ = try await store.append(Make.batch(0..<4), tenant: "acme")
         try await store.withSpool("acme") { (spool) async throws(SpoolError) in
-            try await spool.recordSetAside(before: 2, "another loss")
+            try await spool.recordAnotherLoss()
         }
         _ = try await store.append(Make.batch(0..<5), tenant: "acme")
         let losses = try await look(store).losses

@@ -111,6 +111,17 @@ extension Spool {
         database = nil
     }
 
+    /// A loss row that has nothing to do with any backend.
+    func recordAnotherLoss() throws(SpoolError) {
+        try transact { (database) throws(SpoolError) in
+            try checked { () throws(SQLiteError) in
+                try database.statements.insertLoss.run(
+                    .null, .text(LossReason.spoolSetAside.rawValue), .null, .null, .null, .null, .null, .null, .null,
+                    .integer(clock.at), .integer(clock.wall), .text("another loss"))
+            }
+        }
+    }
+
     /// Requests that wait for a commit.
     nonisolated var queued: Int { queue.withLock { $0.appends.count } }
 

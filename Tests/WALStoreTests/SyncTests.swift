@@ -85,10 +85,13 @@ struct SyncTests {
         let second = try await store.append(Make.batch(20..<30), tenant: "acme")
         let (last, next) = (try #require(first.places.last), try #require(second.places.first))
         #expect(next.start > last.end, "sequences do not come back")
-        #expect(try await store.drain("acme") == Array(20..<30))
+        await store.maintain()
+        // All that was acknowledged is carried over; the request that failed is there whole or not at all.
+        let values = try await store.drain("acme")
+        #expect(values == Array(0..<10) + Array(20..<30) || values == Array(0..<30), "\(values)")
         #expect(try await store.drain("other") == Array(0..<10))
         let losses = try await store.withSpool("acme") { (spool) async throws(SpoolError) in try await spool.losses() }
-        #expect(losses.map(\.reason) == [.spoolSetAside])
+        #expect(losses.isEmpty, "\(losses)")
         let names = Files.system.names(in: store.folder.folder(of: "acme"))
         #expect(names.contains { $0.hasPrefix("spool.db.set-aside-") }, "\(names)")
         await store.close()

@@ -9,6 +9,7 @@
 /// summary                   which tenants have work (NodeSummary)
 /// ballast                   space to give back on a full disk (Ballast)
 /// sequences/<tenant>        the sequence reserved outside the database (HighWaterMark)
+/// sequences/<tenant>.last   where its last commit ended (CommitMark)
 /// tenants/<tenant>/spool.db the spool, with -wal and -shm while it is open
 /// ```
 final class DataFolder: Sendable {
@@ -57,6 +58,7 @@ final class DataFolder: Sendable {
     func folder(of tenant: String) -> String { "\(path)/tenants/\(tenant)" }
     func setAside(of tenant: String) -> SetAside { SetAside(folder: folder(of: tenant), files: files) }
     func spool(of tenant: String) -> String { "\(path)/tenants/\(tenant)/spool.db" }
+    func commits(of tenant: String) -> String { "\(path)/sequences/\(tenant).last" }
     func sequences(of tenant: String) -> String { "\(path)/sequences/\(tenant)" }
 
     /// Tenants with a folder, configured or not.

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// All that the store asks of the disk besides SQLite's own calls: the data folder goes through here as a whole, so that
 /// tests can put a simulated disk under it (`Tests/Faults/Disk`).
 ///
@@ -32,6 +36,50 @@ package protocol FileSystem: Sendable {
     /// - Returns: held until it is unlocked or goes.
     /// - Throws: `EWOULDBLOCK` when somebody has it.
     func lock(_ path: String, holder: [UInt8]) throws(FileError) -> any FileLock
+
+    /// `stat`: of what a link points to. `ELOOP` for a link to itself, `ENOENT` for one that leads nowhere.
+    func target(of path: String) throws(FileError) -> FileStatus
+    /// Opens a file to be read in places; nil when there is none.
+    func open(_ path: String) throws(FileError) -> (any OpenedFile)?
+    /// Writes `bytes` over the beginning of the file, making it, mode 0600, if need be. Nothing is durable, now or soon.
+    func note(_ bytes: [UInt8], at path: String) throws(FileError)
+    /// `chmod 0600` for a file of ours that lacks the right to be read or written.
+    func restoreAccess(_ path: String)
+}
+
+/// What a disk that has no more to it does.
+extension FileSystem {
+    package func target(of path: String) throws(FileError) -> FileStatus {
+        guard let status = try status(path) else { throw FileError(ENOENT) }
+        return status
+    }
+    package func open(_ path: String) throws(FileError) -> (any OpenedFile)? {
+        guard try status(path) != nil else { return nil }
+        return BytesInMemory(bytes: try read(path, limit: .max))
+    }
+    package func note(_ bytes: [UInt8], at path: String) throws(FileError) {}
+    package func restoreAccess(_ path: String) {}
+}
+
+/// An open file; closed when the value goes.
+package protocol OpenedFile: Sendable {
+    var count: Int64 { get }
+    /// Fills `buffer[start...]` from `offset` on.
+    ///
+    /// - Returns: how many bytes there were: fewer at the end of the file.
+    func read(at offset: Int64, into buffer: inout [UInt8], from start: Int) throws(FileError) -> Int
+}
+
+private struct BytesInMemory: OpenedFile {
+    let bytes: [UInt8]
+    var count: Int64 { Int64(bytes.count) }
+
+    func read(at offset: Int64, into buffer: inout [UInt8], from start: Int) throws(FileError) -> Int {
+        guard offset >= 0, offset < count else { return 0 }
+        let taken = min(bytes.count - Int(offset), buffer.count - start)
+        buffer.replaceSubrange(start..<start + taken, with: bytes[Int(offset)..<Int(offset) + taken])
+        return taken
+    }
 }
 
 /// A lock on a file; it ends with the value, or before.
@@ -55,12 +103,16 @@ package struct FileStatus: Sendable, Equatable {
     package var inode: UInt64
     package var isFile: Bool
     package var isFolder: Bool
+    package var isLink: Bool
 
-    package init(bytes: Int64, modifiedAt: Int64, inode: UInt64, isFile: Bool, isFolder: Bool) {
+    package init(
+        bytes: Int64, modifiedAt: Int64, inode: UInt64, isFile: Bool, isFolder: Bool, isLink: Bool = false
+    ) {
         self.bytes = bytes
         self.modifiedAt = modifiedAt
         self.inode = inode
         self.isFile = isFile
         self.isFolder = isFolder
+        self.isLink = isLink
     }
 }

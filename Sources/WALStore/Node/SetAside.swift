@@ -3,11 +3,13 @@
 #endif
 
 /// Puts a spool that cannot be used out of the way, whole: `spool.db`, `-wal` and `-shm` get a new name in the same
-/// folder, so that they can still be opened there, and salvaged. Nothing of it is deleted or written.
+/// folder, so that they can still be opened there. Nothing of it is deleted or written. What can be read of it is then
+/// carried over into the spool that takes its place (`SalvageNote`).
 ///
 /// A note in the folder makes the three renames one: a crash between them would leave a database without its WAL, or a
 /// WAL that a fresh database would take for its own. Whoever opens the spool next ends what the note says.
 struct SetAside: Sendable {
+    static let prefix = "spool.db.set-aside-"
     private static let parts = ["-wal", "-shm", ""]
 
     let folder: String
@@ -17,11 +19,14 @@ struct SetAside: Sendable {
 
     /// Renames the files. No handle of this process may be open on them.
     ///
-    /// - Parameter wall: nanoseconds since the epoch, for the name.
-    /// - Returns: the name the database has now; nil when there was none.
-    func perform(wall: Int64) throws(SpoolError) -> String? {
-        guard try files.exists(spool) else { return nil }
-        let name = try freeName(wall)
+    /// - Parameters:
+    ///   - wall: nanoseconds since the epoch, for the name.
+    ///   - isGone: there should have been a spool: its books are made anew also when there is no file left of it.
+    /// - Returns: the name the database has now, or would have if there were one; nil when there was nothing at all.
+    func perform(wall: Int64, isGone: Bool = false) throws(SpoolError) -> String? {
+        let (hasFile, hasLog) = (try files.exists(spool), try files.exists(spool + "-wal"))
+        guard isGone || hasFile || hasLog else { return nil }
+        let name = try freeName(SetAside.prefix, wall)
         try files.replace(note, with: Array(name.utf8))
         return try finish()
     }
@@ -29,28 +34,77 @@ struct SetAside: Sendable {
     /// Ends a rename that a crash interrupted.
     ///
     /// - Returns: the name the database has now; nil when nothing had been begun.
+    @discardableResult
     func finish() throws(SpoolError) -> String? {
         guard let bytes = try files.read(note, limit: 256) else { return nil }
         let name = String(decoding: bytes, as: UTF8.self)
-        guard name.hasPrefix("spool.db.set-aside-"), !name.contains("/") else {
+        guard name.hasPrefix(SetAside.prefix), !name.contains("/") else {
             throw SpoolError(.unavailable, "\(note) does not name a file that was set aside: remove it")
         }
         for part in SetAside.parts where try files.exists(spool + part) {
             try files.rename(spool + part, to: "\(folder)/\(name)\(part)")
         }
+        try SalvageNote.add(name, in: folder, files)
         try files.remove(note)
         return name
     }
 
-    private func freeName(_ wall: Int64) throws(SpoolError) -> String {
-        let name = "spool.db.set-aside-\(SetAside.utc(wall))"
+    /// Moves what is no file (a folder, a pipe, a socket, a link to itself) from one of the three places, each alone: a
+    /// good database or log beside it stays where it is.
+    ///
+    /// - Returns: what was moved, and the names it has now.
+    /// - Throws: `.unavailable` for a link to a file that is not there: that may be on a disk that is not mounted.
+    func clearTheWay(wall: Int64) throws(SpoolError) -> [(from: String, to: String)] {
+        var moved: [(from: String, to: String)] = []
+        for part in SetAside.parts {
+            let path = spool + part
+            guard let status = try files.status(path), !status.isFile else { continue }
+            if status.isLink, try leadsToFile(path) { continue }
+            let name = try freeName("spool.db\(part).in-the-way-", wall)
+            try files.rename(path, to: "\(folder)/\(name)")
+            moved.append((path, name))
+        }
+        return moved
+    }
+
+    private func leadsToFile(_ link: String) throws(SpoolError) -> Bool {
+        do throws(FileError) { return try files.disk.target(of: link).isFile } catch {
+            if error.number == ELOOP { return false }
+            throw SpoolError(
+                .unavailable, "\(link) is a link to what is not there: mount its disk, or remove the link",
+                cause: String(cString: strerror(error.number)))
+        }
+    }
+
+    private func freeName(_ prefix: String, _ wall: Int64) throws(SpoolError) -> String {
+        let name = prefix + SetAside.utc(wall)
         var candidate = name
         var number = 2
-        while try files.exists("\(folder)/\(candidate)") {
+        // A set may have no database, only a log.
+        while try isTaken(candidate) {
             candidate = "\(name).\(number)"
             number += 1
         }
         return candidate
+    }
+
+    private func isTaken(_ name: String) throws(SpoolError) -> Bool {
+        for part in SetAside.parts where try files.exists("\(folder)/\(name)\(part)") { return true }
+        return false
+    }
+
+    /// Files that were set aside or moved out of the way, and what they take; a log counts with its database.
+    static func left(in folder: String, _ files: Files) -> (files: Int64, bytes: Int64) {
+        var left: (files: Int64, bytes: Int64) = (0, 0)
+        let names = files.names(in: folder).filter { name in
+            name.hasPrefix("spool.db") && (name.contains(".set-aside-") || name.contains(".in-the-way-"))
+        }
+        for name in names {
+            let isPart = name.hasSuffix("-wal") || name.hasSuffix("-shm")
+            left.files += isPart && names.contains(String(name.dropLast(4))) ? 0 : 1
+            left.bytes += files.size("\(folder)/\(name)")
+        }
+        return left
     }
 
     /// `20260131T235959Z`.
@@ -61,20 +115,5 @@ struct SetAside: Sendable {
         var text = [CChar](repeating: 0, count: 32)
         let count = strftime(&text, text.count, "%Y%m%dT%H%M%SZ", &parts)
         return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-}
-
-extension Spool {
-    /// The first row of a fresh spool that stands in for one that is gone: how much that was is not known.
-    ///
-    /// - Parameter end: the first sequence that was never given.
-    func recordSetAside(before end: Int64, _ detail: String) throws(SpoolError) {
-        try transact { (database) throws(SpoolError) in
-            try checked { () throws(SQLiteError) in
-                try database.statements.insertLoss.run(
-                    .null, .text(LossReason.spoolSetAside.rawValue), .integer(1), .integer(0), .integer(end),
-                    .integer(0), .null, .null, .null, .integer(clock.at), .integer(clock.wall), .text(detail))
-            }
-        }
     }
 }

@@ -9,7 +9,7 @@ struct SystemFileSystem: FileSystem {
     func makeFolder(_ path: String) throws(FileError) { try check(mkdir(path, 0o700)) }
 
     func syncFolder(_ path: String) throws(FileError) {
-        let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let folder = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         try check(folder)
         defer { close(folder) }
         try check(fsync(folder))
@@ -37,11 +37,68 @@ struct SystemFileSystem: FileSystem {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw FileError(errno)
         }
-        return FileStatus(
-            bytes: Int64(status.st_size),
-            modifiedAt: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
-            inode: UInt64(status.st_ino), isFile: status.st_mode & S_IFMT == S_IFREG,
-            isFolder: isFolder(path, status))
+        return FileStatus(status, isFolder: isFolder(path, status))
+    }
+
+    func target(of path: String) throws(FileError) -> FileStatus {
+        var status = stat()
+        try check(stat(path, &status))
+        return FileStatus(status, isFolder: status.st_mode & S_IFMT == S_IFDIR)
+    }
+
+    func open(_ path: String) throws(FileError) -> (any OpenedFile)? {
+        // A pipe in its place must not make us wait for somebody to write.
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        if file < 0, errno == ENOENT { return nil }
+        try check(file)
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(file)
+            throw FileError(EINVAL)
+        }
+        return OpenFile(file: file, count: Int64(status.st_size))
+    }
+
+    func note(_ bytes: [UInt8], at path: String) throws(FileError) {
+        let file = Glibc.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
+        try check(file)
+        defer { close(file) }
+        guard pwrite(file, bytes, bytes.count, 0) == bytes.count else { throw FileError(EIO) }
+    }
+
+    func restoreAccess(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
+            status.st_mode & 0o600 != 0o600
+        else { return }
+        chmod(path, 0o600)
+    }
+
+    private final class OpenFile: OpenedFile {
+        private let file: Int32
+        let count: Int64
+
+        init(file: Int32, count: Int64) {
+            self.file = file
+            self.count = count
+        }
+        deinit { close(file) }
+
+        func read(at offset: Int64, into buffer: inout [UInt8], from start: Int) throws(FileError) -> Int {
+            var filled = start
+            while filled < buffer.count {
+                let got = buffer.withUnsafeMutableBytes {
+                    pread(
+                        file, $0.baseAddress?.advanced(by: filled), $0.count - filled,
+                        off_t(offset) + off_t(filled - start))
+                }
+                if got < 0, errno == EINTR { continue }
+                guard got >= 0 else { throw FileError(errno) }
+                if got == 0 { break }
+                filled += got
+            }
+            return filled - start
+        }
     }
 
     /// Also by a symbolic link: an operator may have moved the data to another disk.
@@ -52,7 +109,7 @@ struct SystemFileSystem: FileSystem {
     }
 
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         try check(file)
         defer { close(file) }
         var bytes: [UInt8] = []
@@ -68,7 +125,7 @@ struct SystemFileSystem: FileSystem {
     }
 
     func write(_ bytes: [UInt8], to path: String) throws(FileError) {
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let file = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         try check(file)
         defer { close(file) }
         try write(bytes, to: file)
@@ -88,7 +145,7 @@ struct SystemFileSystem: FileSystem {
     }
 
     func reserve(_ bytes: Int64, at path: String) throws(FileError) {
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         try check(file)
         defer { close(file) }
         // Where a file system cannot preallocate, glibc writes a byte to each block.
@@ -111,7 +168,7 @@ struct SystemFileSystem: FileSystem {
 
     /// `flock`. It is the file's, not the name's: the file is never unlinked, or two processes could hold two of them.
     func lock(_ path: String, holder: [UInt8]) throws(FileError) -> any FileLock {
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         try check(file)
         do throws(FileError) {
             try check(flock(file, LOCK_EX | LOCK_NB))
@@ -136,6 +193,16 @@ struct SystemFileSystem: FileSystem {
     }
 
     private func check(_ result: Int32) throws(FileError) { if result < 0 { throw FileError(errno) } }
+}
+
+extension FileStatus {
+    fileprivate init(_ status: stat, isFolder: Bool) {
+        self.init(
+            bytes: Int64(status.st_size),
+            modifiedAt: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
+            inode: UInt64(status.st_ino), isFile: status.st_mode & S_IFMT == S_IFREG, isFolder: isFolder,
+            isLink: status.st_mode & S_IFMT == S_IFLNK)
+    }
 }
 
 extension FileError {

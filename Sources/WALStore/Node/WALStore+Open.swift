@@ -23,6 +23,7 @@ extension WALStore {
                 return (state.tenants[tenant]?.configuration, state.opened(tenant, spool))
             }
             if let current, current != configuration { await apply(current, spool) }
+            carryOver(tenant, spool)
             for waiter in waiters { waiter(.success(spool)) }
         } catch {
             events(
@@ -44,72 +45,99 @@ extension WALStore {
         }
     }
 
-    /// Opens the tenant's spool, or a fresh one in its place when that cannot be used.
+    /// Opens the tenant's spool, or a fresh one in its place when that cannot be used: what can be read of the former
+    /// one is then carried over.
     private func openSpool(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         try folder.files.makeFolder(folder.folder(of: tenant))
         let setAside = folder.setAside(of: tenant)
-        let mark = mark(of: tenant)
-        let first = try mark.read()
-        if let name = try setAside.finish() {
-            return try await openFresh(tenant, configuration, first, "set aside as \(name)")
+        try setAside.finish()
+        for (from, to) in try setAside.clearTheWay(wall: time.wall()) {
+            events(Event(.error, "something in a spool's place was moved aside", ["file.path": from, "file.name": to]))
         }
-        // Sequences were given, and the file that had them is gone.
-        if first > 1, try folder.files.status(folder.spool(of: tenant))?.bytes ?? 0 == 0 {
-            _ = try setAside.perform(wall: time.wall())
-            return try await openFresh(tenant, configuration, first, "the database was missing")
-        }
+        if try isBeyondOpening(tenant) { _ = try setAside.perform(wall: time.wall(), isGone: true) }
         do throws(SpoolError) {
-            return try await openTwice(tenant, configuration, first)
+            return try await openTwice(tenant, configuration)
         } catch {
-            guard try isBeyondUse(error, folder.spool(of: tenant)),
-                let name = try setAside.perform(wall: time.wall())
-            else { throw error }
-            return try await openFresh(tenant, configuration, first, "set aside as \(name): \(error)")
+            guard isBeyondUse(error), let name = try setAside.perform(wall: time.wall()) else { throw error }
+            events(
+                Event(
+                    .error, "a spool cannot be used and is set aside",
+                    ["tenant": tenant, "spool.set_aside": name, "error": error.description]))
+            return try await openTwice(tenant, configuration)
         }
     }
 
     /// An input/output error may pass, a full disk has the ballast: tried once more (`storage.md` 19).
-    private func openTwice(
-        _ tenant: String, _ configuration: SpoolConfiguration, _ first: Int64
-    ) async throws(SpoolError) -> Spool {
-        let environment = environment(for: tenant)
-        let path = folder.spool(of: tenant)
+    private func openTwice(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         do throws(SpoolError) {
-            return try await Spool.open(path: path, configuration, environment, minimumSequence: first)
+            return try await openOnce(tenant, configuration)
         } catch {
             let mayPass = error.code == .commitFailed || (error.code == .full && space.releaseBallast(events))
             guard mayPass else { throw error }
-            return try await Spool.open(path: path, configuration, environment, minimumSequence: first)
+            return try await openOnce(tenant, configuration)
         }
+    }
+
+    private func openOnce(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
+        let first = try mark(of: tenant).read()
+        let environment = environment(for: tenant)
+        let job = try SalvageNote.read(folder.folder(of: tenant), folder.files).map { note in
+            SalvageJob(
+                folder: folder.folder(of: tenant), files: folder.files, incarnation: note.incarnation,
+                names: note.names, tenant: tenant,
+                evidence: SalvagedLedger.Evidence(
+                    reservedBefore: first, mark: environment.commitMark?.read(),
+                    summary: state.withLock { $0.summary.entries[tenant]?.status },
+                    registrations: configuration.backends))
+        }
+        return try await Spool.open(
+            path: folder.spool(of: tenant), configuration, environment, minimumSequence: first, salvage: job)
+    }
+
+    /// What is seen before SQLite opens anything: sequences were given and the file that had them is gone; or its log
+    /// has commits behind a damaged place, which recovery would forget without a word.
+    private func isBeyondOpening(_ tenant: String) throws(SpoolError) -> Bool {
+        let path = folder.spool(of: tenant)
+        let hasLog = try folder.files.status(path + "-wal")?.bytes ?? 0 > 0
+        if try folder.files.status(path)?.bytes ?? 0 == 0 {
+            // Set aside a moment ago: what takes its place is about to be made.
+            let isExpected = try SalvageNote.read(folder.folder(of: tenant), folder.files) != nil
+            let first = try mark(of: tenant).read()
+            return hasLog || (first > 1 && !isExpected)
+        }
+        for part in ["", "-wal", "-shm"] { folder.files.disk.restoreAccess(path + part) }
+        guard hasLog else { return false }
+        let commits = try LogFrames(path + "-wal", folder.files).commitsBehindDamage
+        // One may have been torn by a power cut, before it was acknowledged; not while the machine kept running.
+        let boot = commitMark(of: tenant).read()?.boot
+        guard commits > 1 || (commits == 1 && boot == CommitMark.boot(time.bootID())) else { return false }
+        events(
+            Event(
+                .error, "the log of a spool is damaged, and commits lie behind the damage",
+                ["tenant": tenant, "log.commits": String(commits)]))
+        return true
     }
 
     /// Whether what is in the spool's place will never be one again. A backend that changed its type is the config's
     /// mistake, and a lack of files or rights is the machine's: neither is a reason to put data aside.
-    private func isBeyondUse(_ error: SpoolError, _ path: String) throws(SpoolError) -> Bool {
+    private func isBeyondUse(_ error: SpoolError) -> Bool {
         switch error.code {
-        case .unreadable, .commitFailed: true
-        case .incompatible: true
-        case .unavailable: try folder.files.status(path).map { !$0.isFile } ?? false
+        case .unreadable, .commitFailed, .incompatible: true
         default: false
         }
     }
 
-    private func openFresh(
-        _ tenant: String, _ configuration: SpoolConfiguration, _ first: Int64, _ detail: String
-    ) async throws(SpoolError) -> Spool {
-        let spool = try await Spool.open(
-            path: folder.spool(of: tenant), configuration, environment(for: tenant), minimumSequence: first)
-        let known = state.withLock { $0.summary.entries[tenant]?.status }
-        let pending = known.map { status in
-            let backends = status.backends.map { "\($0.name) \($0.pendingPoints)" }.joined(separator: ", ")
-            return "; last known pending points: \(backends)"
+    /// Goes on with what a spool carries over, beside its commits; upkeep tries again what did not work.
+    private func carryOver(_ tenant: String, _ spool: Spool) {
+        Task(executorPreference: scheduling.tasks) { [self] in
+            do throws(SpoolError) { try await spool.carryOver() } catch {
+                guard error.code != .closing else { return }
+                events(
+                    Event(
+                        .warning, "the salvage of a spool does not get on; it is tried again",
+                        ["tenant": tenant, "error": error.description]))
+            }
         }
-        try await spool.recordSetAside(before: first, String((detail + (pending ?? "")).prefix(2000)))
-        events(
-            Event(
-                .error, "a spool was set aside and a fresh one opened",
-                ["tenant": tenant, "detail": detail, "sequence.first": String(first)]))
-        return spool
     }
 
     private func environment(for tenant: String) -> SpoolEnvironment {
@@ -119,8 +147,9 @@ extension WALStore {
             onWork: { [weak self] in self?.notifyWork(tenant) },
             onBroken: { [weak self] _ in self?.replaceBroken(tenant) },
             reserveSequences: { first throws(SpoolError) in try mark.reserve(from: first) })
-        environment.files = folder.files
         environment.space = space
+        environment.commitMark = commitMark(of: tenant)
+        environment.files = folder.files
         environment.scheduling = scheduling
         environment.maximumQueuedBytes = node.ingestMemoryBytes
         return environment
@@ -128,6 +157,10 @@ extension WALStore {
 
     private func mark(of tenant: String) -> HighWaterMark {
         HighWaterMark(path: folder.sequences(of: tenant), files: folder.files, wall: time.wall)
+    }
+
+    private func commitMark(of tenant: String) -> CommitMark {
+        CommitMark(path: folder.commits(of: tenant), files: folder.files)
     }
 
     // MARK: Closing
@@ -201,13 +234,14 @@ extension WALStore {
     /// A spool that failed twice in a row: closed, so that no handle is left, and put aside; the next use opens a fresh
     /// one.
     private func replaceBroken(_ tenant: String) {
+        // At once: who comes from here on waits for the next one.
+        let spool = state.withLock { state -> Spool? in
+            guard case .open(let spool)? = state.tenants[tenant]?.phase else { return nil }
+            state.tenants[tenant]?.phase = .closing(spool)
+            return spool
+        }
+        guard let spool else { return }
         Task(executorPreference: scheduling.tasks) { [self] in
-            let spool = state.withLock { state -> Spool? in
-                guard case .open(let spool)? = state.tenants[tenant]?.phase else { return nil }
-                state.tenants[tenant]?.phase = .closing(spool)
-                return spool
-            }
-            guard let spool else { return }
             await spool.close()
             do throws(SpoolError) {
                 _ = try folder.setAside(of: tenant).perform(wall: time.wall())

@@ -46,6 +46,13 @@ final class Statement {
         _ = try step()
     }
 
+    /// Runs a statement that returns no rows, with as many values as there are.
+    func run(values: [SQLValue]) throws(SQLiteError) {
+        defer { reset() }
+        try bind(values)
+        _ = try step()
+    }
+
     /// Runs a statement whose last parameter is `blob`. SQLite borrows the bytes for the call and copies nothing:
     /// `SQLITE_STATIC`, <https://sqlite.org/c3ref/bind_blob.html>.
     func run(_ values: SQLValue..., blob: [UInt8]) throws(SQLiteError) {

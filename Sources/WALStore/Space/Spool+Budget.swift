@@ -29,6 +29,11 @@ extension Spool {
             admission = .accept
             return
         }
+        // Rows are still on their way: what may go is not known yet.
+        guard salvage == nil else {
+            admission = .reject(fullReason(pressure))
+            return
+        }
         if walBytes() >= 1 << 20, let connection = database?.connection { truncateWAL(connection) }
         // Under the node's pressure one transaction's worth a round: others make room too.
         while try isTight(pressure), try prune(receivedBy: .max) > 0, !pressure.isAny {}

@@ -18,6 +18,7 @@ extension Spool {
         noticeClockSteps()
         upkeep.measured(try usedBytes(), at: clock.at)
         try keepBudget()
+        if salvage != nil { try await carryOver() }
         while try dropAged() > 0 { await letCommitsPass() }
         while try limitDeadLetters() > 0 { await letCommitsPass() }
         if clock.at >= upkeep.agePausedUntil {
@@ -31,7 +32,7 @@ extension Spool {
         checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })
     }
 
-    private func letCommitsPass() async {
+    func letCommitsPass() async {
         commitPending()
         // The other spools of this thread have their turn.
         await environment.writer.letOthersPass()
@@ -60,7 +61,7 @@ extension Spool {
     ///
     /// - Returns: its last status; nil when it stays open.
     func closeIfIdle() async -> SpoolStatus? {
-        guard leases.isEmpty, queue.withLock({ $0.refuseIfEmpty() }) else { return nil }
+        guard leases.isEmpty, salvage == nil, queue.withLock({ $0.refuseIfEmpty() }) else { return nil }
         return await closeWithStatus()
     }
 

@@ -1,0 +1,81 @@
+/// The tables of a spool, told apart by the types of their columns: a page says of which table its rows are nowhere else.
+///
+/// Each shape is that of `schema/v001_spool.sql`, a letter a column: `i` integer, `t` text, `b` blob, capitals where NULL
+/// may stand, `r` the row id (stored as NULL).
+enum SalvageTable: String, CaseIterable, Sendable {
+    case spool, incarnations, batches, receipts, refusals, backends, ranges, deliveries
+    case deadLetters = "dead_letters"
+    case losses, chunks, events
+
+    private var shape: String {
+        switch self {
+        case .spool: "rtbiiiiiiiiitii"
+        case .incarnations: "rbtii"
+        case .batches: "riiiiiiiib"
+        case .receipts: "riiitiTttiiiii"
+        case .refusals: "ritiIt"
+        case .backends: "rttiiIIIIIiiiiiiiTT"
+        // WITHOUT ROWID: the key's columns come first.
+        case .ranges: "iiiiiiiii"
+        case .deliveries: "riiiiiiitTiiiii"
+        case .deadLetters: "riiittitiiiiib"
+        case .losses: "rItIIIIIIIiit"
+        case .chunks: "rittiti"
+        case .events: "rtiit"
+        }
+    }
+
+    /// Where a row's values are put back as they were; the others are read and made anew.
+    static let copied: [SalvageTable] = [
+        .receipts, .refusals, .deliveries, .deadLetters, .losses, .chunks, .events,
+    ]
+
+    /// The table whose rows have such columns; nil for rows of an index, and for what is no row at all.
+    static func of(_ record: RecordColumns, hasRowID: Bool) -> SalvageTable? {
+        allCases.first { $0.isShape(record, hasRowID) }
+    }
+
+    private func isShape(_ record: RecordColumns, _ hasRowID: Bool) -> Bool {
+        let shape = Array(shape.utf8)
+        guard shape.count == record.columns.count, (shape[0] == UInt8(ascii: "r")) == hasRowID else { return false }
+        for (letter, column) in zip(shape, record.columns) {
+            let fits =
+                switch (letter, column.kind) {
+                case (UInt8(ascii: "r"), .null), (UInt8(ascii: "i"), .integer), (UInt8(ascii: "t"), .text),
+                    (UInt8(ascii: "b"), .blob):
+                    true
+                case (UInt8(ascii: "I"), .integer), (UInt8(ascii: "I"), .null), (UInt8(ascii: "T"), .text),
+                    (UInt8(ascii: "T"), .null):
+                    true
+                default: false
+                }
+            guard fits else { return false }
+        }
+        return true
+    }
+
+    var insertion: String {
+        let marks = (1...shape.utf8.count).map { "?\($0)" }.joined(separator: ", ")
+        return "INSERT OR IGNORE INTO \(rawValue) VALUES (\(marks))"
+    }
+}
+
+/// A row found on a page.
+struct SalvagedRow {
+    var table: SalvageTable
+    var rowID: Int64?
+    var columns: RecordColumns
+    /// The payload, or its beginning only.
+    var payload: [UInt8]
+
+    func integer(_ index: Int) -> Int64? { index == 0 && rowID != nil ? rowID : columns.integer(index, payload) }
+    func text(_ index: Int) -> String {
+        if case .text(let text) = columns.value(index, payload) { text } else { "" }
+    }
+    func blob(_ index: Int) -> [UInt8] {
+        if case .blob(let bytes) = columns.value(index, payload) { bytes } else { [] }
+    }
+    var values: [SQLValue] {
+        columns.columns.indices.map { $0 == 0 && rowID != nil ? SQLValue(rowID) : columns.value($0, payload) }
+    }
+}

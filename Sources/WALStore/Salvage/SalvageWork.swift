@@ -1,0 +1,110 @@
+/// What is left to carry over into a spool, and how far that has come. Lives in memory only: a restart begins the walk
+/// again and finds what is there already.
+final class SalvageWork {
+    let job: SalvageJob
+    /// Read and not stored yet: kept when a full disk refuses them.
+    var waiting: [SalvagedRow] = []
+    /// Rows with points that were carried over, and that could not be.
+    var carriedRows: Int64 = 0
+    var unreadableRows: Int64 = 0
+    /// After the last file: what the next row of the walk in order should begin with.
+    var walk: SalvageWalk?
+
+    private var files: [String]
+    private var scan: SalvageScan?
+    private var statements: [SalvageTable: Statement] = [:]
+    private var connection: Connection?
+
+    init(_ job: SalvageJob) {
+        self.job = job
+        files = job.names.map { "\(job.folder)/\($0)" }
+    }
+
+    /// A statement that puts a row of the table back, of the connection in use.
+    func insertion(_ table: SalvageTable, on connection: Connection) throws(SQLiteError) -> Statement {
+        if self.connection !== connection {
+            self.connection = connection
+            statements = [:]
+        }
+        if let statement = statements[table] { return statement }
+        let statement = try Statement(table.insertion, on: connection)
+        statements[table] = statement
+        return statement
+    }
+
+    /// Reads on until there is as much as one transaction takes.
+    ///
+    /// - Parameter wants: whether a row of `batches` is not there yet.
+    /// - Returns: false when all files have been read to their ends.
+    func fill(_ wants: (SalvagedRow) -> Bool) throws(SpoolError) -> Bool {
+        var bytes = waiting.reduce(0) { $0 + $1.payload.count }
+        for _ in 0..<64 where bytes < SalvageWork.bytesAStep && waiting.count < SalvageWork.rowsAStep {
+            if scan == nil {
+                guard let file = files.first else { return !waiting.isEmpty }
+                files.removeFirst()
+                guard let pages = try job.pages(file) else { continue }
+                scan = SalvageScan(pages, .whole)
+            }
+            let rows =
+                scan?.next { row in
+                    row.table == .batches ? wants(row) : SalvageTable.copied.contains(row.table)
+                } ?? []
+            for row in rows {
+                bytes += row.payload.count
+                waiting.append(row)
+            }
+            if scan?.isAtEnd != false { scan = nil }
+        }
+        return true
+    }
+
+    /// A transaction's worth; the rows of one page more.
+    private static let bytesAStep = 4 << 20
+    private static let rowsAStep = 256
+}
+
+/// Files to carry over into a new spool.
+struct SalvageJob: Sendable {
+    var folder: String
+    var files: Files
+    var incarnation: [UInt8]
+    /// In the folder, the newest first.
+    var names: [String]
+    var tenant: String
+    var evidence: SalvagedLedger.Evidence
+
+    /// The books to begin with: of the newest file that has any.
+    func books() throws(SpoolError) -> SalvagedLedger {
+        for name in names {
+            guard let pages = try pages("\(folder)/\(name)") else { continue }
+            let found = survey(pages)
+            if found.identity != nil || found.newest != nil { return SalvagedLedger(found, evidence) }
+        }
+        return SalvagedLedger(nil, evidence)
+    }
+
+    /// The file's pages, with its log where that belongs to it; nil for a file that is none of this tenant's.
+    func pages(_ path: String) throws(SpoolError) -> DatabasePages? {
+        let whole = try DatabasePages(path, files)
+        let surveyed = survey(whole)
+        guard whole.logPages > 0 else { return surveyed.isForeign ? nil : whole }
+        let alone = try DatabasePages(path, files, usesLog: false)
+        guard let base = survey(alone).identity else { return surveyed.isForeign ? nil : whole }
+        guard let shown = surveyed.identity, !surveyed.isForeign else { return base.tenant == tenant ? alone : nil }
+        // Another spool's log, or an old copy of this one's: it would put old pages over newer ones.
+        return shown.uuid == base.uuid && shown.version >= base.version ? whole : alone
+    }
+
+    private func survey(_ pages: DatabasePages) -> SalvageSurvey {
+        SalvageSurvey(pages, tenant: tenant, reservedBefore: evidence.reservedBefore)
+    }
+}
+
+/// The walk over all rows in order that follows the copying.
+struct SalvageWalk: Sendable {
+    /// Where the next row should begin.
+    var expected = Cut(Place(1, 0), 0)
+    /// Rows up to this sequence have been looked at.
+    var after: Int64 = 0
+    var lostPoints: Int64 = 0
+}

@@ -1,0 +1,106 @@
+import Metrics
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Damaged files under a real node: it always starts, what can be read is owed as before, and what cannot has a loss row
+/// of exactly its places.
+@Suite struct RotTests {
+    /// Seeds that found a defect once.
+    private static let kept: [UInt64] = []
+
+    @Test func `whatever happens to its files, a node starts, and every point is owed, settled or a named loss`()
+        async throws
+    {
+        let count = Effort.count("HOLDFAST_ROT_SEEDS", default: 60)
+        let first = TestSeed.fixed ?? UInt64.random(in: 0...(.max >> 8))
+        let seeds = RotTests.kept + (0..<UInt64(count)).map { first &+ $0 }
+        var kinds: [Damage: Int] = [:]
+        for seed in seeds {
+            let damage = try await RotTests.run(seed)
+            kinds[damage, default: 0] += 1
+        }
+        let names = kinds.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
+        print("rot: \(seeds.count) seeds from \(first): \(names)")
+    }
+
+    @Test(arguments: Damage.allCases)
+    func `each kind of damage by itself`(damage: Damage) async throws {
+        for isClean in [false, true] {
+            let number = Damage.allCases.firstIndex(of: damage) ?? 0
+            let seed = UInt64(number * 2 + (isClean ? 1 : 0))
+            try await RotTests.run(seed, damage, isClean: isClean)
+        }
+    }
+
+    @discardableResult
+    static func run(_ seed: UInt64, _ kind: Damage? = nil, isClean: Bool? = nil) async throws -> Damage {
+        var random = SeededGenerator(seed: seed)
+        let drawn = Damage.allCases[Int(random.next() % UInt64(Damage.allCases.count))]
+        let damage = kind ?? drawn
+        let drawnClean = random.next() % 3 == 0
+        let isClean = isClean ?? drawnClean
+        let label = "seed \(seed) \(damage) \(isClean ? "after a clean end" : "after a kill")"
+        let node = try RotNode()
+        try await fill(node, &random, isClean: isClean)
+        damage.apply(to: node.tenantFolder(), spare: node.folder.path, &random)
+        var oracle = RotOracle(node, label)
+        let outcome = try await oracle.check()
+        if damage.keepsEverything {
+            #expect(outcome.lost["a"] == 0 && outcome.lost["b"] == 0, "\(label): \(outcome)")
+        }
+        return damage
+    }
+
+    /// A life of commits, deliveries, dead letters and checkpoints, ended cleanly or by a kill.
+    private static func fill(_ node: RotNode, _ random: inout SeededGenerator, isClean: Bool) async throws {
+        let store = try node.open()
+        try await store.configure([RotNode.tenant(), RotNode.tenant("other")])
+        try await node.append(3, to: store, tenant: "other")
+        node.known.withLock { $0.places = [:] }
+        let steps = 5 + Int(random.next() % 20)
+        for step in 0..<steps {
+            let sizes = [1, 7, 300, 2000]
+            try await node.append(sizes[Int(random.next() % 4)], to: store)
+            let salt = random.next()
+            if random.next() % 3 == 0 {
+                try await node.settle("a", points: 1 + Int(random.next() % 900), in: store) { value in
+                    (UInt64(value) ^ salt) % 40 == 0 ? .released : .delivered
+                }
+            }
+            if random.next() % 4 == 0 {
+                try await node.settle("b", points: 1 + Int(random.next() % 200), in: store) { value in
+                    let reason = DeadLetterReason(code: "refused", excerpt: "no", status: 400)
+                    return (UInt64(value) ^ salt) % 50 == 0 ? .dead(reason) : .delivered
+                }
+            }
+            node.advance(seconds: Int64(random.next() % 20))
+            if random.next() % 6 == 0 { await store.maintain() }
+            if step == steps / 2 { copyFile(node.spool() + "-wal", node.folder.path + "/stale-wal") }
+        }
+        copyFile(node.spool("other") + "-wal", node.folder.path + "/foreign-wal")
+        await store.maintain()
+        if isClean { await store.close() } else { await node.abandon(store) }
+    }
+
+    /// Of a file that SQLite has open: only a log, which has no locks of its own.
+    private static func copyFile(_ source: String, _ target: String) {
+        let (from, to) = (open(source, O_RDONLY), open(target, O_WRONLY | O_CREAT | O_TRUNC, 0o600))
+        defer {
+            close(from)
+            close(to)
+        }
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = read(from, &bytes, bytes.count)
+            guard count > 0 else { return }
+            _ = write(to, bytes, count)
+        }
+    }
+}
