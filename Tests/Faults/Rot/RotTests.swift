@@ -18,7 +18,7 @@ import Testing
     @Test func `whatever happens to its files, a node starts, and every point is owed, settled or a named loss`()
         async throws
     {
-        let count = Effort.count("HOLDFAST_ROT_SEEDS", default: 60)
+        let count = Effort.count("HOLDFAST_ROT_SEEDS", default: 80)
         let first = TestSeed.fixed ?? UInt64.random(in: 0...(.max >> 8))
         let seeds = RotTests.kept + (0..<UInt64(count)).map { first &+ $0 }
         var kinds: [Damage: Int] = [:]
