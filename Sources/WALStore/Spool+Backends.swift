@@ -19,6 +19,7 @@ extension Spool {
             }
         }
         configuration = new
+        account.set(new.spaceLimits)
     }
 
     private func checkType(_ registration: BackendRegistration) throws(SpoolError) {

@@ -21,14 +21,35 @@ extension Spool {
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
             if !stored.rows.isEmpty { environment.onWork() }
         } catch {
-            if error.code == .full, !appends.isEmpty, !settles.isEmpty {
-                // Settling goes on: it is what makes room.
-                fail(appends, [], error)
-                return commit([], settles)
-            }
+            if error.code == .full, !appends.isEmpty { return commitShort(appends, settles, error) }
             if error.isAboutOneRequest, appends.count + settles.count > 1 { return commitAlone(appends, settles) }
             fail(appends, settles, error)
         }
+    }
+
+    /// There is no room for a group's points: settling goes on, it is what makes room; then each half has a try of its
+    /// own, and for a single request room is made, or the policy decides.
+    private func commitShort(
+        _ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle], _ error: SpoolError
+    ) {
+        if !settles.isEmpty { commit([], settles) }
+        guard database != nil, let refused = refusedGrowth else { return fail(appends, [], error) }
+        refusedGrowth = nil
+        if appends.count > 1 {
+            let middle = appends.count / 2
+            commit(Array(appends[..<middle]), [])
+            return commit(Array(appends[middle...]), [])
+        }
+        if let limits = configuration.spaceLimits, Spool.logBytes(ofBlocks: refused.blockBytes) > limits.commitBytes {
+            let reason = "the request takes more than the tenant's budget leaves to one commit"
+            return fail(appends, [], SpoolError(.tooLarge, reason))
+        }
+        do throws(SpoolError) {
+            guard try makeRoom(refused.by, for: refused.blockBytes) else { return fail(appends, [], error) }
+        } catch {
+            return fail(appends, [], error)
+        }
+        commit(appends, [])
     }
 
     /// One of the group may be what the database would not take: nobody else shall suffer for it.
@@ -67,6 +88,10 @@ extension Spool {
             case .dropNewest: break
             }
         }
+        let blockBytes = stored.rows.reduce(Int64(0)) { $0 + Int64($1.block.count) }
+        defer {
+            if blockBytes > 0 { refusedGrowth = account.refusal.map { RefusedGrowth(by: $0, blockBytes: blockBytes) } }
+        }
         return try transact(storesPoints: !stored.rows.isEmpty) { (database) throws(SpoolError) in
             stored.settled = []
             for settle in settles { stored.settled.append(try end(settle, database)) }
@@ -102,6 +127,13 @@ extension Spool {
 
     /// A backend further behind than this reads from disk anyway before it gets to what is committed now.
     private static let nearPoints: Int64 = 1_000_000
+}
+
+/// New points that a budget had no room for.
+struct RefusedGrowth: Sendable {
+    var by: SpaceAccount.Refusal
+    /// What they take stored.
+    var blockBytes: Int64
 }
 
 extension SpoolError {

@@ -92,18 +92,25 @@ extension Spool {
         ledger.lastDrop = DropRow(id: database.connection.lastInsertedID, requests: 1, startedAt: clock.at)
     }
 
+    private static let dropReceiptRoom: Int64 = 128 << 10
+
     /// The only success that stores no points: a fsynced loss row says how many.
     func dropNewest(
         _ appends: [CommitQueue.Append], _ database: Database
     ) throws(SpoolError) -> [AppendReceipt] {
         var receipts: [AppendReceipt] = []
+        // Rows that say what was dropped must not take what settling needs; the loss row counts them all.
+        let isShort = environment.space?.pressure.isAny ?? false
+        let writesReceipts = !isShort && account.room > Spool.dropReceiptRoom
         for append in appends {
             let points = append.request.decoded.batch.points
             let refused = append.request.decoded.refusals.totalPoints
             try checked { () throws(SQLiteError) in
                 // Its receipt owns no places; it stands at the newest sequence that was given.
-                try insertReceipt(
-                    append.request, sequence: ledger.nextSequence - 1, first: 0, points: 0, part: 0, database)
+                if writesReceipts {
+                    try insertReceipt(
+                        append.request, sequence: ledger.nextSequence - 1, first: 0, points: 0, part: 0, database)
+                }
                 guard let first = points.times.min(), let last = points.times.max() else { return }
                 try countDropped(points.count, first, last, database)
             }

@@ -19,6 +19,7 @@ extension Spool {
         }
         try configure(configuration)
         noteCommit()
+        account.opened()
         isServing = true
     }
 
@@ -55,7 +56,8 @@ extension Spool {
     /// - Returns: whether the last process that had it closed it.
     @discardableResult
     func load() throws(SpoolError) -> Bool {
-        let database = try Database(path: path, vfs: environment.files.disk.vfs, configuration.durability)
+        let vfs = environment.files.disk.vfs
+        let database = try Database(path: path, vfs: vfs, configuration.durability, account)
         self.database = database
         do throws(SpoolError) {
             let connection = database.connection
@@ -63,7 +65,10 @@ extension Spool {
                 let isNamed = try connection.integer("SELECT 1 FROM spool") != nil
                 if !isNamed { try writeIdentity(connection) }
             }
-            return try readLedger(connection)
+            let wasClean = try readLedger(connection)
+            keepPromises(database)
+            openFiles = OpenFiles(path, on: environment.files)
+            return wasClean
         } catch {
             database.connection.close()
             self.database = nil

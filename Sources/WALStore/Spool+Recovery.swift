@@ -56,7 +56,7 @@ extension Spool {
         end(.error, "a spool turned out to be damaged; it is set aside and carried over", error)
     }
 
-    private func end(_ level: Event.Level, _ message: StaticString, _ cause: SpoolError) {
+    func end(_ level: Event.Level, _ message: StaticString, _ cause: SpoolError) {
         reader.disconnect()
         database?.connection.close()
         database = nil

@@ -65,7 +65,7 @@ extension Spool {
 }
 
 extension BackendState {
-    fileprivate func ledger(upTo end: Int64) -> BackendLedger {
+    func ledger(upTo end: Int64) -> BackendLedger {
         var ledger = BackendLedger()
         ledger.name = name
         ledger.type = type

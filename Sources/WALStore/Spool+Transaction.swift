@@ -4,27 +4,66 @@ extension Spool {
     /// Everything that writes goes through here, so that the spool row, the clock and the changed backends' rows are
     /// always those of the ledger. The end of a transaction counts `ledger.version` up by one.
     ///
-    /// On a full disk the node's ballast is given back and `body` runs once more, but for what takes in new points: the
-    /// ballast is there so that what makes room can go on.
+    /// Where the disk or a budget has no more, the log is emptied and `body` runs once more; then the node's ballast is
+    /// given back and it runs a last time, but for what takes in new points: the ballast is there so that what makes
+    /// room can go on.
     ///
     /// - Throws: what `body` threw, or the failure of the commit. After an I/O error the database has been closed,
     ///   reopened and read again before this returns; when that shows the transaction, it counts (`recover`).
     func transact<Result>(
         closing: Bool = false, storesPoints: Bool = false, _ body: (Database) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
+        account.begin(storesPoints ? .newPoints : .makingRoom)
         do throws(SpoolError) {
             return try attempt(closing, body)
         } catch {
-            guard error.code == .full, !storesPoints, database != nil,
-                environment.space?.releaseBallast(environment.events) == true
-            else { throw error }
+            guard error.code == .full, database != nil else { throw error }
+            keepPromises()
+            if emptyLog(), let result = try again(closing, body) { return result }
+            // A tenant's own budget gains nothing from it.
+            let mayHelp = !storesPoints && account.refusal != .tenantFiles && account.refusal != .tenantPages
+            guard mayHelp, environment.space?.releaseBallast(environment.events) == true else {
+                throw account.refusal.map { SpoolError(.full, $0.reason) } ?? error
+            }
             return try attempt(closing, body)
+        }
+    }
+
+    /// nil: it met the full disk, or the budget, again.
+    private func again<Result>(
+        _ closing: Bool, _ body: (Database) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result? {
+        account.begin(account.purpose)
+        do throws(SpoolError) { return try attempt(closing, body) } catch {
+            guard error.code == .full, database != nil else { throw error }
+            keepPromises()
+            return nil
+        }
+    }
+
+    /// The log takes space for pages that may be in the database already: folds it in and empties it.
+    ///
+    /// - Returns: false when there was nothing in it, or a reader outside or a full disk is in the way.
+    private func emptyLog() -> Bool {
+        guard walBytes() > 0, let connection = database?.connection, !connection.isInTransaction else { return false }
+        truncateWAL(connection)
+        return walBytes() == 0
+    }
+
+    /// Pages that a failed transaction would have added are not promised any more.
+    func keepPromises(_ known: Database? = nil) {
+        guard let database = known ?? database else { return }
+        do throws(SQLiteError) {
+            account.ends(databaseBytes: try database.statements.pageCount.integer() * FileBlocks.bytes)
+        } catch {
+            // They stay promised: too much is counted until the next look, never too little.
         }
     }
 
     private func attempt<Result>(
         _ closing: Bool, _ body: (Database) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
+        try checkFiles()
         let database = try openDatabase()
         isTransacting = true
         defer { isTransacting = false }
@@ -35,16 +74,18 @@ extension Spool {
             made = result
             try finish(database, closing: closing)
             reopenings = 0
-            return result
         } catch {
             let (version, held) = (ledger.version, leases)
             (ledger, changedBackends, leases) = saved
             // Its own version is only there when the transaction is.
-            guard rollBack(database) == .rewritten, let made, ledger.version == version else { throw error }
+            guard rollBack(database) == .rewritten, made != nil, ledger.version == version else { throw error }
             reopenings = 0
             leases = held
-            return made
         }
+        guard let made else { preconditionFailure("a transaction that was finished made something") }
+        // Before anybody is told that it is stored.
+        try checkFiles()
+        return made
     }
 
     private func begun<Result>(

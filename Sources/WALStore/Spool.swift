@@ -38,6 +38,8 @@ public actor Spool {
     /// The SQLite failure behind the error on its way up; see `Spool+Transaction.swift`.
     var lastFailure: SQLiteError?
     let workspace = BlockWorkspace()
+    /// What its files take; they grow only when it says so.
+    nonisolated let account: SpaceAccount
     var upkeep = UpkeepState()
     /// It has been opened: what goes wrong from here on is not the opener's to see.
     var isServing = false
@@ -46,6 +48,10 @@ public actor Spool {
     var isBeingSalvaged = false
     /// Rows of a spool that was set aside are being carried over; nil when there is nothing to carry.
     var salvage: SalvageWork?
+    /// Its files, as they were when it was opened.
+    var openFiles: OpenFiles?
+    /// What the last commit of new points was refused, if it was.
+    var refusedGrowth: RefusedGrowth?
 
     /// What happens to requests that are to be committed.
     enum Admission: Sendable {
@@ -54,6 +60,8 @@ public actor Spool {
         case reject(String)
         /// `when_full: drop_newest`: counted in a loss row, never stored.
         case dropNewest
+
+        var isAccept: Bool { if case .accept = self { true } else { false } }
     }
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { environment.writer.asUnownedSerialExecutor() }
@@ -63,6 +71,8 @@ public actor Spool {
         self.path = path
         self.environment = environment
         self.configuration = configuration
+        account = environment.account ?? SpaceAccount(node: environment.space, baseline: 0)
+        account.set(configuration.spaceLimits)
         cacheID = environment.cache.admitSpool()
         reader = SpoolReader(path: path, executor: environment.reader, vfs: environment.files.disk.vfs)
         ledger = Ledger()

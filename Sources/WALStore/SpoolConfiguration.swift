@@ -73,6 +73,10 @@ public struct SpoolConfiguration: Sendable, Hashable {
     }
 }
 
+extension SpoolConfiguration {
+    var spaceLimits: SpaceAccount.Limits? { maximumBytes.map { SpaceAccount.Limits(maximumBytes: $0) } }
+}
+
 /// The node's share: one per data folder.
 public struct NodeConfiguration: Sendable, Hashable {
     /// nil: 50 GiB or 80 % of the disk, whichever is less.

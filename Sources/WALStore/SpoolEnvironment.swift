@@ -21,6 +21,8 @@ struct SpoolEnvironment: Sendable {
     var scheduling = Scheduling.system
     /// Where the end of each commit is noted, outside the database; nil: a spool on its own.
     var commitMark: CommitMark?
+    /// Counts the spool's files; nil: one of its own.
+    var account: SpaceAccount?
     /// What may wait for a commit, in bytes of decoded requests.
     var maximumQueuedBytes = 64 << 20
 

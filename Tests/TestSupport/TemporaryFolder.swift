@@ -16,7 +16,8 @@ public final class TemporaryFolder: Sendable {
 
     deinit { TemporaryFolder.remove(path) }
 
-    private static func remove(_ path: String) {
+    /// Deletes a file, or a folder with all that is in it.
+    public static func remove(_ path: String) {
         var status = stat()
         // Not through symbolic links.
         if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, let folder = opendir(path) {

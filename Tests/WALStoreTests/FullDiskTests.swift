@@ -31,11 +31,12 @@ struct FullDiskTests {
         try await store.configure([StoreFixture.tenant("acme", whenFull: whenFull)])
         for index in 0..<50 { _ = try await store.append(Make.batch(index * 100..<index * 100 + 100), tenant: "acme") }
         await store.maintain()
-        #expect(Files.system.size(disk.path + "/data/ballast") == Ballast.defaultBytes)
+        let ballast = Ballast.bytes(within: Int64(64 << 20) / 5 * 4)
+        #expect(Files.system.size(disk.path + "/data/ballast") == ballast)
 
         let filler = disk.fill()
         var random = SeededGenerator.fresh()
-        let refused = await refusal(store, .noise(100_000, &random))
+        let refused = await refusal(store, .noise(400_000, &random))
         #expect(refused?.code == .full)
         #expect(fixture.raised("the disk is full: the ballast was released") == 0, "not for new points")
         // What was accepted drains: the first settle that finds no page has the ballast.
@@ -55,7 +56,7 @@ struct FullDiskTests {
         #expect(try await status(store).isBalanced)
         #expect(fixture.raised("a spool is reopened after an input/output error") == 0)
         await store.maintain()
-        #expect(Files.system.size(disk.path + "/data/ballast") == Ballast.defaultBytes, "taken again")
+        #expect(Files.system.size(disk.path + "/data/ballast") == ballast, "taken again")
         await store.close()
     }
 
@@ -86,7 +87,7 @@ struct FullDiskTests {
     @Test func `a spool opens on a full disk, and is not set aside for it`() async throws {
         let disk = try SmallFileSystem(bytes: 64 << 20)
         let fixture = try StoreFixture(path: disk.path + "/data")
-        let first = try fixture.open()
+        let first = try fixture.open(NodeConfiguration(maximumBytes: 1 << 30))
         try await first.configure([StoreFixture.tenant("acme")])
         _ = try await first.append(Make.batch(0..<100), tenant: "acme")
         await first.maintain()

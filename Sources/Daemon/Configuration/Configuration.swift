@@ -32,6 +32,8 @@ extension Configuration {
         var dataDirectory: String?
         /// Hears what the backends have to say.
         var events: EventSink = { _ in }
+        /// Counts the files that backends keep in the data folder, once a node runs on it.
+        var space = FileSpace()
         /// Targets to scrape, `host:port` or URLs.
         var targets: [String] = []
 
@@ -86,7 +88,8 @@ extension Configuration {
         server = try ServerSection(try settings.section("server") ?? Settings(empty: "server"))
         log = try LogSection(try settings.section("log") ?? Settings(empty: "log"))
         node = try NodeConfiguration(try settings.section("node") ?? Settings(empty: "node"))
-        let environment = BackendEnvironment(dataDirectory: dataDirectory, events: overrides.events)
+        let environment = BackendEnvironment(
+            dataDirectory: dataDirectory, space: overrides.space, events: overrides.events)
         backends = try BackendSection.list(settings, root, environment: environment, readSecret: readSecret)
         tenants = try TenantSection.list(settings, backends: backends)
         scrapeJobs = try ScrapeSection.list(settings, tenants: tenants)

@@ -38,6 +38,7 @@ final class Node: Sendable {
             log.write(event)
         }
         let store = try WALStore(directory: configuration.dataDirectory, node: configuration.node, events: events)
+        store.attach(overrides.space)
         self.store = store
         transport = HTTPTransport()
         forwarder = Forwarder(store: store, transport: transport, events: events)

@@ -63,6 +63,12 @@ extension StatusReport.Tenant {
         pointsPerSecond = pointsIn
         backends = spool.backends.map { ledger in
             let lane = lanes.first { $0.tenant == spool.tenant && $0.backend == ledger.name }
+            // What `drop_newest` turned away had no place in the spool; it was owed all the same, and is lost.
+            var ledger = ledger
+            if !ledger.isDetached {
+                ledger.owedPoints += spool.droppedAtIngestPoints
+                ledger.lostPoints += spool.droppedAtIngestPoints
+            }
             var backend = StatusReport.Backend(ledger: ledger, state: StatusReport.LaneState(ledger, lane))
             backend.pointsInFlight = lane?.pointsInFlight ?? 0
             backend.pointsPerSecond = lane?.pointsPerSecond ?? 0

@@ -4,7 +4,8 @@ import WALStore
 /// Files of JSON records, one a line (`docs/formats.md`), rotated by size and age: a backend that needs no network.
 ///
 /// Own keys: `path` (a folder, must hold `{tenant}`), `rotate_size`, `rotate_after`, and `max_bytes` for each tenant's
-/// folder: beyond it the oldest closed file is deleted, and an event says so.
+/// folder: beyond it the oldest closed file is deleted, and an event says so; so it is when the disk or the node's budget
+/// has no room for the next lines.
 public struct Archive: Backend {
     public static let type = "archive"
     public let traits: BackendTraits
@@ -47,7 +48,7 @@ public struct Archive: Backend {
             throw SettingsError(
                 "\(settings.name(of: "rotate_after")) must be 1s at least", line: settings.line(of: "rotate_after"))
         }
-        writer = ArchiveWriter(name: name, limits: limits, time: environment.time, events: environment.events)
+        writer = ArchiveWriter(name: name, limits: limits, environment)
         traits = try BackendTraits(keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 8 << 20)
             .overridden(by: settings)
     }
@@ -126,4 +127,6 @@ struct ArchiveLimits: Sendable {
 /// A call that failed, in words: `write /data/archive/acme/archive-00000001-....ndjson: No space left on device`.
 struct ArchiveError: Error, CustomStringConvertible {
     var description: String
+    /// The disk, or the node's budget, has no room.
+    var isFull = false
 }

@@ -35,7 +35,9 @@ struct ArchiveFile: Sendable, Hashable {
 /// Calls on files, whose failures say what, where and why.
 enum ArchiveCalls {
     static func failure(_ what: String, _ path: String, _ code: Int32 = errno) -> ArchiveError {
-        ArchiveError(description: "\(what) \(path): \(String(cString: strerror(code)))")
+        ArchiveError(
+            description: "\(what) \(path): \(String(cString: strerror(code)))", isFull: code == ENOSPC || code == EDQUOT
+        )
     }
 
     /// Makes `path` and what is missing above it; each parent that got a new entry is fsynced.

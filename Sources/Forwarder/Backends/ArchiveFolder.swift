@@ -1,3 +1,5 @@
+import WALStore
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -9,6 +11,7 @@
 final class ArchiveFolder {
     private let path: String
     private let limits: ArchiveLimits
+    private let space: FileSpace
     /// Holds the lock on the folder: another archive, or this one before a reload, must not write here.
     private let lock: Int32
     /// Oldest first; the last one is open.
@@ -19,9 +22,10 @@ final class ArchiveFolder {
     /// How far back a resend is recognised. A crash leaves what was sent in the last moments unsettled: a few requests.
     static let tailBytes = 16 << 20
 
-    init(_ path: String, _ limits: ArchiveLimits) throws(ArchiveError) {
+    init(_ path: String, _ limits: ArchiveLimits, _ space: FileSpace = FileSpace()) throws(ArchiveError) {
         self.path = path
         self.limits = limits
+        self.space = space
         recent = RecentLines(found: [])
         files = []
         try ArchiveCalls.makeFolder(path)
@@ -92,18 +96,41 @@ final class ArchiveFolder {
     /// - Throws: when the lines are not all fsynced; what was written of them is taken back where that is possible.
     ///   The folder must then be opened anew.
     func append(_ lines: [UInt8], now: Int64) throws(ArchiveError) {
+        // What counts as stored already must still be there too.
+        try checkNewest()
         let new = recent.unknown(of: lines)
         if !new.isEmpty {
             try rotate(for: new.count, now: now)
             try write(new)
+            try checkNewest()
         }
         recent.wrote(lines)
+    }
+
+    /// The open file is still the one its name means, and as long as it was left: else somebody deleted, moved, replaced
+    /// or cut it, and what is written on into it is nowhere.
+    private func checkNewest() throws(ArchiveError) {
+        guard file >= 0, let newest = files.last else { return }
+        let name = "\(path)/\(newest.name)"
+        var (open, named) = (stat(), stat())
+        guard fstat(file, &open) == 0 else { throw ArchiveCalls.failure("look at", name) }
+        guard lstat(name, &named) == 0, open.st_nlink > 0, open.st_ino == named.st_ino, open.st_dev == named.st_dev
+        else { throw ArchiveError(description: "\(name) was deleted or moved while it was written to") }
+        guard Int(open.st_size) == newest.bytes else {
+            throw ArchiveError(
+                description: "\(name) has \(open.st_size) bytes, not \(newest.bytes): somebody else changed it")
+        }
     }
 
     private func write(_ lines: [UInt8]) throws(ArchiveError) {
         let newest = files.count - 1
         let name = "\(path)/\(files[newest].name)"
         let end = files[newest].bytes
+        guard space.take(name, from: end, to: end + lines.count) else {
+            throw ArchiveError(description: "write \(name): the node's budget is used up", isFull: true)
+        }
+        var isWritten = false
+        defer { if !isWritten { space.giveBack(name, from: end + lines.count, to: end) } }
         if let failure = lines.withUnsafeBytes({ ArchiveCalls.write($0, to: file, at: end, name) }) {
             // A full disk: the space goes back, and the torn line with it.
             _ = ftruncate(file, end)
@@ -115,6 +142,7 @@ final class ArchiveFolder {
             _ = ftruncate(file, end)
             throw failure
         }
+        isWritten = true
         files[newest].bytes = end + lines.count
     }
 
@@ -126,6 +154,11 @@ final class ArchiveFolder {
             let isOld = newest.bytes > 0 && seconds - newest.createdAt >= limits.rotateAfter.components.seconds
             guard isFull || isOld else { return }
         }
+        try begin(seconds)
+    }
+
+    /// - Parameter seconds: since the epoch.
+    private func begin(_ seconds: Int64) throws(ArchiveError) {
         let next = ArchiveFile(number: (files.last?.number ?? 0) + 1, createdAt: max(0, seconds))
         let name = "\(path)/\(next.name)"
         let descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -147,13 +180,30 @@ final class ArchiveFolder {
         var total = files.reduce(0) { $0 + $1.bytes }
         var deleted: [ArchiveFile] = []
         while total > limits.maximumBytes, files.count > 1 {
-            let oldest = files[0]
-            let name = "\(path)/\(oldest.name)"
-            guard unlink(name) == 0 || errno == ENOENT else { throw ArchiveCalls.failure("delete", name) }
-            files.removeFirst()
+            let oldest = try deleteFirst()
             total -= oldest.bytes
             deleted.append(oldest)
         }
         return deleted
+    }
+
+    /// Deletes the oldest file, so that there is space for the next lines. The newest is closed for it, and goes, when
+    /// there is no other and it is worth it.
+    ///
+    /// - Returns: nil when there is nothing to delete.
+    func deleteOldest(now: Int64) throws(ArchiveError) -> ArchiveFile? {
+        if files.count == 1, files[0].bytes >= Self.smallestDeletedBytes { try begin(now / 1_000_000_000) }
+        return files.count > 1 ? try deleteFirst() : nil
+    }
+
+    /// What is smaller did not fill the disk.
+    private static let smallestDeletedBytes = 1 << 20
+
+    private func deleteFirst() throws(ArchiveError) -> ArchiveFile {
+        let oldest = files[0]
+        let name = "\(path)/\(oldest.name)"
+        guard unlink(name) == 0 || errno == ENOENT else { throw ArchiveCalls.failure("delete", name) }
+        space.giveBack(name, from: oldest.bytes, to: 0)
+        return files.removeFirst()
     }
 }

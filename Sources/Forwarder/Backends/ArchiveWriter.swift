@@ -7,8 +7,7 @@ actor ArchiveWriter {
 
     private let name: String
     private let limits: ArchiveLimits
-    private let time: TimeSource
-    private let events: EventSink
+    private let environment: BackendEnvironment
     /// Open folders by tenant, with the turn of their last use.
     private var folders: [String: (folder: ArchiveFolder, turn: UInt64)] = [:]
     private var turn: UInt64 = 0
@@ -16,11 +15,10 @@ actor ArchiveWriter {
     /// Ten thousand tenants do not hold ten thousand files: the one unused for longest is closed.
     static let maximumOpenFolders = 64
 
-    init(name: String, limits: ArchiveLimits, time: TimeSource, events: @escaping EventSink) {
+    init(name: String, limits: ArchiveLimits, _ environment: BackendEnvironment) {
         self.name = name
         self.limits = limits
-        self.time = time
-        self.events = events
+        self.environment = environment
     }
 
     deinit { executor.stop() }
@@ -29,21 +27,40 @@ actor ArchiveWriter {
     func append(_ lines: [UInt8], tenant: String, folder path: String) throws(ArchiveError) {
         let folder = try open(path, tenant)
         do throws(ArchiveError) {
-            try folder.append(lines, now: time.wall())
+            try appendMakingRoom(lines, folder, tenant)
         } catch {
             // Whatever state the file is in, opening it again finds out.
             folders[tenant] = nil
             throw error
         }
         for deleted in try folder.trim() {
-            events(
-                Event(
-                    .warning, "The archive deleted its oldest file to stay within max_bytes",
-                    [
-                        "backend": name, "tenant": tenant, "archive.file": deleted.name,
-                        "archive.bytes": "\(deleted.bytes)",
-                    ]))
+            report(deleted, tenant, "The archive deleted its oldest file to stay within max_bytes")
         }
+    }
+
+    /// A full disk must not hold the archive up for ever when it is full of the archive: its oldest file goes, as it
+    /// does at `max_bytes`.
+    private func appendMakingRoom(_ lines: [UInt8], _ folder: ArchiveFolder, _ tenant: String) throws(ArchiveError) {
+        while true {
+            do throws(ArchiveError) {
+                return try folder.append(lines, now: environment.time.wall())
+            } catch {
+                guard error.isFull, let deleted = try folder.deleteOldest(now: environment.time.wall()) else {
+                    throw error
+                }
+                report(deleted, tenant, "The archive deleted its oldest file because there was no space for the next")
+            }
+        }
+    }
+
+    private func report(_ deleted: ArchiveFile, _ tenant: String, _ message: StaticString) {
+        environment.events(
+            Event(
+                .warning, message,
+                [
+                    "backend": name, "tenant": tenant, "archive.file": deleted.name,
+                    "archive.bytes": "\(deleted.bytes)",
+                ]))
     }
 
     private func open(_ path: String, _ tenant: String) throws(ArchiveError) -> ArchiveFolder {
@@ -57,7 +74,7 @@ actor ArchiveWriter {
         {
             folders[oldest] = nil
         }
-        let folder = try ArchiveFolder(path, limits)
+        let folder = try ArchiveFolder(path, limits, environment.space)
         folders[tenant] = (folder, turn)
         return folder
     }

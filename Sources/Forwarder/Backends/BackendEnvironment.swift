@@ -7,10 +7,14 @@ public struct BackendEnvironment: Sendable {
     public var time: TimeSource
     /// Hears what an operator should see.
     public var events: EventSink
+    /// Asked before a file in the data folder grows.
+    public var space: FileSpace
 
     public init(
-        dataDirectory: String = "holdfast-data", time: TimeSource = .system, events: @escaping EventSink = { _ in }
+        dataDirectory: String = "holdfast-data", time: TimeSource = .system, space: FileSpace = FileSpace(),
+        events: @escaping EventSink = { _ in }
     ) {
+        self.space = space
         self.dataDirectory = dataDirectory
         self.time = time
         self.events = events

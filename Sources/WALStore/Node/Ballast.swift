@@ -7,6 +7,11 @@ struct Ballast: Sendable {
     let files: Files
     var bytes = Ballast.defaultBytes
 
+    /// How much there is beside a budget: it counts in it, and must not be all of a small one.
+    static func bytes(within maximum: Int64) -> Int64 {
+        min(defaultBytes, maximum / 8 / FileBlocks.bytes * FileBlocks.bytes)
+    }
+
     var isHeld: Bool { files.size(path) >= bytes }
 
     /// Takes the space again; false when the disk has too little of it to spare.

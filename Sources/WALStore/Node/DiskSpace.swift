@@ -24,7 +24,10 @@ extension NodeConfiguration {
 
     /// What all spools together may take: as configured, else 50 GiB or 80 % of the disk, whichever is less.
     func maximumBytes(on disk: DiskSpace) -> Int64 {
-        maximumBytes ?? min(NodeConfiguration.defaultMaximumBytes, disk.totalBytes / 5 * 4)
+        if let maximumBytes { return maximumBytes }
+        // 0: it could not be asked yet.
+        guard disk.totalBytes > 0 else { return NodeConfiguration.defaultMaximumBytes }
+        return min(NodeConfiguration.defaultMaximumBytes, disk.totalBytes / 5 * 4)
     }
 
     /// What stays free on the file system.

@@ -104,10 +104,15 @@ package struct FileStatus: Sendable, Equatable {
     package var isFile: Bool
     package var isFolder: Bool
     package var isLink: Bool
+    /// Of the disk, in whole blocks.
+    package var takenBytes: Int64
 
+    /// - Parameter takenBytes: nil: as many blocks as the file has bytes for.
     package init(
-        bytes: Int64, modifiedAt: Int64, inode: UInt64, isFile: Bool, isFolder: Bool, isLink: Bool = false
+        bytes: Int64, modifiedAt: Int64, inode: UInt64, isFile: Bool, isFolder: Bool, isLink: Bool = false,
+        takenBytes: Int64? = nil
     ) {
+        self.takenBytes = takenBytes ?? FileBlocks.atMost(bytes)
         self.bytes = bytes
         self.modifiedAt = modifiedAt
         self.inode = inode

@@ -48,6 +48,8 @@ struct StoreState: Sendable {
     var summary: NodeSummary
     var isSummaryChanged = false
     var isClosing = false
+    /// Boot clock, nanoseconds: when files beside the spools were counted last.
+    var recountedAt: Int64 = .min / 2
     /// Resumed when a spool has been opened or closed.
     var changeWaiters: [CheckedContinuation<Void, Never>] = []
     /// Tenants whose summary entry may be wrong, in the order in which they are looked at.

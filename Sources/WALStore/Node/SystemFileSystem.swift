@@ -201,7 +201,7 @@ extension FileStatus {
             bytes: Int64(status.st_size),
             modifiedAt: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
             inode: UInt64(status.st_ino), isFile: status.st_mode & S_IFMT == S_IFREG, isFolder: isFolder,
-            isLink: status.st_mode & S_IFMT == S_IFLNK)
+            isLink: status.st_mode & S_IFMT == S_IFLNK, takenBytes: Int64(status.st_blocks) * 512)
     }
 }
 

@@ -48,6 +48,7 @@ extension WALStore {
     /// Opens the tenant's spool, or a fresh one in its place when that cannot be used: what can be read of the former
     /// one is then carried over.
     private func openSpool(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
+        try space.admit(tenant)
         try folder.files.makeFolder(folder.folder(of: tenant))
         let setAside = folder.setAside(of: tenant)
         try setAside.finish()
@@ -72,7 +73,9 @@ extension WALStore {
         do throws(SpoolError) {
             return try await openOnce(tenant, configuration)
         } catch {
-            let mayPass = error.code == .commitFailed || (error.code == .full && space.releaseBallast(events))
+            let isThere = folder.files.size(folder.spool(of: tenant)) > 0
+            let mayPass =
+                error.code == .commitFailed || (error.code == .full && isThere && space.releaseBallast(events))
             guard mayPass else { throw error }
             return try await openOnce(tenant, configuration)
         }
@@ -80,7 +83,7 @@ extension WALStore {
 
     private func openOnce(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         let first = try mark(of: tenant).read()
-        let environment = environment(for: tenant)
+        var environment = environment(for: tenant)
         let job = try SalvageNote.read(folder.folder(of: tenant), folder.files).map { note in
             SalvageJob(
                 folder: folder.folder(of: tenant), files: folder.files, incarnation: note.incarnation,
@@ -90,8 +93,19 @@ extension WALStore {
                     summary: state.withLock { $0.summary.entries[tenant]?.status },
                     registrations: configuration.backends))
         }
-        return try await Spool.open(
-            path: folder.spool(of: tenant), configuration, environment, minimumSequence: first, salvage: job)
+        let path = folder.spool(of: tenant)
+        let account = space.account(tenant)
+        // A spool that is there is opened to be drained; one that is made takes space for new points.
+        account.begin(folder.files.size(path) > 0 || job != nil ? .makingRoom : .newPoints)
+        environment.account = account
+        do throws(SpoolError) {
+            return try await Spool.open(path: path, configuration, environment, minimumSequence: first, salvage: job)
+        } catch {
+            let refusal = account.refusal
+            space.closed(tenant, account)
+            if error.code == .full, let refusal { throw SpoolError(.full, refusal.reason) }
+            throw error
+        }
     }
 
     /// What is seen before SQLite opens anything: sequences were given and the file that had them is gone; or its log
@@ -172,10 +186,11 @@ extension WALStore {
             announceChange()
             return perform(state.withLock { $0.isClosing ? [] : $0.next() })
         }
-        noteClosed(tenant, status)
+        noteClosed(tenant, spool, status)
     }
 
-    private func noteClosed(_ tenant: String, _ status: SpoolStatus?) {
+    private func noteClosed(_ tenant: String, _ spool: Spool, _ status: SpoolStatus?) {
+        space.closed(tenant, spool.account)
         if let status { giveBackSequences(tenant, after: status.lastSequence) }
         let stamp = NodeSummary.Stamp(ofClosed: folder.spool(of: tenant), on: folder.files)
         let actions = state.withLock { state in
@@ -210,7 +225,7 @@ extension WALStore {
                 }
                 return (state.tenants[tenant]?.phase, state.isChanging(tenant))
             }
-            if case .open(let spool)? = phase { return noteClosed(tenant, await spool.closeWithStatus()) }
+            if case .open(let spool)? = phase { return noteClosed(tenant, spool, await spool.closeWithStatus()) }
             guard isChanging else { return }
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
@@ -242,13 +257,15 @@ extension WALStore {
         }
         guard let spool else { return }
         Task(executorPreference: scheduling.tasks) { [self] in
+            let books = await spool.books()
+            state.withLock { $0.note(books, nil, tenant) }
             await spool.close()
             do throws(SpoolError) {
                 _ = try folder.setAside(of: tenant).perform(wall: time.wall())
             } catch {
                 events(Event(.error, "a spool cannot be set aside", ["tenant": tenant, "error": error.description]))
             }
-            noteClosed(tenant, nil)
+            noteClosed(tenant, spool, nil)
         }
     }
 }

@@ -10,11 +10,10 @@ extension WALStore {
     /// One round: disk space, the upkeep of open spools, some closed ones, the summary. The store calls it by itself
     /// (`upkeepInterval`); tests call it directly.
     public func maintain() async {
-        let (isClosing, usedBytes) = state.withLock { state in
-            (state.isClosing, state.summary.entries.values.reduce(Int64(0)) { $0 + max(0, $1.status.usedBytes) })
-        }
-        guard !isClosing else { return }
-        space.look(usedBytes: usedBytes, events)
+        guard !state.withLock({ $0.isClosing }) else { return }
+        let now = time.boot()
+        if recounts(now) { space.recount() }
+        space.look(now: now, events)
         for (tenant, _) in state.withLock({ $0.open }) { await maintainIfOpen(tenant) }
         let closed = state.withLock { state in
             for tenant in state.due(before: time.boot() - WALStore.visitNanoseconds) { state.markStale(tenant) }
@@ -64,15 +63,41 @@ extension WALStore {
         }
     }
 
-    /// Bytes of all spools, as last seen, and how much room there is.
+    /// Files beside the spools are counted again this often; sooner while the budget is short.
+    private static let recountNanoseconds: Int64 = 60 * 1_000_000_000
+    private static let shortRecountNanoseconds: Int64 = 5 * 1_000_000_000
+
+    private func recounts(_ now: Int64) -> Bool {
+        let interval =
+            space.pressure.isOverBudget ? WALStore.shortRecountNanoseconds : WALStore.recountNanoseconds
+        return state.withLock { state in
+            guard now - state.recountedAt >= interval else { return false }
+            state.recountedAt = now
+            return true
+        }
+    }
+
+    /// What the data folder takes of the disk, at most; and what it may take.
     public var nodeUsedBytes: Int64 { space.usedBytes }
+    public var nodeMaximumBytes: Int64 { space.maximumBytes }
+    /// Until the node's budget is used up, or the free-space reserve is reached, at the present growth; nil while it
+    /// does not grow.
+    public var nodeSecondsToFull: Double? { space.secondsToFull }
 
     func writeSummary() {
         let summary = state.withLock { state in
             state.isSummaryChanged = false
             return state.summary
         }
-        do throws(SpoolError) { try summary.write(folder.summary, on: folder.files) } catch {
+        // While it is replaced there are two of it.
+        let (old, bytes) = (folder.files.taken(folder.summary), summary.encoded())
+        let new = FileBlocks.atMost(Int64(bytes.count))
+        guard space.takeForFile(new) else { return state.withLock { $0.isSummaryChanged = true } }
+        do throws(SpoolError) {
+            try folder.files.replace(folder.summary, with: bytes)
+            space.giveBackOfFile(old)
+        } catch {
+            space.giveBackOfFile(new)
             events(Event(.warning, "the node's summary could not be written", ["error": error.description]))
         }
     }

@@ -20,13 +20,20 @@ final class Connection {
     /// - Parameters:
     ///   - path: of the database; made when it does not exist and `access` allows.
     ///   - vfs: SQLite's name of the file system that has it; nil: the process's default.
-    init(path: String, access: Access, vfs: String? = nil) throws(SQLiteError) {
+    ///   - account: asked before a file grows; a reader grows none.
+    init(path: String, access: Access, vfs: String? = nil, account: SpaceAccount? = nil) throws(SQLiteError) {
         Connection.restrictNewFiles
         var handle: OpaquePointer?
         let flags =
             (access == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY)
             | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
-        let code = sqlite3_open_v2(Connection.uri(path), &handle, flags, vfs)
+        var uri = Connection.uri(path)
+        var vfs = vfs
+        if let account {
+            uri += "&\(CountedFiles.parameter)=\(account.id)"
+            vfs = CountedFiles.name(over: vfs)
+        }
+        let code = sqlite3_open_v2(uri, &handle, flags, vfs)
         guard code == SQLITE_OK, let handle else {
             let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             sqlite3_close_v2(handle)

@@ -4,9 +4,11 @@ final class Database {
     let statements: SpoolStatements
 
     /// Opens the spool's file, or makes it, with the current schema and our settings.
-    init(path: String, vfs: String?, _ durability: Durability) throws(SpoolError) {
+    init(
+        path: String, vfs: String?, _ durability: Durability, _ account: SpaceAccount? = nil
+    ) throws(SpoolError) {
         do throws(SQLiteError) {
-            connection = try Connection(path: path, access: .readWrite, vfs: vfs)
+            connection = try Connection(path: path, access: .readWrite, vfs: vfs, account: account)
         } catch {
             throw error.asSpoolError
         }

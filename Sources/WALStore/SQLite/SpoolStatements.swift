@@ -166,8 +166,15 @@ final class SpoolStatements {
         oldestRow = try Statement(
             "SELECT sequence, position, (SELECT max(sequence) FROM batches) FROM batches ORDER BY sequence LIMIT 1",
             on: connection)
-        let receipts = "SELECT id FROM receipts WHERE received_at <= ?1 AND sequence < ?2 ORDER BY id LIMIT ?3"
-        let deliveries = "SELECT id FROM deliveries WHERE settled_at <= ?1 AND end_sequence < ?2 ORDER BY id LIMIT ?3"
+        // Of the oldest, so that the many that must stay are not walked over each time.
+        let receipts = """
+            SELECT id FROM (SELECT id, received_at, sequence FROM receipts ORDER BY id LIMIT ?3)
+            WHERE received_at <= ?1 AND sequence < ?2
+            """
+        let deliveries = """
+            SELECT id FROM (SELECT id, settled_at, end_sequence FROM deliveries ORDER BY id LIMIT ?3)
+            WHERE settled_at <= ?1 AND end_sequence < ?2
+            """
         expiredRows = try Statement("SELECT EXISTS (\(receipts)) OR EXISTS (\(deliveries))", on: connection)
         deleteExpiredRefusals = try Statement("DELETE FROM refusals WHERE receipt_id IN (\(receipts))", on: connection)
         deleteExpiredReceipts = try Statement("DELETE FROM receipts WHERE id IN (\(receipts))", on: connection)

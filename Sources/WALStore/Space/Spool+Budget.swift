@@ -1,20 +1,22 @@
 /// Keeps a spool inside its budget, its age and the node's disk (design section 5, Budget).
+///
+/// The files cannot grow beyond their limits whatever is done here (`SpaceAccount`): this decides what goes, and what
+/// new requests meet.
 extension Spool {
-    /// Bytes that count: pages in use, with dead letters and ledger rows, and the WAL. Free pages are reused first.
+    /// Bytes of the database's pages in use, with dead letters and ledger rows. Free pages are reused first.
     func usedBytes() throws(SpoolError) -> Int64 {
         let statements = try openDatabase().statements
         return try checked { () throws(SQLiteError) in
-            (try statements.pageCount.integer() - statements.freePageCount.integer()) * 4096
-        } + walBytes()
+            (try statements.pageCount.integer() - statements.freePageCount.integer()) * FileBlocks.bytes
+        }
     }
 
-    /// Where the budget begins to act: below its end by what one commit may add, so that the file stays inside.
+    /// Where the budget begins to act: below its end by what some commits may add, so that these find room.
     private var actingBytes: Int64? {
-        configuration.maximumBytes.map { $0 - min(8 << 20, $0 / 8) }
+        configuration.spaceLimits.map { $0.databaseBytes - min(8 << 20, $0.databaseBytes / 8) }
     }
 
-    private func isTight(_ pressure: NodeSpace.Pressure) throws(SpoolError) -> Bool {
-        if pressure.isAny { return true }
+    private func isTight() throws(SpoolError) -> Bool {
         guard let actingBytes else { return false }
         return try usedBytes() >= actingBytes
     }
@@ -25,36 +27,87 @@ extension Spool {
     /// batches with their loss rows, or the new requests.
     func keepBudget() throws(SpoolError) {
         let pressure = environment.space?.pressure ?? NodeSpace.Pressure()
-        guard try isTight(pressure) else {
-            admission = .accept
-            return
-        }
+        if pressure.isAny { try giveBack() }
         // Rows are still on their way: what may go is not known yet.
-        guard salvage == nil else {
+        if salvage != nil, try isTight() {
             admission = .reject(fullReason(pressure))
             return
         }
-        if walBytes() >= 1 << 20, let connection = database?.connection { truncateWAL(connection) }
-        // Under the node's pressure one transaction's worth a round: others make room too.
-        while try isTight(pressure), try prune(receivedBy: .max) > 0, !pressure.isAny {}
-        guard try isTight(pressure) else {
-            admission = .accept
+        // One transaction's worth at a time: commits come between.
+        while try isTight(), try makeRoomFromKept() {}
+        guard try isTight() || pressure.isReserveReached || (pressure.isFull && !admission.isAccept) else {
+            if hasRoomAgain { admission = .accept }
             return
         }
         switch configuration.whenFull {
         case .reject: admission = .reject(fullReason(pressure))
         case .dropNewest: admission = .dropNewest
         case .dropOldest:
-            var hasDropped = false
-            while try isTight(pressure), try dropOldest() > 0 {
-                hasDropped = true
-                if pressure.isAny { break }
+            while try isTight(), try dropOldest() > 0 {}
+            guard pressure.isReserveReached else {
+                admission = try isTight() ? .reject(fullReason(pressure)) : .accept
+                return
             }
-            let isStillTight = try isTight(pressure)
-            let mayGoOn = !isStillTight || (hasDropped && pressure.isAny)
-            admission = mayGoOn ? .accept : .reject(fullReason(pressure))
+            // On a full disk the pages of what goes are what new points are written to.
+            admission = try dropOldest() > 0 ? .accept : .reject(fullReason(pressure))
         }
     }
+
+    /// The node is short of space: what is kept without need goes back to the file system, a step at a time.
+    private func giveBack() throws(SpoolError) {
+        if walBytes() >= 64 << 10, let connection = database?.connection { truncateWAL(connection) }
+        guard try makeRoomFromKept() else { return }
+        _ = try vacuumStep(isDiskTight: true)
+    }
+
+    /// Deletes one transaction's worth of what is kept only for replay and audit.
+    ///
+    /// - Returns: false when there is nothing of it.
+    private func makeRoomFromKept() throws(SpoolError) -> Bool {
+        guard salvage == nil else { return false }
+        if try prune(receivedBy: .max) > 0 { return true }
+        return try pruneLedgerRows(before: .max)
+    }
+
+    /// New points were refused their space: makes some, or decides that there is none to be made.
+    ///
+    /// - Parameter blockBytes: what they take stored.
+    /// - Returns: whether they shall be tried again.
+    func makeRoom(_ refusal: SpaceAccount.Refusal, for blockBytes: Int64) throws(SpoolError) -> Bool {
+        let (before, beforeUsed) = (account.bytes, try usedBytes())
+        while try makeRoomFromKept() {
+            // Pages for the tenant's budget, files for the node's.
+            if refusal == .tenantPages, try usedBytes() < beforeUsed { return true }
+            if refusal != .tenantPages, try vacuumStep(isDiskTight: true), account.bytes < before { return true }
+        }
+        upkeep.neededBytes = Spool.logBytes(ofBlocks: blockBytes)
+        switch configuration.whenFull {
+        case .reject: break
+        case .dropNewest:
+            admission = .dropNewest
+            return true
+        case .dropOldest:
+            guard salvage == nil else { break }
+            // While the log cannot be emptied it is not the batches that take the space.
+            guard refusal == .tenantPages || !upkeep.isTruncateBlocked, try dropOldest() > 0 else { break }
+            if refusal != .tenantPages { _ = try vacuumStep(isDiskTight: true) }
+            return true
+        }
+        admission = .reject(refusal.reason)
+        return false
+    }
+
+    /// After a refusal: whether what was refused would fit now.
+    private var hasRoomAgain: Bool {
+        if admission.isAccept { return true }
+        guard let limits = configuration.spaceLimits else { return true }
+        if walBytes() > 0, let connection = database?.connection { truncateWAL(connection) }
+        let needed = min(upkeep.neededBytes, limits.commitBytes)
+        return account.bytes + needed <= limits.maximumBytes - limits.headroomBytes
+    }
+
+    /// What a commit of new points writes to the log at most, nearly: their blocks, and the pages of the ledger.
+    static func logBytes(ofBlocks bytes: Int64) -> Int64 { bytes + bytes / 50 + (64 << 10) }
 
     /// An operator hears when a spool begins to turn requests away, and when it takes them again; not in between.
     func announceAdmission(after old: Admission) {
@@ -69,9 +122,9 @@ extension Spool {
     }
 
     private func fullReason(_ pressure: NodeSpace.Pressure) -> String {
-        if pressure.isReserveReached { return "the disk's free-space reserve is reached" }
-        if pressure.isOverBudget { return "the node's spools have used up their budget" }
-        return "the tenant's spool has used up its budget"
+        let refusal: SpaceAccount.Refusal =
+            pressure.isReserveReached ? .reserve : pressure.isFull ? .node : .tenantPages
+        return refusal.reason
     }
 
     /// Drops the oldest rows, with a loss row for each backend still owed; leased ones are skipped.

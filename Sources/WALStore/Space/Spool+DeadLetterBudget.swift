@@ -8,7 +8,9 @@ extension Spool {
         guard points > 0 else { return 0 }
         let database = try openDatabase()
         let average = try checked { () throws(SQLiteError) in try database.statements.deadLetterBytes.integer() }
-        if points * average > configuration.deadLetterMaximumBytes {
+        // Never more than a quarter of the tenant's budget: they must leave room for what they come from.
+        let share = configuration.maximumBytes.map { $0 / 4 } ?? .max
+        if points * average > min(configuration.deadLetterMaximumBytes, share) {
             return try loseLetters(buriedBy: .max, .deadLetterBudget)
         }
         guard clock.at >= upkeep.agePausedUntil else { return 0 }

@@ -45,15 +45,23 @@ extension Spool {
 
     private static let ledgerRowsADeletion: Int64 = 256
 
-    /// Deletes receipts, refusals and deliveries that are older than `cutoff` and speak of rows that are gone.
-    func pruneLedgerRows(before cutoff: Int64) throws(SpoolError) {
+    /// Deletes receipts, refusals and deliveries that are older than `cutoff` and speak of rows that are gone, some
+    /// hundred at a time.
+    ///
+    /// - Returns: false when there are none.
+    @discardableResult
+    func pruneLedgerRows(before cutoff: Int64) throws(SpoolError) -> Bool {
         let database = try openDatabase()
         let (oldest, hasExpired) = try checked { () throws(SQLiteError) in
             let found = try database.statements.oldestSequence.integer()
             let oldest = found > 0 ? found : ledger.nextSequence
-            return (oldest, try database.statements.expiredRows.integer(.integer(cutoff), .integer(oldest), 1) == 1)
+            return (
+                oldest,
+                try database.statements.expiredRows.integer(
+                    .integer(cutoff), .integer(oldest), .integer(Spool.ledgerRowsADeletion)) == 1
+            )
         }
-        guard hasExpired else { return }
+        guard hasExpired else { return false }
         try transact { (database) throws(SpoolError) in
             // A row that goes cannot be the one that the next settle lets grow.
             for index in ledger.backends.indices
@@ -70,5 +78,6 @@ extension Spool {
                 }
             }
         }
+        return true
     }
 }

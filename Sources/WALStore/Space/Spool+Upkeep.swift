@@ -15,8 +15,11 @@ extension Spool {
     /// One round of upkeep: ages, budgets, prune, vacuum. Each deletion is a short transaction; between two of them
     /// what has been queued is committed.
     func maintain() async throws(SpoolError) {
+        try checkFiles()
         noticeClockSteps()
-        upkeep.measured(try usedBytes(), at: clock.at)
+        upkeep.usedBytes = try usedBytes()
+        upkeep.growth.measured(upkeep.usedBytes, at: clock.at)
+        warnWhenFullSoon()
         try keepBudget()
         if salvage != nil { try await carryOver() }
         while try dropAged() > 0 { await letCommitsPass() }
@@ -26,7 +29,7 @@ extension Spool {
             while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
             try pruneLedgerRows(before: cutoff)
         }
-        while try vacuumStep(isDiskTight: environment.space?.pressure.isReserveReached ?? false) {
+        while try vacuumStep(isDiskTight: environment.space?.pressure.isAny ?? false) {
             await letCommitsPass()
         }
         checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })
@@ -53,8 +56,24 @@ extension Spool {
 
     /// Seconds until the budget is used up at the present growth; nil when it is not growing, or has no budget.
     func secondsToFull() -> Double? {
-        guard let maximum = configuration.maximumBytes, upkeep.bytesPerSecond > 0 else { return nil }
-        return max(0, Double(maximum - upkeep.usedBytes)) / upkeep.bytesPerSecond
+        guard let limits = configuration.spaceLimits else { return nil }
+        return upkeep.growth.seconds(to: limits.databaseBytes - upkeep.usedBytes)
+    }
+
+    /// An hour is time to do something about it.
+    private static let warningSeconds = 3600.0
+
+    /// Said once; again only when the end was out of sight in between.
+    private func warnWhenFullSoon() {
+        guard let seconds = secondsToFull(), seconds < 2 * Spool.warningSeconds else {
+            upkeep.isFullSoon = false
+            return
+        }
+        guard seconds < Spool.warningSeconds, !upkeep.isFullSoon else { return }
+        upkeep.isFullSoon = true
+        raise(
+            .warning, "a spool's budget will be used up within an hour",
+            ["spool.seconds_to_full": String(Int(seconds)), "spool.used_bytes": String(upkeep.usedBytes)])
     }
 
     /// Closes the spool unless something is leased or queued.

@@ -1,22 +1,45 @@
 /// Gives free pages back to the file system: only when it pays, because moving pages is writing (`storage.md` 16).
 extension Spool {
     private static let vacuumPages: Int64 = 1024
-    /// Below this a file is not worth shrinking.
+    /// While space is short the log of a step must not take much of it either.
+    private static let tightVacuumPages: Int64 = 128
+    /// Below this a file is not worth shrinking, if nobody needs the space.
     private static let smallestVacuumPages: Int64 = 256
+    private static let smallestTightVacuumPages: Int64 = 16
+    /// What moving a page may write to the log: itself, the page that points to it, and the map of both.
+    private static let logBytesAPage: Int64 = 3 * 4120
 
-    /// One step: up to 4 MiB of pages, when the disk is tight or more than half of the file is free.
+    /// One step: up to 4 MiB of pages, when the disk or the budget is tight or more than half of the file is free, and no more than
+    /// the log has room for. The file is shorter when this returns.
     ///
-    /// - Returns: whether another step has something to do.
+    /// - Returns: whether it gave something back, and another step may have something to do.
     func vacuumStep(isDiskTight: Bool) throws(SpoolError) -> Bool {
         let database = try openDatabase()
         let (pages, free) = try checked { () throws(SQLiteError) in
             (try database.statements.pageCount.integer(), try database.statements.freePageCount.integer())
         }
-        guard free >= Spool.smallestVacuumPages, isDiskTight || free > pages / 2 else { return false }
-        // `execute` steps to the end: each step frees one page, and a statement left half-way frees only those.
-        try checked { () throws(SQLiteError) in
-            try database.connection.execute("PRAGMA incremental_vacuum(\(Spool.vacuumPages))")
+        // A budget that was made smaller than the file.
+        let isTooLong = configuration.spaceLimits.map { pages * FileBlocks.bytes > $0.databaseBytes } ?? false
+        let isTight = isDiskTight || isTooLong
+        let smallest = isTight ? Spool.smallestTightVacuumPages : Spool.smallestVacuumPages
+        guard free >= smallest, isTight || free > pages / 2 else { return false }
+        account.begin(.makingRoom)
+        let room = account.room / Spool.logBytesAPage
+        let step = min(isTight ? Spool.tightVacuumPages : Spool.vacuumPages, max(room, Spool.smallestTightVacuumPages))
+        do throws(SQLiteError) {
+            // `execute` steps to the end: each step frees one page, and a statement left half-way frees only those.
+            try database.connection.execute("PRAGMA incremental_vacuum(\(step))")
+        } catch {
+            keepPromises()
+            guard error.isDiskFull else {
+                lastFailure = error
+                throw error.asSpoolError
+            }
+            return false
         }
-        return free > Spool.vacuumPages
+        keepPromises()
+        // Before that the file still has its length.
+        truncateWAL(database.connection)
+        return true
     }
 }

@@ -8,18 +8,11 @@ struct UpkeepState: Sendable {
     var walCapBytes: Int64 = 64 << 20
     /// Spool clock, nanoseconds: age deletion waits until then.
     var agePausedUntil: Int64 = .min
-    /// For the time-to-full estimate: bytes in use, and when that was.
+    /// What new points that were refused would have needed.
+    var neededBytes: Int64 = 0
+    /// Pages in use, for the time until the budget is used up.
+    var growth = GrowthMeter()
     var usedBytes: Int64 = 0
-    var usedAt: Int64 = .min
-    /// Smoothed growth.
-    var bytesPerSecond: Double = 0
-
-    /// Takes a measurement; at most one a second counts.
-    mutating func measured(_ bytes: Int64, at now: Int64) {
-        defer { (usedBytes, usedAt) = (bytes, now) }
-        guard usedAt != .min, now > usedAt else { return }
-        let seconds = Double(now - usedAt) / 1_000_000_000
-        let share = min(1, seconds / 60)
-        bytesPerSecond += share * (Double(bytes - usedBytes) / seconds - bytesPerSecond)
-    }
+    /// An operator has been told that the budget will soon be used up.
+    var isFullSoon = false
 }

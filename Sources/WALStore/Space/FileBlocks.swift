@@ -1,0 +1,43 @@
+/// What files take of a disk: blocks, not lengths.
+enum FileBlocks {
+    static let bytes: Int64 = 4096
+
+    /// The most that a file of this length takes: its blocks, and what a file system with extents (ext4, 340 in a
+    /// block) needs to find them when no two lie side by side.
+    static func atMost(_ length: Int64) -> Int64 {
+        guard length > 0 else { return 0 }
+        let blocks = (length + bytes - 1) / bytes
+        guard blocks > 4 else { return blocks * bytes }
+        let leaves = (blocks + 339) / 340
+        let inner = leaves > 4 ? (leaves + 339) / 340 : 0
+        return (blocks + leaves + inner) * bytes
+    }
+}
+
+/// What is taken now. Nothing is opened; what cannot be looked at counts as nothing.
+extension Files {
+    /// A file or folder, without what is in it; 0 when there is none.
+    func taken(_ path: String) -> Int64 {
+        do throws(FileError) { return try disk.status(path)?.takenBytes ?? 0 } catch { return 0 }
+    }
+
+    /// A folder with all that is in it.
+    ///
+    /// - Parameter leavingOut: paths that are not looked at.
+    func taken(byTree path: String, leavingOut: Set<String> = []) -> Int64 {
+        let found: FileStatus?
+        do throws(FileError) { found = try disk.status(path) } catch { found = nil }
+        guard let found else { return 0 }
+        guard found.isFolder else { return found.takenBytes }
+        return names(in: path).reduce(found.takenBytes) { sum, name in
+            let inner = "\(path)/\(name)"
+            return leavingOut.contains(inner) ? sum : sum + taken(byTree: inner, leavingOut: leavingOut)
+        }
+    }
+
+    /// A tenant's folder: what its spool takes, and all else in it (spools set aside, the folder itself).
+    func taken(ofTenant folder: String) -> (spool: Int64, others: Int64) {
+        let parts = ["spool.db", "spool.db-wal", "spool.db-shm"].map { "\(folder)/\($0)" }
+        return (parts.reduce(0) { $0 + taken($1) }, taken(byTree: folder, leavingOut: Set(parts)))
+    }
+}
