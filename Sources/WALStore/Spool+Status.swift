@@ -15,6 +15,9 @@ extension Spool {
         status.maximumBytes = configuration.maximumBytes
         status.secondsToFull = secondsToFull()
         status.deadLetters = ledger.backends.reduce(0) { $0 + $1.deadPoints }
+        let left = SetAside.left(in: Files.parent(of: path), environment.files)
+        (status.setAsideFiles, status.setAsideBytes) = left
+        status.salvaging = salvage == nil ? 0 : 1
         let storedPoints = try checked { () throws(SQLiteError) in try measure(database.statements, &status) }
         let usedBytes = status.databaseBytes - status.freePageBytes
         for backend in ledger.backends {

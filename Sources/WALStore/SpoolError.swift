@@ -21,6 +21,8 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
     public var code: Code
     public var message: String
     public var cause: String?
+    /// Another process has what was asked for, and works: waiting for it would be no use.
+    public var isHeldElsewhere = false
 
     public init(_ code: Code, _ message: String, cause: String? = nil) {
         self.code = code

@@ -42,6 +42,11 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     public var deadLetters: Int64 = 0
     public var deadLetterBytes: Int64 = 0
     public var lossRows: Int64 = 0
+    /// Spools of this tenant that were set aside, and other things that stood in the spool's place.
+    public var setAsideFiles: Int64 = 0
+    public var setAsideBytes: Int64 = 0
+    /// What can be read of a spool that was set aside is being carried over: 1, else 0.
+    public var salvaging: Int64 = 0
     public var maximumBytes: Int64?
     /// Until `maximumBytes` is reached at the present growth; nil when it does not grow or has no budget.
     public var secondsToFull: Double?

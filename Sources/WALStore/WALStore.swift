@@ -123,6 +123,11 @@ public final class WALStore: Sendable {
         return statuses
     }
 
+    /// Tenants whose spool cannot be opened at present, and why. Their requests are answered with 503 and tried again.
+    public func problems() -> [String: String] {
+        state.withLock { $0.tenants.compactMapValues(\.problem) }
+    }
+
     /// One tenant's status without opening its spool; nil for a tenant nothing is known about.
     public func status(_ tenant: String) async -> SpoolStatus? {
         if let spool = state.withLock({ $0.acquireIfOpen(tenant) }) {

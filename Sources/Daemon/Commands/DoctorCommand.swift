@@ -6,7 +6,8 @@ struct DoctorCommand: Command {
         name: "doctor", summary: "Examine the machine, the disk and the config, and say what to do.",
         discussion: """
             Looks at SQLite's version, the file system and how fast it makes data durable, permissions, free space, the
-            clock, limits, and the daemon when it runs. It writes one small file into the data folder, and removes it.
+            clock, limits, every tenant's spool, and the daemon when it runs. Spools that a daemon has open are not
+            opened; others are checked, read-only. It writes one small file into the data folder, and removes it.
             Ends with code 1 when something is wrong enough to lose data or to refuse it.
             """,
         options: ConfigurationOptions.options + [CommandHelp.jsonOption],
@@ -31,7 +32,13 @@ struct DoctorCommand: Command {
                 options.file, Configuration.Overrides(dataDirectory: options.dataDirectory))
             findings = await Doctor(configuration: configuration).examine()
         } catch {
-            findings = [Finding("config", .error, error.description, advice: "`holdfast help check` tells more.")]
+            let mistake = Finding("config", .error, error.description, advice: "`holdfast help check` tells more.")
+            // What is known of the data without it.
+            if let rest = try? options.loadForData() {
+                findings = [mistake] + (await Doctor(configuration: rest).examine())
+            } else {
+                findings = [mistake]
+            }
         }
         if isJSON {
             Terminal.print(json: .map(["findings": .array(findings.map(\.json))]))

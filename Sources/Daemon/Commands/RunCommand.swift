@@ -37,20 +37,28 @@ struct RunCommand: Command {
             throw CommandFailure(error.description)
         }
         log.configure(configuration.log)
+        let requests = SignalWatch.requests()
         let node: Node
         do throws(SpoolError) { node = try Node(configuration, overrides, log: log) } catch {
-            throw CommandFailure(error.description)
+            // Another daemon is at work there: waiting for its end would help nobody.
+            guard !error.isHeldElsewhere else { throw CommandFailure(error.description) }
+            let waiting = WaitingNode(configuration: configuration, overrides: overrides, log: log)
+            guard let ready = await waiting.wait(first: error) else {
+                log.info("the node has stopped")
+                return
+            }
+            node = ready
         }
         do throws(NodeError) { try await node.start() } catch { throw CommandFailure(error.description) }
         for warning in configuration.warnings { log.warning("the config has a warning", ["config.warning": warning]) }
         if isatty(STDERR_FILENO) == 1 { Terminal.printError(Welcome.text(node)) }
         log.info("the node is running", ["server.listen": node.listenText, "data_dir": configuration.dataDirectory])
-        await serve(node, log)
+        await serve(node, requests, log)
     }
 
     /// Until the first signal that asks for the end.
-    private func serve(_ node: Node, _ log: Log) async {
-        for await request in SignalWatch.requests() {
+    private func serve(_ node: Node, _ requests: AsyncStream<SignalWatch.Request>, _ log: Log) async {
+        for await request in requests {
             if request == .drain { break }
             do throws(ConfigurationError) {
                 let report = try await node.reload()

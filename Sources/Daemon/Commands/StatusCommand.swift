@@ -27,13 +27,14 @@ struct StatusCommand: Command {
     }
 
     func run() async throws(CommandFailure) {
-        let configuration = try options.load()
+        let configuration = try options.loadForData()
         let client = AdminClient(configuration)
         let status: JSONValue
         do throws(AdminClient.Failure) {
             status = try await client.get("/v1/status")
         } catch {
-            guard case .notRunning = error, let left = StoppedNode.report(configuration) else {
+            // A waiting node answers 503: what it left is all there is to show.
+            guard error.isAnswerless, let left = StoppedNode.report(configuration) else {
                 throw error.asCommandFailure(client.address)
             }
             status = left.json

@@ -21,6 +21,11 @@ struct VersionCommand: Command {
         guard isJSON else {
             Terminal.print("holdfast \(HoldfastVersion.text)\n")
             for library in Self.libraries { Terminal.print("  \(library.name) \(library.version)\n") }
+            if StorageEngine.hasWALResetBug {
+                Terminal.print(
+                    "This SQLite has the WAL-reset bug (fixed in 3.51.3, 3.50.7, 3.44.6). Holdfast is safe from it; other\n"
+                        + "programs must open its spools with mode=ro.\n")
+            }
             return
         }
         Terminal.print(json: Self.json)
@@ -29,6 +34,7 @@ struct VersionCommand: Command {
     static var json: JSONValue {
         .map([
             "version": .string(HoldfastVersion.text),
+            "sqlite_wal_reset_bug": .bool(StorageEngine.hasWALResetBug),
             "libraries": .object(
                 libraries.map { JSONValue.Member($0.name, .string($0.version)) }),
         ])

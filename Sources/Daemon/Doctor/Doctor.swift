@@ -2,7 +2,7 @@ import Glibc
 import Metrics
 import WALStore
 
-/// Looks at what a node stands on and says what to do about it. It opens no spool.
+/// Looks at what a node stands on and says what to do about it. It opens no spool that a daemon has.
 struct Doctor: Sendable {
     let configuration: Configuration
 
@@ -30,6 +30,15 @@ struct Doctor: Sendable {
         guard access(path, F_OK) == 0 else {
             return [Finding("data_dir", .note, "\(path) does not exist yet; `holdfast run` makes it")]
         }
+        // Root may write anywhere, but not where the mount says no.
+        if let system = FileSystem.of(path), system.options.contains("ro") {
+            return [
+                Finding(
+                    "data_dir", .error, "\(path) is on \(system.type) at \(system.mountPoint), mounted read-only",
+                    advice: "Look into the kernel's log for why, mend the disk, and remount it "
+                        + "(mount -o remount,rw \(system.mountPoint)); a waiting daemon then starts by itself.")
+            ] + spools(daemon: nil, mayOpen: false)
+        }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             return [
                 Finding(
@@ -37,7 +46,8 @@ struct Doctor: Sendable {
                     advice: "Run as the user that owns it, or chown it.")
             ]
         }
-        return [permissions(path), fileSystem(path), sync(path), space(path), lock(path)]
+        let (lock, daemon) = lock(path)
+        return [permissions(path), fileSystem(path), sync(path), space(path), lock] + spools(daemon: daemon)
     }
 
     private func permissions(_ path: String) -> Finding {
@@ -102,15 +112,17 @@ struct Doctor: Sendable {
     }
 
     /// Whether a daemon holds the folder: asked with a lock of our own that is given back at once.
-    private func lock(_ path: String) -> Finding {
+    private func lock(_ path: String) -> (Finding, daemon: Int?) {
         let descriptor = open("\(path)/LOCK", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return Finding("lock", .ok, "no daemon has used this folder yet") }
+        guard descriptor >= 0 else { return (Finding("lock", .ok, "no daemon has used this folder yet"), nil) }
         defer { close(descriptor) }
         guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
             let holder = SystemFile.text("\(path)/LOCK", limit: 64)?.split(separator: "\n").first.map(String.init)
-            return Finding("lock", .ok, "process \(holder ?? "?") holds the data folder")
+            return (
+                Finding("lock", .ok, "process \(holder ?? "?") holds the data folder"), holder.flatMap { Int($0) } ?? -1
+            )
         }
-        return Finding("lock", .ok, "no daemon holds the data folder")
+        return (Finding("lock", .ok, "no daemon holds the data folder"), nil)
     }
 
     // MARK: The machine
@@ -149,12 +161,24 @@ struct Doctor: Sendable {
         } catch {
             switch error {
             case .notRunning: return [Finding("daemon", .note, "no daemon answers at \(configuration.adminAddress)")]
+            case .refused(503, let detail):
+                return [
+                    Finding(
+                        "daemon", .error, "the daemon waits: \(detail)",
+                        advice: "It starts by itself when that is mended; senders keep what they have until then.")
+                ]
             case .refused(let code, let detail):
                 return [Finding("daemon", .warning, "the daemon answered \(code): \(detail)")]
             }
         }
         var findings = [Finding("daemon", .ok, "the daemon answers at \(configuration.adminAddress)")]
         for tenant in status["tenants"]?.array ?? [] {
+            if let problem = tenant["problem"]?.string {
+                findings.append(
+                    Finding(
+                        "spool", .error, "\(tenant["tenant"]?.string ?? "?"): its spool cannot be opened: \(problem)",
+                        advice: "Its requests are answered with 503; it is tried again with each of them."))
+            }
             for backend in tenant["backends"]?.array ?? [] where backend["state"]?.string == "held" {
                 let name = "\(tenant["tenant"]?.string ?? "?")/\(backend["backend"]?.string ?? "?")"
                 findings.append(

@@ -108,7 +108,14 @@ extension ListenAddress: CustomStringConvertible {
                 return -1
             }
             var status = stat()
-            if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
+            if lstat(path, &status) == 0 {
+                // Anything else gives way, and is kept: it must not end the start.
+                if status.st_mode & S_IFMT == S_IFSOCK {
+                    unlink(path)
+                } else {
+                    rename(path, "\(path).in-the-way-\(time(nil))")
+                }
+            }
             // The mode is set on the socket before bind makes the file: there is no moment with a wider one.
             guard fchmod(descriptor, 0o600) == 0, bind(descriptor, base, length) == 0 else { return -1 }
             guard chmod(path, 0o600) == 0 else { return -1 }

@@ -7,10 +7,13 @@ extension Node {
     func report() async -> StatusReport {
         let configuration = configuration
         let lanes = forwarder.status()
+        let problems = store.problems()
         var tenants: [StatusReport.Tenant] = []
         for spool in await store.statuses() {
             let pointsIn = telemetry.pointsPerSecond(tenant: spool.tenant)
-            tenants.append(StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn))
+            var tenant = StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn)
+            tenant.problem = problems[spool.tenant]
+            tenants.append(tenant)
         }
         let uptime = Double(telemetry.time.wall() - telemetry.startedAt) / 1e9
         return StatusReport(

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// SIGTERM and SIGINT ask for a drain, SIGHUP for a reload.
 ///
@@ -6,6 +7,9 @@ import Glibc
 /// to nothing is allowed (signal-safety(7)).
 enum SignalWatch {
     enum Request: Sendable { case reload, drain }
+
+    /// Somebody has asked for the end, whether or not anyone has taken the request yet.
+    static let isDrainAsked = Atomic(false)
 
     private static var watched: sigset_t {
         var set = sigset_t()
@@ -36,6 +40,7 @@ enum SignalWatch {
                     }
                     if isDraining { _exit(128 + signal) }
                     isDraining = true
+                    isDrainAsked.store(true, ordering: .releasing)
                     continuation.yield(.drain)
                 }
             }

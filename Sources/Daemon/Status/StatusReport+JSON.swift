@@ -14,6 +14,7 @@ extension StatusReport {
             "disk": disk.map {
                 .map(["total_bytes": .int($0.totalBytes), "free_bytes": .int($0.freeBytes)])
             },
+            "written_at": writtenAt.map { .string(Timestamp.text($0)) },
             "tenants": .array(tenants.map(\.json)),
         ])
     }
@@ -34,6 +35,11 @@ extension StatusReport.Tenant {
             "maximum_bytes": spool.maximumBytes.map(JSONValue.int) ?? .null,
             "seconds_to_full": secondsToFull.map(JSONValue.double) ?? .null,
             "dead_letters": .int(spool.deadLetters),
+            "set_aside_files": .int(spool.setAsideFiles),
+            "set_aside_bytes": .int(spool.setAsideBytes),
+            "salvaging": .bool(spool.salvaging != 0),
+            "problem": problem.map(JSONValue.string),
+            "current": .bool(isCurrent),
             "losses": .int(spool.lossRows),
             "last_sequence": .int(spool.lastSequence),
             "backends": .array(backends.map(\.json)),

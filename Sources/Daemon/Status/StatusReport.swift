@@ -17,6 +17,10 @@ struct StatusReport: Sendable {
         /// Until the budget is used up; nil while it does not grow.
         var secondsToFull: Double?
         var backends: [Backend]
+        /// Why its spool cannot be opened at present.
+        var problem: String?
+        /// False of a stopped node's spool that was not closed: these are the numbers of the last summary before.
+        var isCurrent = true
     }
     /// What a lane does, in the words of the command's output.
     struct LaneState: Sendable, Equatable {
@@ -34,6 +38,8 @@ struct StatusReport: Sendable {
     var listen: String?
     var uptimeSeconds: Double?
     var disk: DiskSpace?
+    /// Of a node that does not run: when its numbers were written, nanoseconds since the epoch.
+    var writtenAt: Int64?
     var tenants: [Tenant]
 }
 

@@ -16,7 +16,8 @@ enum StatusTable {
         let version = status["version"]?.string ?? "?"
         let folder = status["data_dir"]?.string ?? "?"
         guard status["running"]?.bool == true else {
-            return "holdfast \(version), not running: as it was left in \(folder)\n"
+            let written = status["written_at"]?.string.map { " at \($0)" } ?? ""
+            return "holdfast \(version), not running: as it was left in \(folder)\(written)\n"
         }
         let uptime = Amount.duration(seconds: status["uptime_seconds"]?.double ?? 0)
         let listen = status["listen"]?.string ?? "?"
@@ -69,6 +70,20 @@ enum StatusTable {
         let id = tenant["tenant"]?.string ?? "?"
         if let dropped = tenant["dropped_points"]?.int, dropped > 0 {
             notes.append("\(id): \(Amount.count(dropped)) points came while the budget was full and were dropped")
+        }
+        if tenant["current"]?.bool == false {
+            notes.append(
+                "\(id): its spool was not closed; these numbers are the last ones noted before, and may be old")
+        }
+        if let problem = tenant["problem"]?.string {
+            notes.append("\(id): its spool cannot be opened, requests are answered with 503: \(problem)")
+        }
+        if tenant["salvaging"]?.bool == true {
+            notes.append("\(id): a damaged spool is being carried over; delivery goes on when that is done")
+        }
+        if let files = tenant["set_aside_files"]?.int, files > 0 {
+            let size = Amount.bytes(tenant["set_aside_bytes"]?.int ?? 0)
+            notes.append("\(id): \(files) set aside (\(size)); `holdfast doctor` names what is kept there")
         }
         for backend in tenant["backends"]?.array ?? [] {
             let name = "\(id)/\(backend["backend"]?.string ?? "?")"

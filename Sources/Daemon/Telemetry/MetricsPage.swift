@@ -63,6 +63,9 @@ struct MetricsPage {
             ("holdfast_spool_wal_bytes", "Size of its write-ahead log.", { $0.walBytes }),
             ("holdfast_dead_letters", "Dead letters on record.", { $0.deadLetters }),
             ("holdfast_dead_letter_bytes", "What they take.", { $0.deadLetterBytes }),
+            ("holdfast_set_aside_files", "Damaged spools that are kept beside this one.", { $0.setAsideFiles }),
+            ("holdfast_set_aside_bytes", "What they take.", { $0.setAsideBytes }),
+            ("holdfast_salvaging", "1 while a damaged spool is carried over; delivery waits for it.", { $0.salvaging }),
         ]
         for (kind, metrics) in [(ExpositionWriter.Kind.counter, counters), (.gauge, gauges)] {
             for (name, help, value) in metrics {

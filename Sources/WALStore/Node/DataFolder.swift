@@ -46,9 +46,11 @@ final class DataFolder: Sendable {
         do throws(FileError) { bytes = try files.disk.read(path, limit: 4096) } catch {}
         let digits = bytes.prefix(20).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let holder = digits.isEmpty ? "another process" : "process \(String(decoding: digits, as: UTF8.self))"
-        return SpoolError(
+        var error = SpoolError(
             .unavailable,
             "the data folder \(Files.parent(of: path)) is in use by \(holder): stop it, or choose another data_dir")
+        error.isHeldElsewhere = true
+        return error
     }
 
     // MARK: Paths

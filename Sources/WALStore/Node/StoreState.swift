@@ -32,6 +32,8 @@ struct StoreState: Sendable {
         var isRemoved = false
         /// In `stale`.
         var isStale = false
+        /// Why its spool could not be opened when it was last tried.
+        var problem: String?
         /// Boot clock, nanoseconds, of its last upkeep.
         var visitedAt: Int64 = .min
     }
@@ -135,6 +137,7 @@ struct StoreState: Sendable {
         uses += 1
         let waiters = (tenants[tenant]?.waiters ?? []).map(\.waiter)
         tenants[tenant]?.phase = .open(spool)
+        tenants[tenant]?.problem = nil
         tenants[tenant]?.users += waiters.count
         tenants[tenant]?.lastUse = uses
         tenants[tenant]?.waiters = []

@@ -29,7 +29,11 @@ extension WALStore {
             events(
                 Event(
                     .error, "a spool cannot be opened", ["tenant": tenant, "error": error.description]))
-            for waiter in state.withLock({ $0.failedToOpen(tenant) }) { waiter(.failure(error)) }
+            let waiters = state.withLock { state in
+                state.tenants[tenant]?.problem = error.description
+                return state.failedToOpen(tenant)
+            }
+            for waiter in waiters { waiter(.failure(error)) }
         }
         announceChange()
         perform(state.withLock { $0.isClosing ? [] : $0.next() })

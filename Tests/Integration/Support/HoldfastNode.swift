@@ -7,11 +7,13 @@ final class HoldfastNode {
     let process: ServerProcess
     private let configPath: String?
 
-    /// - Parameter config: the config without `data_dir` and `server`, which are added; nil runs without a config,
-    ///   which then listens on the default port.
-    init(_ bench: Workbench, name: String = "holdfast", config: String) throws {
+    /// - Parameters:
+    ///   - config: the config without `data_dir` and `server`, which are added.
+    ///   - dataFolder: where data is; in the bench when nil.
+    init(_ bench: Workbench, name: String = "holdfast", config: String, dataFolder: String? = nil) throws {
         port = try Workbench.freePort()
-        dataFolder = bench.path("\(name)-data")
+        let dataFolder = dataFolder ?? bench.path("\(name)-data")
+        self.dataFolder = dataFolder
         configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, dataFolder, port))
         process = bench.program(
             Workbench.holdfast, ["run", "--config", bench.path("\(name).yml")], name: name)

@@ -56,6 +56,14 @@ struct AdminClient: Sendable {
 }
 
 extension AdminClient.Failure {
+    /// Nobody answers, or only that there is nothing to tell.
+    var isAnswerless: Bool {
+        switch self {
+        case .notRunning: true
+        case .refused(let status, _): status == 503
+        }
+    }
+
     /// What to tell the user, who asked for something only a running daemon can do.
     func asCommandFailure(_ address: ListenAddress) -> CommandFailure {
         switch self {
