@@ -53,6 +53,13 @@ import Testing
         }
     }
 
+    @Test(arguments: ["n,t=a,t=b f=1 1", "n,t=\u{fffd} f=x", ",t=a f=1", "n,t= f=1"])
+    func `a refused line leaves the next one its own labels`(refused: String) throws {
+        let request = try WireDecoding.lines("m,host=a f=1 1\n\(refused)\nm,host=a g=2 2\n".utf8)
+        #expect(request.batch.lines == ["m{host=a}.f=1.0@1", "m{host=a}.g=2.0@2"])
+        #expect(request.refusals.first.count == 1)
+    }
+
     @Test(arguments: [
         "m", "m ", "m f", "m f=", "m =1", "m f=1,", "m f=1,,g=2", ",t=a f=1", "m, f=1", "m,t f=1", "m,t= f=1",
         "m,=a f=1", "m,t=a=b f=1", "m,t=a, f=1", "m f=1 x", "m f=1 1 1", "m f=1 1.5", "m f=1 +5", "m f=+1", "m f=NaN",

@@ -128,6 +128,8 @@ public struct LineProtocolDecoder: Sendable {
         let key = row.bytes(in: body)
         let hash = SpanTable.hash(key)
         if let id = rows.find(key, hash: hash, in: body) { return id }
+        // Reading overwrites them, also where it fails.
+        labelsRow = nil
         try readLabels(row, in: body, limits)
         let id = UInt32(rows.count)
         rows.insert(row, hash: hash, value: id)
@@ -143,6 +145,7 @@ public struct LineProtocolDecoder: Sendable {
         let hash = SpanTable.hash(key, tag: rowID &+ 1)
         if let id = series.find(key, tag: rowID, hash: hash, in: body) { return id }
         if labelsRow != rowID {
+            labelsRow = nil
             try readLabels(row, in: body, limits)
             labelsRow = rowID
         }
