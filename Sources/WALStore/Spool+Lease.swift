@@ -158,7 +158,7 @@ extension Spool {
     }
 
     /// Sequences a reservation reaches ahead, so that it is rare.
-    private static let sendingReserve: Int64 = 64
+    static let sendingReserve: Int64 = 64
 
     // MARK: Blocks
 

@@ -7,7 +7,10 @@ extension Spool {
             case .delete(let range):
                 try database.statements.deleteRange.run(
                     .integer(backendID), .integer(range.start.place.sequence), .integer(range.start.place.ordinal))
-                precondition(database.connection.changes == 1, "a range that is deleted has a row")
+                // The ledger in memory came from these rows: only a damaged index or page can have lost one.
+                guard database.connection.changes == 1 else {
+                    throw SQLiteError.corrupt("a range at \(range.start.place) has no row")
+                }
             case .insert(let range):
                 try database.statements.insertRange.run(
                     .integer(backendID), .integer(Int64(range.lane.rawValue)), .integer(range.start.place.sequence),
@@ -20,11 +23,14 @@ extension Spool {
 
     /// Calls `body` for each stored row from the one that holds `place` on, until it returns false.
     func eachRow(from place: Place, _ database: Database, _ body: (StoredRow) -> Bool) throws(SQLiteError) {
+        var isSound = true
         try database.statements.rowsFrom.rows(.integer(place.sequence)) { row in
-            body(
-                StoredRow(
-                    sequence: row.integer(0), lastSequence: row.integer(1), position: row.integer(2),
-                    points: Int(row.integer(3)), receivedAt: row.integer(4)))
+            guard let stored = StoredRow(row, upTo: ledger.end) else {
+                isSound = false
+                return false
+            }
+            return body(stored)
         }
+        if !isSound { throw SQLiteError.corrupt("a stored row is outside what was accepted") }
     }
 }

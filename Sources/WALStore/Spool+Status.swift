@@ -41,10 +41,15 @@ extension Spool {
         status.deadLetterBytes = try statements.deadLetterBytes.integer() * status.deadLetters
         // Between the oldest row and the newest: sequences that an unclean end skipped lie behind it.
         let found = try statements.oldestRow.first { row in
-            (rows: row.integer(2) - row.integer(0) + 1, position: row.integer(1))
+            (first: row.integer(0), position: row.integer(1), last: row.integer(2))
         }
         guard let found else { return 0 }
-        status.batches = found.rows
+        // Within what the ledger has given, whatever a damaged row says.
+        let given = 0...ledger.nextSequence
+        guard given.contains(found.first), given.contains(found.last), found.first <= found.last,
+            (0...ledger.nextPosition).contains(found.position)
+        else { throw SQLiteError.corrupt("the oldest row is outside what was accepted") }
+        status.batches = found.last - found.first + 1
         return ledger.nextPosition - found.position
     }
 
@@ -63,7 +68,8 @@ extension Spool {
                 return false
             }
         }
-        return received.map { Double(max(0, now - $0)) / 1_000_000_000 } ?? 0
+        // As floats: a damaged time must not overflow.
+        return received.map { max(0, Double(now) - Double($0)) / 1_000_000_000 } ?? 0
     }
 }
 

@@ -43,6 +43,25 @@ struct StoredRow: Sendable, Hashable {
     /// Spool clock.
     var receivedAt: Int64
 
+    init(sequence: Int64, lastSequence: Int64, position: Int64, points: Int, receivedAt: Int64) {
+        self.sequence = sequence
+        self.lastSequence = lastSequence
+        self.position = position
+        self.points = points
+        self.receivedAt = receivedAt
+    }
+
+    /// From the columns sequence, last_sequence, position, points, received_at; nil for numbers that cannot be a row's in
+    /// a spool that ends at `end`.
+    init?(_ row: Statement, upTo end: Cut) {
+        self.init(
+            sequence: row.integer(0), lastSequence: row.integer(1), position: row.integer(2),
+            points: Int(row.integer(3)), receivedAt: row.integer(4))
+        guard sequence >= 0, lastSequence >= sequence, lastSequence < end.place.sequence,
+            (0...Block.maximumPoints).contains(points), position >= 0, position <= end.position - Int64(points)
+        else { return nil }
+    }
+
     var positions: Range<Int64> { position..<position + Int64(points) }
     /// All of it.
     var span: Span { Span(Cut(Place(sequence, 0), position), Cut(Place(lastSequence + 1, 0), positions.upperBound)) }

@@ -10,6 +10,11 @@ struct SQLiteError: Error, Sendable, Equatable, CustomStringConvertible {
 
     private var primary: Int32 { code & 0xff }
 
+    /// What SQLite cannot see: rows that are well formed and cannot be true.
+    static func corrupt(_ message: String) -> SQLiteError {
+        SQLiteError(code: SQLITE_CORRUPT, operation: "read the ledger", message: message)
+    }
+
     /// No room for the file, or for the log's index in shared memory, which SQLite reports as an I/O error though nothing
     /// has been written then.
     var isDiskFull: Bool { primary == SQLITE_FULL || code == SQLiteError.sharedMemorySize }

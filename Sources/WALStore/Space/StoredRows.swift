@@ -15,15 +15,18 @@ extension Spool {
         -> [SizedRow]
     {
         var rows: [SizedRow] = []
+        var isSound = true
         try checked { () throws(SQLiteError) in
             try database.statements.sizedRows.rows(.integer(sequence), .integer(Int64(Spool.rowsADeletion))) { row in
-                let found = StoredRow(
-                    sequence: row.integer(0), lastSequence: row.integer(1), position: row.integer(2),
-                    points: Int(row.integer(3)), receivedAt: row.integer(4))
+                guard let found = StoredRow(row, upTo: ledger.end) else {
+                    isSound = false
+                    return false
+                }
                 guard found.receivedAt <= cutoff else { return false }
                 rows.append(SizedRow(row: found, blockBytes: row.integer(5)))
                 return true
             }
+            if !isSound { throw SQLiteError.corrupt("a stored row is outside what was accepted") }
         }
         return rows
     }
