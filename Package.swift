@@ -7,6 +7,13 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
+/// With `HOLDFAST_FUZZ` set, ops/fuzz builds: the modules then tell libFuzzer which code an input reached.
+let isFuzzed = Context.environment["HOLDFAST_FUZZ"] != nil
+let product: [SwiftSetting] =
+    strict
+    + (isFuzzed
+        ? [.unsafeFlags(["-sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table"])] : [])
+let fuzzed: [SwiftSetting] = strict + (isFuzzed ? [.define("HOLDFAST_FUZZ")] : [])
 
 let package = Package(
     name: "holdfast",
@@ -27,23 +34,23 @@ let package = Package(
         .target(
             name: "Metrics",
             dependencies: ["CSnappy", "CXXHash", "CZlib", "CZstd"],
-            swiftSettings: strict
+            swiftSettings: product
         ),
         .target(
             name: "WALStore",
             dependencies: ["Metrics", "CSQLite", "CZstd", "CXXHash"],
             resources: [.embedInCode("Schema")],
-            swiftSettings: strict
+            swiftSettings: product
         ),
         .target(
             name: "Forwarder",
             dependencies: ["WALStore", "Metrics", "CCurl", "CZlib", "CCrypto"],
-            swiftSettings: strict
+            swiftSettings: product
         ),
         .executableTarget(
             name: "Daemon",
             dependencies: ["Forwarder", "WALStore", "Metrics", "CHTTPServer", "CYAML", "CZlib", "CZstd"],
-            swiftSettings: strict
+            swiftSettings: product
         ),
 
         .target(
@@ -63,6 +70,17 @@ let package = Package(
             path: "Tests/Faults",
             swiftSettings: strict
         ),
+        // libFuzzer's entry point; linked only by ops/fuzz.
+        .systemLibrary(name: "CFuzzer", path: "Tests/CFuzzer"),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "Daemon", "Forwarder", "WALStore", "Metrics", "TestSupport", "CSQLite", "CXXHash", "CFuzzer",
+            ],
+            path: "Tests/Fuzz",
+            exclude: ["Corpus"],
+            swiftSettings: fuzzed
+        ),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
@@ -72,3 +90,8 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// Builds with sanitizers are slow: ops/sanitize and ops/fuzz name the test targets they are going to run.
+if let wanted = Context.environment["HOLDFAST_TEST_TARGETS"]?.split(separator: ",").map({ String($0) }) {
+    package.targets.removeAll { $0.type == .test && !wanted.contains($0.name) }
+}

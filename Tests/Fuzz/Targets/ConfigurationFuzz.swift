@@ -1,0 +1,48 @@
+import Forwarder
+
+@testable import Daemon
+
+extension FuzzTarget {
+    /// A config file: an error with a line, or settings that can be summed up and checked for what they warn of.
+    static let configuration = FuzzTarget("configuration", seeds: { seeds }) { bytes in
+        let text = Array(bytes)
+        do throws(SettingsError) {
+            _ = try YAMLReader.read(text, limits: YAMLLimits(bytes: 4096, depth: 8, nodes: 512))
+        } catch {
+            try require(error.line >= 0, "an error names a line")
+        }
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration.parse(text, file: nil, readSecret: { _ in "secret" })
+        } catch {
+            try require(!error.description.isEmpty, "a refusal says why")
+            return
+        }
+        try require(!configuration.tenants.isEmpty, "there is somebody to work for")
+        for tenant in configuration.tenants {
+            for name in tenant.backends { try require(configuration.backend(name) != nil, "backend \(name) is there") }
+        }
+    }
+
+    private static let seeds: [[UInt8]] = [
+        "",
+        """
+        data_dir: /var/lib/holdfast
+        server:
+          listen: 127.0.0.1:9009
+          admin: unix:/run/holdfast/admin.sock
+        backends:
+          central: { type: prometheus_remote_write, url: "http://127.0.0.1:9090/api/v1/write" }
+          influx: { type: influxdb, version: 1, url: "http://127.0.0.1:8086", database: metrics }
+          search: { type: elasticsearch, url: "http://127.0.0.1:9200", index: "metrics-{tenant}" }
+          files: { type: archive, rotate_size: 1MiB, rotate_after: 30s, backfill: 24h }
+        tenants:
+          default: { backends: [central, influx], retain: 24h, when_full: drop_oldest, max_bytes: 1GiB }
+          other:
+            backends: [search, files]
+            credentials: { tokens: ["env:TOKEN"] }
+        """,
+        "a: &x [1, *x]\nb: !!str c\n? d\n: |\n  text\n",
+        "tenants: {default: {backends: [nobody]}}\nlog: {level: loud}\n",
+    ].map { Array($0.utf8) }
+}
