@@ -6,7 +6,7 @@ import Synchronization
 
 /// A small real HTTP/1.1 server on loopback, one thread a connection, whose answers and faults a test scripts.
 ///
-/// It keeps every request it read whole, and lives until `stop`.
+/// It keeps every request it read, and lives until `stop`.
 public final class HTTPTestServer: Sendable {
     public struct Request: Sendable {
         public var method: String
@@ -64,11 +64,16 @@ public final class HTTPTestServer: Sendable {
     /// 0 for a Unix socket.
     public let port: Int
     public let unixSocket: String?
+    private let keepsBodies: Bool
 
-    /// - Parameter unixSocket: a path to listen on instead of a loopback port.
+    /// - Parameters:
+    ///   - unixSocket: a path to listen on instead of a loopback port.
+    ///   - keepsBodies: whether `requests` has them; a long load of them would take all memory.
     public init(
-        port: Int = 0, unixSocket: String? = nil, _ script: @escaping Script = { _, _ in .reply(204) }
+        port: Int = 0, unixSocket: String? = nil, keepsBodies: Bool = true,
+        _ script: @escaping Script = { _, _ in .reply(204) }
     ) throws {
+        self.keepsBodies = keepsBodies
         self.script = Mutex(script)
         self.unixSocket = unixSocket
         (listener, self.port) = try HTTPTestServer.listen(port: port, unixSocket: unixSocket)
@@ -114,8 +119,10 @@ public final class HTTPTestServer: Sendable {
     }
 
     func record(_ request: Request) -> Int {
-        let (number, ready) = state.withLock { state in
-            state.requests.append(request)
+        var kept = request
+        if !keepsBodies { kept.body = [] }
+        let (number, ready) = state.withLock { [kept] state in
+            state.requests.append(kept)
             let count = state.requests.count
             let ready = state.waiters.filter { $0.count <= count }
             state.waiters.removeAll { $0.count <= count }

@@ -3,12 +3,24 @@ import Foundation
 /// Clients that send requests of unique points and write down, apart from Holdfast, what was said about each.
 actor LoadLedger {
     static let pointsPerRequest = 40
+    /// Milliseconds since the epoch of the point with value 0. Each point has a time of its own: a backend whose key is
+    /// series and time keeps all of them.
+    static let firstTime = 1_790_000_000_000
 
+    /// The label `tenant` of each point.
+    nonisolated let tenant: String
+    /// Sent with each request, where the node asks for credentials.
+    nonisolated let token: String?
     private(set) var acknowledged: Set<Int> = []
     /// Error answers and broken connections: each may be there whole, or not at all.
     private(set) var unanswered: Set<Int> = []
     private var next = 0
     private var isStopped = false
+
+    init(tenant: String = "default", token: String? = nil) {
+        self.tenant = tenant
+        self.token = token
+    }
 
     func stop() { isStopped = true }
 
@@ -31,21 +43,33 @@ actor LoadLedger {
 
     private nonisolated func send(_ client: Int, _ url: String) async {
         while let request = await begin() {
-            var body = ""
-            let now = Int(Date().timeIntervalSince1970 * 1000)
-            for point in 0..<LoadLedger.pointsPerRequest {
-                let value = request * LoadLedger.pointsPerRequest + point
-                body +=
-                    #"{"name":"load","labels":{"client":"\#(client)"},"value":\#(value),"timestamp_ms":\#(now)}"# + "\n"
+            let labels = #""labels":{"client":"\#(client)","tenant":"\#(tenant)"}"#
+            let first = request * LoadLedger.pointsPerRequest
+            let lines = (first..<first + LoadLedger.pointsPerRequest).map { value in
+                #"{"name":"load",\#(labels),"value":\#(value),"timestamp_ms":\#(LoadLedger.firstTime + value)}"#
             }
-            let answer = try? await Web.post(
-                "\(url)/api/v1/json", body, headers: ["Content-Type": "application/x-ndjson"])
+            let body = lines.joined(separator: "\n")
+            var headers = ["Content-Type": "application/x-ndjson"]
+            if let token { headers["Authorization"] = "Bearer \(token)" }
+            let answer = try? await Web.post("\(url)/api/v1/json", body, headers: headers)
             await end(request, answer.map { (200..<300).contains($0.status) } ?? false)
         }
     }
 
     /// How many points of each request an archive holds, each point counted once.
     static func received(archive: String) throws -> (perRequest: [Int: Int], lines: Int) {
+        let (seen, lines) = try values(archive: archive)
+        return (perRequest(seen), lines)
+    }
+
+    static func perRequest(_ values: Set<Int>) -> [Int: Int] {
+        var perRequest: [Int: Int] = [:]
+        for value in values { perRequest[value / pointsPerRequest, default: 0] += 1 }
+        return perRequest
+    }
+
+    /// The values in an archive's files, and how many lines hold one.
+    static func values(archive: String) throws -> (values: Set<Int>, lines: Int) {
         var seen: Set<Int> = []
         var lines = 0
         let files = FileManager.default.enumerator(atPath: archive)?.compactMap { $0 as? String } ?? []
@@ -59,8 +83,6 @@ actor LoadLedger {
                 seen.insert(value.intValue)
             }
         }
-        var perRequest: [Int: Int] = [:]
-        for value in seen { perRequest[value / pointsPerRequest, default: 0] += 1 }
-        return (perRequest, lines)
+        return (seen, lines)
     }
 }
