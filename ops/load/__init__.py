@@ -1,0 +1,1 @@
+"""Load, backends and measurements for ops/soak: the standard library only."""
