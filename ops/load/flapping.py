@@ -16,7 +16,7 @@ TENANTS = ["harbour", "mill", "yard"]
 POINTS = 100
 RATE = 3000  # points a second of each sender; two senders a tenant
 WAL_CAP = 64  # MiB: docs/guarantees.md
-VALUE = re.compile(rb'"value":(\d+)')
+VALUE = re.compile(rb'"int":(\d+)')
 
 
 def config(folder, port):
