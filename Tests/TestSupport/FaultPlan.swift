@@ -72,7 +72,8 @@ public struct FaultPlan: Sendable {
     public static let replyLost = FaultPlan(reply: [Stage(0, .reset)])
 }
 
-/// Plans from a seed: each connection clean with some probability, else with one fault of any kind at any place.
+/// Plans from a seed: each connection with one fault of any kind at any place, or, with some probability, with none but
+/// that it ends after a while, so that a sender that keeps its connections meets the next plan.
 public struct FaultMix: Sendable {
     /// How many of a hundred connections have a fault.
     public var faultsPerHundred: Int
@@ -95,7 +96,9 @@ public struct FaultMix: Sendable {
     }
 
     public mutating func next() -> FaultPlan {
-        guard Int.random(in: 0..<100, using: &random) < faultsPerHundred else { return .clean }
+        guard Int.random(in: 0..<100, using: &random) < faultsPerHundred else {
+            return FaultPlan(reply: [FaultPlan.Stage(Int.random(in: 1...20 * replyBytes, using: &random), .close)])
+        }
         switch Int.random(in: 0..<12, using: &random) {
         case 0: return FaultPlan(.reset)
         case 1: return FaultPlan(.silence)

@@ -35,10 +35,17 @@ final class DeliveryBench: Sendable {
     /// Waits pass at once, and time with them; nil: real time.
     let clock: SteppingClock?
     private let seed: UInt64
+    private let passes: Mutex<Bool>
     private let state = Mutex(State())
 
-    /// - Parameter clock: with one, an hour of backoff takes no time.
-    init(tuning: DeliveryTuning = DeliveryBench.quick, clock: SteppingClock? = nil, seed: UInt64 = 1) throws {
+    /// - Parameters:
+    ///   - clock: with one, an hour of backoff takes no time.
+    ///   - waitsForEver: until `waitsPass`, a wait ends only with the lane that waits.
+    init(
+        tuning: DeliveryTuning = DeliveryBench.quick, clock: SteppingClock? = nil, seed: UInt64 = 1,
+        waitsForEver: Bool = false
+    ) throws {
+        passes = Mutex(!waitsForEver)
         folder = try TemporaryFolder()
         self.tuning = tuning
         self.clock = clock
@@ -54,10 +61,14 @@ final class DeliveryBench: Sendable {
         return tuning
     }
 
+    func waitsPass() { passes.withLock { $0 = true } }
+
     // MARK: Life
 
     /// Opens the spools and begins to deliver.
-    func start(_ tenants: [String: [Target]]) async throws {
+    ///
+    /// - Parameter delivers: false: points are taken in, and nothing is sent until the next start.
+    func start(_ tenants: [String: [Target]], delivers: Bool = true) async throws {
         let time = clock?.time ?? .system
         let store = try WALStore(
             directory: folder.path, node: NodeConfiguration(), time: time, upkeepInterval: nil,
@@ -65,9 +76,9 @@ final class DeliveryBench: Sendable {
         let (waits, clock, events) = (waits, clock, events)
         let context = DeliveryContext(
             source: store, transport: transport, time: time,
-            sleep: { duration in
+            sleep: { [self] duration in
                 waits.record(duration)
-                guard let clock else { return try await Task.sleep(for: duration) }
+                guard let clock, self.passes.withLock({ $0 }) else { return try await Task.sleep(for: duration) }
                 try Task.checkCancellation()
                 clock.advance(duration)
                 // Others get a turn, as they would in a real wait.
@@ -76,7 +87,7 @@ final class DeliveryBench: Sendable {
         let forwarder = Forwarder(context: context)
         state.withLock { ($0.store, $0.forwarder) = (store, forwarder) }
         try await configure(tenants)
-        forwarder.start()
+        if delivers { forwarder.start() }
     }
 
     /// A reload.

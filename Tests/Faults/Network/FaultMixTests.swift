@@ -19,8 +19,8 @@ import WALStore
     ) async throws {
         let parts = SeededParts(seed)
         let (series, search) = (try PointServer(), try BulkServer(parts.behaviour))
-        let seriesProxy = try FaultProxy(to: series.port, parts.script(connections: 40))
-        let searchProxy = try FaultProxy(to: search.port, parts.script(connections: 40))
+        let seriesProxy = try FaultProxy(to: series.port, parts.script(1))
+        let searchProxy = try FaultProxy(to: search.port, parts.script(2))
         defer {
             seriesProxy.stop()
             searchProxy.stop()
@@ -40,9 +40,12 @@ import WALStore
         let bench = try DeliveryBench(seed: seed)
         for round in 0..<3 {
             try await bench.start(tenants)
-            for number in 0..<6 { try await bench.append(30 + number, tenant: number % 2 == 0 ? "acme" : "globex") }
-            // Faults go on while it is stopped and started again.
-            await seriesProxy.injected(3 * (round + 1))
+            while seriesProxy.injected.values.reduce(0, +) < 12 * (round + 1) {
+                for number in 0..<4 { try await bench.append(30 + number, tenant: number % 2 == 0 ? "acme" : "globex") }
+                _ = try await bench.drained("series")
+            }
+            // Stopped with faults and requests under way.
+            for tenant in tenants.keys { try await bench.append(200, tenant: tenant) }
             await bench.stop()
         }
         for proxy in [seriesProxy, searchProxy] { proxy.behave { _ in .clean } }
@@ -82,8 +85,8 @@ import WALStore
             behaviour.overloadsEvery = 7
         }
 
-        func script(connections: Int) -> FaultProxy.Script {
-            let mix = Mutex(FaultMix(using: SeededGenerator(seed: seed), requestBytes: 3000))
+        func script(_ number: UInt64) -> FaultProxy.Script {
+            let mix = Mutex(FaultMix(using: SeededGenerator(seed: seed &+ number), requestBytes: 3000))
             return { _ in FaultMixTests.harmless(mix.withLock { $0.next() }) }
         }
     }

@@ -102,6 +102,7 @@ final class TLSPointServer: Sendable {
                         data = rest[length:]
                         connection.sendall(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
             except OSError as error: say("refused %s" % error)
+            finally: raw.close()
         say("port %d" % listener.getsockname()[1])
         while True:
             raw, _ = listener.accept()

@@ -38,6 +38,15 @@ final class HoldfastNode {
         else { throw TestFailure("holdfast does not get ready: \(process.lastWords)") }
     }
 
+    /// One of its own metrics that has no labels, from the ingest port.
+    func metric(_ name: String) async throws -> Double? {
+        let answer = try await Web.get("\(url)/metrics")
+        let line = String(decoding: answer.body, as: UTF8.self).split(separator: "\n").first {
+            $0.hasPrefix("\(name) ")
+        }
+        return line?.split(separator: " ").last.flatMap { Double($0) }
+    }
+
     /// `holdfast status --json` of one tenant.
     func status(tenant: String = "default") throws -> NodeStatus {
         let answer = try run(Workbench.holdfast, ["status", "--json", "--data-dir", dataFolder])

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A real program, run as a child with its own folder and log. Killed when the test lets go of it.
 final class ServerProcess {
@@ -6,7 +7,7 @@ final class ServerProcess {
     let arguments: [String]
     let log: URL
     private let environment: [String: String]
-    private var process: Process?
+    private var child: ChildProcess?
 
     init(_ executable: String, _ arguments: [String], log: URL, environment: [String: String] = [:]) {
         self.executable = executable
@@ -15,48 +16,26 @@ final class ServerProcess {
         self.environment = environment
     }
 
-    deinit { kill() }
-
-    var isRunning: Bool { process?.isRunning ?? false }
-    var processID: Int32 { process?.processIdentifier ?? 0 }
+    var isRunning: Bool { child?.isRunning ?? false }
+    var processID: Int32 { child?.id ?? 0 }
 
     /// Starts it, appending to its log. Starting a running one is a mistake of the test.
     func start() throws {
         precondition(!isRunning, "\(executable) runs already")
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        if !FileManager.default.fileExists(atPath: log.path) {
-            try Data().write(to: log)
-        }
-        let output = try FileHandle(forWritingTo: log)
-        try output.seekToEnd()
-        process.standardOutput = output
-        process.standardError = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        try output.close()
-        self.process = process
+        child = try ChildProcess(
+            executable, arguments, environment: environment, output: .file(log.path), errors: .file(log.path))
     }
 
     /// SIGKILL: nothing in it gets a last word.
-    func kill() {
-        guard let process, process.isRunning else { return }
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
+    func kill() { child?.kill() }
 
-    func signal(_ number: Int32) {
-        if let process, process.isRunning { Foundation.kill(process.processIdentifier, number) }
-    }
+    func signal(_ number: Int32) { child?.signal(number) }
 
     /// SIGTERM, then its exit status.
     func stop() -> Int32 {
-        guard let process else { return 0 }
-        if process.isRunning { process.terminate() }
-        process.waitUntilExit()
-        return process.terminationStatus
+        guard let child else { return 0 }
+        child.signal(SIGTERM)
+        return child.wait().status
     }
 
     /// The end of its log, for a failure's message.
@@ -64,26 +43,21 @@ final class ServerProcess {
         let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
         return text.split(separator: "\n").suffix(15).joined(separator: "\n")
     }
+
+    /// Its threads, open files and resident memory now, from /proc.
+    var usage: (threads: Int, files: Int, residentBytes: Int) {
+        let status = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
+        func number(_ key: String) -> Int {
+            let line = status.split(separator: "\n").first { $0.hasPrefix(key) } ?? ""
+            return Int(line.filter(\.isNumber)) ?? 0
+        }
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count) ?? 0
+        return (number("Threads:"), files, number("VmRSS:") * 1024)
+    }
 }
 
 /// Runs a program to its end.
 func run(_ executable: String, _ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: executable)
-    process.arguments = arguments
-    process.standardInput = FileHandle.nullDevice
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("run-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    // Files, not pipes: a full pipe would stop the program.
-    let files = ["output", "errors"].map { folder.appendingPathComponent($0) }
-    for file in files { try Data().write(to: file) }
-    process.standardOutput = try FileHandle(forWritingTo: files[0])
-    process.standardError = try FileHandle(forWritingTo: files[1])
-    try process.run()
-    process.waitUntilExit()
-    return (
-        process.terminationStatus, try String(contentsOf: files[0], encoding: .utf8),
-        try String(contentsOf: files[1], encoding: .utf8)
-    )
+    let result = try ChildProcess.run(executable, arguments)
+    return (result.exit.status, result.output, result.errors)
 }

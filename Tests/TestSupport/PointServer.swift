@@ -1,41 +1,40 @@
 import Metrics
 import Synchronization
-import TestSupport
 
 /// A remote-write receiver that remembers every point it read, and in which order: the far end of a bad network.
 ///
 /// Points are known by their value: a whole number that no other point of the test has.
-final class PointServer: Sendable {
-    struct Arrival: Sendable {
+public final class PointServer: Sendable {
+    public struct Arrival: Sendable {
         /// By series, in the order they stood in the request.
-        var values: [Int]
-        var attempt: Int
+        public var values: [Int]
+        public var attempt: Int
     }
 
     /// What to say to a request with these points; the number counts requests.
-    typealias Judge = @Sendable (_ values: [Int], _ number: Int) -> HTTPTestServer.Action
+    public typealias Judge = @Sendable (_ values: [Int], _ number: Int) -> HTTPTestServer.Action
 
-    let http: HTTPTestServer
+    public let http: HTTPTestServer
     private let arrivals = Mutex<[Arrival]>([])
     private let unreadable = Mutex<[String]>([])
     private let judge: Mutex<Judge>
 
-    init(_ judge: @escaping Judge = { _, _ in .reply(204) }) throws {
+    public init(_ judge: @escaping Judge = { _, _ in .reply(204) }) throws {
         self.judge = Mutex(judge)
         http = try HTTPTestServer()
         http.answer { [weak self] request, number in self?.take(request, number) ?? .reset }
     }
 
-    var port: Int { http.port }
-    func stop() { http.stop() }
-    func answer(_ judge: @escaping Judge) { self.judge.withLock { $0 = judge } }
+    public var port: Int { http.port }
+    public func stop() { http.stop() }
+    public func answer(_ judge: @escaping Judge) { self.judge.withLock { $0 = judge } }
 
     /// Whole requests read, whatever was said to them.
-    var requests: [Arrival] { arrivals.withLock { $0 } }
+    public var requests: [Arrival] { arrivals.withLock { $0 } }
     /// Every value that was read whole.
-    var values: Set<Int> { Set(requests.flatMap(\.values)) }
+    public var values: Set<Int> { Set(requests.flatMap(\.values)) }
     /// What a sender of ours never sends.
-    var faults: [String] { unreadable.withLock { $0 } }
+    public var faults: [String] { unreadable.withLock { $0 } }
 
     private func take(_ request: HTTPTestServer.Request, _ number: Int) -> HTTPTestServer.Action {
         do {
@@ -49,7 +48,7 @@ final class PointServer: Sendable {
         }
     }
 
-    static func values(in body: [UInt8]) throws -> [Int] {
+    public static func values(in body: [UInt8]) throws -> [Int] {
         var plain: [UInt8] = []
         try body.withUnsafeBytes { try Snappy.decompress($0, into: &plain, limit: 64 << 20) }
         var decoder = RemoteWriteDecoder()
@@ -60,7 +59,7 @@ final class PointServer: Sendable {
     }
 
     /// Series whose points arrived for the first time in another order than that of their values.
-    func disordered(series: Int) -> [Int] {
+    public func disordered(series: Int) -> [Int] {
         var last: [Int: Int] = [:]
         var seen: Set<Int> = []
         var faults: Set<Int> = []
