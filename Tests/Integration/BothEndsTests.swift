@@ -76,17 +76,7 @@ import Testing
 
     private static func script(_ seed: UInt64) -> FaultProxy.Script {
         let mix = Mutex(FaultMix(using: SeededGenerator(seed: seed), faultsPerHundred: 50, requestBytes: 6000))
-        return { _ in
-            var plan = mix.withLock { $0.next() }
-            // TCP keeps the bits of a request as they are.
-            plan.request = plan.request.map { stage in
-                switch stage.fault {
-                case .garble, .replace: FaultPlan.Stage(stage.position, .reset)
-                default: stage
-                }
-            }
-            return plan
-        }
+        return { _ in mix.withLock { $0.next() } }
     }
 
     /// One request, once: a resend would be other points to Holdfast.

@@ -166,19 +166,8 @@ import Testing
     {
         let random = SeededGenerator.fresh()
         let (_, node) = try await node("ingest-network")
-        let mix = Mutex(
-            FaultMix(using: random, faultsPerHundred: 60, requestBytes: 8000, delayMilliseconds: 20))
-        // A turned request is another request, which TCP keeps from happening.
-        let proxy = try FaultProxy(to: node.port) { _ in
-            var plan = mix.withLock { $0.next() }
-            plan.request = plan.request.map { stage in
-                switch stage.fault {
-                case .garble, .replace: FaultPlan.Stage(stage.position, .reset)
-                default: stage
-                }
-            }
-            return plan
-        }
+        let mix = Mutex(FaultMix(using: random, faultsPerHundred: 60, requestBytes: 8000, delayMilliseconds: 20))
+        let proxy = try FaultProxy(to: node.port) { _ in mix.withLock { $0.next() } }
         defer { proxy.stop() }
         let ledger = PointLedger()
         let port = proxy.port

@@ -72,8 +72,8 @@ public struct FaultPlan: Sendable {
     public static let replyLost = FaultPlan(reply: [Stage(0, .reset)])
 }
 
-/// Plans from a seed: each connection with one fault of any kind at any place, or, with some probability, with none but
-/// that it ends after a while, so that a sender that keeps its connections meets the next plan.
+/// Plans from a seed: each connection with one fault of any kind at any place, or, with some probability, with none.
+/// Every connection ends after a while, so that a sender that keeps its connections soon meets the next plan.
 public struct FaultMix: Sendable {
     /// How many of a hundred connections have a fault.
     public var faultsPerHundred: Int
@@ -85,7 +85,7 @@ public struct FaultMix: Sendable {
     private var random: SeededGenerator
 
     public init(
-        using random: SeededGenerator, faultsPerHundred: Int = 50, requestBytes: Int = 4096, replyBytes: Int = 300,
+        using random: SeededGenerator, faultsPerHundred: Int = 50, requestBytes: Int = 3000, replyBytes: Int = 150,
         delayMilliseconds: Int = 40
     ) {
         self.random = random
@@ -96,15 +96,23 @@ public struct FaultMix: Sendable {
     }
 
     public mutating func next() -> FaultPlan {
-        guard Int.random(in: 0..<100, using: &random) < faultsPerHundred else {
-            return FaultPlan(reply: [FaultPlan.Stage(Int.random(in: 1...20 * replyBytes, using: &random), .close)])
-        }
-        switch Int.random(in: 0..<12, using: &random) {
+        let end = FaultPlan.Stage(Int.random(in: 1...4 * replyBytes, using: &random), .close)
+        guard Int.random(in: 0..<100, using: &random) < faultsPerHundred else { return FaultPlan(reply: [end]) }
+        switch Int.random(in: 0..<16, using: &random) {
         case 0: return FaultPlan(.reset)
         case 1: return FaultPlan(.silence)
         case 2: return .replyLost
-        case 3...6: return FaultPlan(request: [FaultPlan.Stage(position(requestBytes), fault())])
-        default: return FaultPlan(reply: [FaultPlan.Stage(position(replyBytes), fault())])
+        case 3...7: return FaultPlan(request: [FaultPlan.Stage(position(requestBytes), requestFault())], reply: [end])
+        default: return FaultPlan(reply: [FaultPlan.Stage(position(replyBytes), fault()), end])
+        }
+    }
+
+    /// TCP keeps bits from turning on their way to a server, and HTTP has no sum of its own: a turned request would be
+    /// another request, and stored as such. So requests only break, stand still or get lost.
+    private mutating func requestFault() -> FaultPlan.Fault {
+        switch fault() {
+        case .garble, .replace: .reset
+        case let other: other
         }
     }
 

@@ -59,11 +59,14 @@ public final class PointServer: Sendable {
     }
 
     /// Series whose points arrived for the first time in another order than that of their values.
-    public func disordered(series: Int) -> [Int] {
+    ///
+    /// - Parameter known: only these values are looked at: one tenant's.
+    public func disordered(series: Int, among known: Set<Int>? = nil) -> [Int] {
         var last: [Int: Int] = [:]
         var seen: Set<Int> = []
         var faults: Set<Int> = []
-        for value in requests.flatMap(\.values) where seen.insert(value).inserted {
+        for value in requests.flatMap(\.values)
+        where known?.contains(value) != false && seen.insert(value).inserted {
             if let before = last[value % series], before > value { faults.insert(value % series) }
             last[value % series] = value
         }

@@ -11,7 +11,7 @@ import WALStore
     /// Seeds that failed once.
     static let kept: [UInt64] = []
     static let seeds: [UInt64] =
-        kept + (0..<Effort.count("HOLDFAST_NETWORK_SEEDS", default: 4)).map { _ in SeededGenerator.fresh().seed }
+        kept + (0..<Effort.count("HOLDFAST_NETWORK_SEEDS", default: 3)).map { _ in SeededGenerator.fresh().seed }
 
     @Test(arguments: seeds)
     func `whatever the network does, each point arrives, in order, and none is settled for nothing`(
@@ -40,7 +40,7 @@ import WALStore
         let bench = try DeliveryBench(seed: seed)
         for round in 0..<3 {
             try await bench.start(tenants)
-            while seriesProxy.injected.values.reduce(0, +) < 12 * (round + 1) {
+            while seriesProxy.injected.values.reduce(0, +) < 8 * (round + 1) {
                 for number in 0..<4 { try await bench.append(30 + number, tenant: number % 2 == 0 ? "acme" : "globex") }
                 _ = try await bench.drained("series")
             }
@@ -62,11 +62,11 @@ import WALStore
                 #expect(ledger.deliveredPoints + ledger.assumedPoints == Int64(points.count), "\(ledger), seed \(seed)")
             }
             #expect(points.subtracting(series.values).isEmpty, "seed \(seed)")
+            #expect(series.disordered(series: DeliveryBench.series, among: points).isEmpty, "seed \(seed)")
             let documents = search.documents(in: "points-\(tenant)")
             #expect(Set(documents.compactMap { $0.source["value"]?.double.map { Int($0) } }) == points, "seed \(seed)")
             #expect(documents.count == points.count, "a document is there twice, seed \(seed)")
         }
-        #expect(series.disordered(series: DeliveryBench.series).isEmpty, "seed \(seed)")
         #expect(series.faults.isEmpty && search.faults.isEmpty, "seed \(seed)")
         let faults = seriesProxy.injected.merging(searchProxy.injected, uniquingKeysWith: +)
         print(
@@ -86,22 +86,9 @@ import WALStore
         }
 
         func script(_ number: UInt64) -> FaultProxy.Script {
-            let mix = Mutex(FaultMix(using: SeededGenerator(seed: seed &+ number), requestBytes: 3000))
-            return { _ in FaultMixTests.harmless(mix.withLock { $0.next() }) }
+            let mix = Mutex(FaultMix(using: SeededGenerator(seed: seed &+ number)))
+            return { _ in mix.withLock { $0.next() } }
         }
-    }
-
-    /// TCP keeps bits from turning on their way to a server, and HTTP has no sum of its own: a turned request is another
-    /// request, and may be stored as such.
-    private static func harmless(_ plan: FaultPlan) -> FaultPlan {
-        var plan = plan
-        plan.request = plan.request.map { stage in
-            switch stage.fault {
-            case .garble, .replace: FaultPlan.Stage(stage.position, .reset)
-            default: stage
-            }
-        }
-        return plan
     }
 }
 

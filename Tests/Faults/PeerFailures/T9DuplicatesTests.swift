@@ -71,11 +71,7 @@ import WALStore
         let random = SeededGenerator.fresh()
         let server = try PointServer()
         let mix = Mutex(FaultMix(using: random, faultsPerHundred: 80))
-        let proxy = try FaultProxy(to: server.port) { _ in
-            var plan = mix.withLock { $0.next() }
-            plan.request = plan.request.map { FaultPlan.Stage($0.position, .reset) }
-            return plan
-        }
+        let proxy = try FaultProxy(to: server.port) { _ in mix.withLock { $0.next() } }
         defer {
             proxy.stop()
             server.stop()
