@@ -49,6 +49,7 @@ import Testing
             try await node.start()
         }
         isOver.store(true, ordering: .relaxed)
+        front.behave { _ in .clean }
         front.cut()
         await load
         for proxy in [seriesProxy, searchProxy] { proxy.behave { _ in .clean } }

@@ -9,7 +9,7 @@ import Testing
     private static let path = "/api/v1/json"
     private static let type = "Content-Type: application/x-ndjson"
 
-    private func node(_ name: String, limits: String = "") async throws -> (Workbench, HoldfastNode) {
+    private func node(_ name: String) async throws -> HoldfastNode {
         let bench = try Workbench(name)
         let node = try HoldfastNode(
             bench,
@@ -20,7 +20,7 @@ import Testing
                   default: { backends: [archive] }
                 """)
         try await node.start()
-        return (bench, node)
+        return node
     }
 
     /// Stops the node in order and compares what is in its archive with what was said.
@@ -40,7 +40,7 @@ import Testing
         async throws
     {
         let random = SeededGenerator.fresh()
-        let (_, node) = try await node("broken-clients")
+        let node = try await node("broken-clients")
         let ledger = PointLedger()
         let counts = Mutex<[String: Int]>([:])
         let port = node.port
@@ -165,7 +165,7 @@ import Testing
         async throws
     {
         let random = SeededGenerator.fresh()
-        let (_, node) = try await node("ingest-network")
+        let node = try await node("ingest-network")
         let mix = Mutex(FaultMix(using: random, faultsPerHundred: 60, requestBytes: 8000, delayMilliseconds: 20))
         let proxy = try FaultProxy(to: node.port) { _ in mix.withLock { $0.next() } }
         defer { proxy.stop() }

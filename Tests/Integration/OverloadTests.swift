@@ -5,7 +5,7 @@ import Testing
 
 /// Many connections, most of them useless, on the real binary. What is counted is progress, never speed.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct OverloadTests {
-    private func node(_ name: String, connections: Int) async throws -> (Workbench, HoldfastNode) {
+    private func node(_ name: String, connections: Int) async throws -> HoldfastNode {
         let bench = try Workbench(name)
         let node = try HoldfastNode(
             bench,
@@ -18,7 +18,7 @@ import Testing
                   default: { backends: [archive] }
                 """)
         try await node.start()
-        return (bench, node)
+        return node
     }
 
     /// Connections that say nothing, or begin a request and leave it at that.
@@ -76,7 +76,7 @@ import Testing
             print("skipped: this process may not open 4,096 files")
             return
         }
-        let (_, node) = try await node("overload", connections: 2400)
+        let node = try await node("overload", connections: 2400)
         let before = node.process.usage
         let silent = try OverloadTests.silent(2000, node.port)
         let (ledger, port) = (PointLedger(), node.port)
@@ -108,7 +108,7 @@ import Testing
             print("skipped: this process may not open 4,096 files")
             return
         }
-        let (_, node) = try await node("crowd", connections: 150)
+        let node = try await node("crowd", connections: 150)
         let silent = try OverloadTests.silent(600, node.port)
         let (ledger, port) = (PointLedger(), node.port)
         let progress = Mutex(Array(repeating: 0, count: 40))

@@ -6,11 +6,14 @@ final class HoldfastNode {
     let dataFolder: String
     let process: ServerProcess
     private let configPath: String?
+    /// Its folder goes with it.
+    private let bench: Workbench
 
     /// - Parameters:
     ///   - config: the config without `data_dir` and `server`, which are added.
     ///   - dataFolder: where data is; in the bench when nil.
     init(_ bench: Workbench, name: String = "holdfast", config: String, dataFolder: String? = nil) throws {
+        self.bench = bench
         port = try Workbench.freePort()
         let dataFolder = dataFolder ?? bench.path("\(name)-data")
         self.dataFolder = dataFolder

@@ -29,8 +29,11 @@ final class PointLedger: Sendable {
     }
 
     static func body(_ number: Int, _ points: Int) -> [UInt8] {
-        let lines = (0..<points).map {
-            #"{"name":"point","labels":{"series":"\#($0 % 7)"},"value":\#(number * stride + $0),"timestamp_ms":1790000000000}"#
+        let lines = (0..<points).map { point in
+            let value = number * stride + point
+            // A time of its own: backends take two points of one series and time for one.
+            let time = 1_790_000_000_000 + value
+            return #"{"name":"point","labels":{"series":"\#(point % 7)"},"value":\#(value),"timestamp_ms":\#(time)}"#
         }
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
