@@ -25,6 +25,10 @@ import Testing
 
     /// Stops the node in order and compares what is in its archive with what was said.
     private func check(_ ledger: PointLedger, _ node: HoldfastNode, _ context: String) async throws {
+        // What was still under way has arrived or ended: the one connection left is the one that asks.
+        #expect(
+            try await eventually(within: 90) { (try await node.metric("holdfast_connections") ?? 0) <= 1 },
+            "connections stay open, \(context)")
         let status = try await node.drain()
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
         let stored = try PointLedger.stored(archive: node.archiveFolder)
@@ -86,7 +90,9 @@ import Testing
             case .halfClosed:
                 try client.send(request)
                 client.endOfSending()
-                try expect(200, client, ledger, number)
+                // libmicrohttpd may see the end before the answer is there, and closes: then nobody was told anything.
+                guard let answer = try? client.receive(), answer.status == 200 else { return ledger.doubtful(number) }
+                ledger.acknowledged(number)
             case .pipelined:
                 let more = (0..<4).map { _ in ledger.make(20) }
                 try client.send(
@@ -183,6 +189,7 @@ import Testing
                 + "\(entries.reduce(0) { $0 + $1.doubtful }) tries without an answer, seed \(random.seed)")
         #expect(entries.allSatisfy { $0.acknowledgements == 1 })
         #expect(proxy.injected.count > 3)
+        proxy.stop()
         try await check(ledger, node, "seed \(random.seed)")
     }
 
