@@ -5,6 +5,7 @@ extension Spool {
         isBeingSalvaged = job != nil
         let wasClean = try load()
         if let job {
+            try renewLog()
             try beginSalvage(job)
         } else {
             try checkEnd(minimumSequence)
@@ -28,11 +29,14 @@ extension Spool {
     /// - Throws: `.unreadable` when a log is there that shows less than was committed: it may be an old one. Without a
     ///   log, or where the config lets a power cut take the last moments, what is missing becomes a loss.
     private func checkEnd(_ minimumSequence: Int64) throws(SpoolError) {
-        guard let mark = environment.commitMark?.read(), mark.nextPosition > ledger.nextPosition else { return }
+        guard let mark = environment.commitMark?.read(), mark.nextPosition > ledger.nextPosition else {
+            return try renewLog()
+        }
         let missing = mark.nextPosition - ledger.nextPosition
         guard walBytes() == 0 || configuration.durability != .full else {
             throw SpoolError(.unreadable, "the log shows \(missing) points less than were committed")
         }
+        try renewLog()
         let former = ledger.end
         let end = Cut(Place(max(mark.nextSequence, former.place.sequence, minimumSequence), 0), mark.nextPosition)
         _ = clock.read(environment.time)
@@ -49,6 +53,16 @@ extension Spool {
         raise(
             .error, "the log of a spool is missing: what was only in it is lost",
             ["points.lost": String(missing), "sequence.first": String(former.place.sequence)])
+    }
+
+    /// Begins a log of its own, behind which nothing lies that was acknowledged before.
+    ///
+    /// A log that a crash left behind may end in the middle of a sector: SQLite syncs a commit up to the end of one and
+    /// writes the rest of the padding after it (`walWriteToLog`). The next commit would then share a sector with the last
+    /// acknowledged one, and a torn write could reach it, which `psow=0` is there to prevent (`storage.md` 12).
+    private func renewLog() throws(SpoolError) {
+        guard walBytes() > 0, try !rewriteLog() else { return }
+        raise(.warning, "a log that was left behind could not be emptied: a reader outside, or a full disk")
     }
 
     /// Makes the connection and reads all there is to know: a few rows, however long the backlog.

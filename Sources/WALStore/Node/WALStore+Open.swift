@@ -184,7 +184,7 @@ extension WALStore {
     // MARK: Closing
 
     private func close(_ tenant: String, _ spool: Spool) async {
-        guard let status = await spool.closeIfIdle() else {
+        guard case .closed(let status) = await spool.closeIfIdle() else {
             let waiters = state.withLock { $0.stayedOpen(tenant, spool) }
             for waiter in waiters { waiter(.success(spool)) }
             announceChange()

@@ -2,16 +2,11 @@ import CSQLite
 
 /// Checkpoints: on the writer's connection only, after the acknowledgements have gone out (`storage.md` 14, 15).
 extension Spool {
-    /// About a mebibyte of WAL: one checkpoint then takes two milliseconds or less.
-    private static let checkpointPages: Int64 = 256
-    /// Taken also while requests wait: eight times as much.
-    private static let urgentPages: Int64 = 2048
-
     /// Folds the WAL into the database when enough has gathered, and empties it when it has outgrown its cap.
     func checkpointIfDue(isIdle: Bool) {
         guard let connection = database?.connection else { return }
         let pages = connection.pagesWritten - upkeep.pagesAtCheckpoint
-        guard pages >= (isIdle ? Spool.checkpointPages : Spool.urgentPages) else { return }
+        guard pages >= (isIdle ? upkeep.checkpointPages : upkeep.checkpointPages * 8) else { return }
         upkeep.pagesAtCheckpoint = connection.pagesWritten
         if walBytes() >= upkeep.walCapBytes {
             truncateWAL(connection)

@@ -76,12 +76,18 @@ extension Spool {
             ["spool.seconds_to_full": String(Int(seconds)), "spool.used_bytes": String(upkeep.usedBytes)])
     }
 
+    /// What came of asking a spool to close.
+    enum Closing: Sendable {
+        /// Something is leased or queued.
+        case staysOpen
+        /// With its last status, where the disk still told it.
+        case closed(SpoolStatus?)
+    }
+
     /// Closes the spool unless something is leased or queued.
-    ///
-    /// - Returns: its last status; nil when it stays open.
-    func closeIfIdle() async -> SpoolStatus? {
-        guard leases.isEmpty, salvage == nil, queue.withLock({ $0.refuseIfEmpty() }) else { return nil }
-        return await closeWithStatus()
+    func closeIfIdle() async -> Closing {
+        guard leases.isEmpty, salvage == nil, queue.withLock({ $0.refuseIfEmpty() }) else { return .staysOpen }
+        return .closed(await closeWithStatus())
     }
 
     /// Closes the spool; leases end.

@@ -3,8 +3,6 @@ extension Spool {
     private static let vacuumPages: Int64 = 1024
     /// While space is short the log of a step must not take much of it either.
     private static let tightVacuumPages: Int64 = 128
-    /// Below this a file is not worth shrinking, if nobody needs the space.
-    private static let smallestVacuumPages: Int64 = 256
     private static let smallestTightVacuumPages: Int64 = 16
     /// What moving a page may write to the log: itself, the page that points to it, and the map of both.
     private static let logBytesAPage: Int64 = 3 * 4120
@@ -21,7 +19,7 @@ extension Spool {
         // A budget that was made smaller than the file.
         let isTooLong = configuration.spaceLimits.map { pages * FileBlocks.bytes > $0.databaseBytes } ?? false
         let isTight = isDiskTight || isTooLong
-        let smallest = isTight ? Spool.smallestTightVacuumPages : Spool.smallestVacuumPages
+        let smallest = isTight ? Spool.smallestTightVacuumPages : upkeep.smallestVacuumPages
         guard free >= smallest, isTight || free > pages / 2 else { return false }
         account.begin(.makingRoom)
         let room = account.room / Spool.logBytesAPage

@@ -4,8 +4,13 @@ struct UpkeepState: Sendable {
     var pagesAtCheckpoint: Int64 = 0
     /// The last TRUNCATE met a reader that would not end.
     var isTruncateBlocked = false
-    /// Highest size of the WAL before a gate closes; tests use a smaller one.
+    /// Highest size of the WAL before a gate closes; tests use a smaller one, as of the next two.
     var walCapBytes: Int64 = 64 << 20
+    /// Pages of WAL for a checkpoint, about a mebibyte: one then takes two milliseconds or less. Eight times as many
+    /// for one while requests wait.
+    var checkpointPages: Int64 = 256
+    /// With fewer free pages a file is not worth shrinking.
+    var smallestVacuumPages: Int64 = 256
     /// Spool clock, nanoseconds: age deletion waits until then.
     var agePausedUntil: Int64 = .min
     /// What new points that were refused would have needed.

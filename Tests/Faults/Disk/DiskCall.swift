@@ -4,14 +4,25 @@ struct DiskCall: Sendable, Hashable, CustomStringConvertible {
         case look, list, open, create, read, write, truncate, sync, syncFolder, makeFolder, rename, remove, reserve
         case mapMemory
     }
+    /// Calls that change something on the disk, or make it stay.
+    static let changes: Set<Kind> = [
+        .create, .write, .truncate, .sync, .syncFolder, .makeFolder, .rename, .remove, .reserve,
+    ]
+
     var kind: Kind
     var path: String
     /// Which open file made it, counted over the disk's life; 0 for calls by path.
     var handle: Int
-    /// The kernel's number of the thread.
+    /// The thread that made it, as `pthread_self` has it.
     var thread: UInt64
+    /// Which call of the disk's life it was, counted from 1.
+    var number: Int
+    /// Where a write begins; a truncation's new size.
+    var offset: Int
+    /// Of a write.
+    var bytes: Int
 
-    var description: String { "\(kind) \(path) #\(handle)" }
+    var description: String { "\(number): \(kind) \(path) #\(handle) \(offset)+\(bytes)" }
 }
 
 /// What happened on a disk.

@@ -11,9 +11,9 @@ final class DiskFile {
     static let pageBytes = 4096
 
     let inode: UInt64
-    private(set) var content: [UInt8]
+    private(set) var content: DiskBytes
     /// Content that a power cut leaves untouched.
-    private(set) var durable: [UInt8]
+    private(set) var durable: DiskBytes
     private(set) var pending: [Change] = []
     /// Pages that a failed fsync left behind: readers see them, the platters and later syncs do not.
     private var droppedPages: Set<Int> = []
@@ -23,7 +23,7 @@ final class DiskFile {
     let locks = DatabaseLocks()
     var memory: SharedMemory?
 
-    init(inode: UInt64, content: [UInt8] = [], durable: [UInt8] = [], pending: [Change] = []) {
+    init(inode: UInt64, content: DiskBytes = DiskBytes(), durable: DiskBytes = DiskBytes(), pending: [Change] = []) {
         self.inode = inode
         self.content = content
         self.durable = durable
@@ -40,7 +40,7 @@ final class DiskFile {
     }
 
     /// The same file after a power cut.
-    func afterPowerCut(_ survivor: [UInt8]) -> DiskFile {
+    func afterPowerCut(_ survivor: DiskBytes) -> DiskFile {
         let next = DiskFile(inode: inode, content: survivor, durable: survivor)
         next.modifiedAt = modifiedAt
         next.reservedBytes = reservedBytes
@@ -59,7 +59,7 @@ final class DiskFile {
             // A page is written as a whole: what was dropped of it comes along.
             let start = pages.lowerBound * DiskFile.pageBytes
             let end = min(content.count, (pages.upperBound + 1) * DiskFile.pageBytes)
-            pending.append(.write(offset: start, Array(content[start..<end])))
+            pending.append(.write(offset: start, content[start..<end]))
             droppedPages.subtract(pages)
         } else {
             pending.append(.write(offset: offset, Array(bytes)))
@@ -78,37 +78,13 @@ final class DiskFile {
     }
 
     /// The sync failed and will not be tried again; `reached` is what of it is on the disk all the same.
-    func dropPending(reached: [UInt8]) {
+    func dropPending(reached: DiskBytes) {
         for change in pending {
             guard case .write(let offset, let bytes) = change else { continue }
             droppedPages.formUnion(offset / DiskFile.pageBytes...(offset + bytes.count - 1) / DiskFile.pageBytes)
         }
         durable = reached
         pending = []
-    }
-}
-
-extension [UInt8] {
-    mutating func apply(_ change: DiskFile.Change) {
-        switch change {
-        case .write(let offset, let bytes): bytes.withUnsafeBytes { put($0, at: offset) }
-        case .truncate(let bytes): resize(bytes)
-        }
-    }
-
-    mutating func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
-        if count < offset + bytes.count { resize(offset + bytes.count) }
-        withUnsafeMutableBytes { target in
-            UnsafeMutableRawBufferPointer(rebasing: target[offset..<offset + bytes.count]).copyMemory(from: bytes)
-        }
-    }
-
-    mutating func resize(_ bytes: Int) {
-        if bytes < count {
-            removeLast(count - bytes)
-        } else {
-            append(contentsOf: repeatElement(0, count: bytes - count))
-        }
     }
 }
 

@@ -98,10 +98,7 @@ final class DiskHandle: @unchecked Sendable {
             }
             let found = max(0, min(count, file.content.count - offset))
             if found > 0 {
-                file.content.withUnsafeBytes { content in
-                    UnsafeMutableRawBufferPointer(start: target, count: found).copyMemory(
-                        from: UnsafeRawBufferPointer(rebasing: content[offset..<offset + found]))
-                }
+                file.content.copy(offset..<offset + found, to: target)
             }
             if found == count { return SQLITE_OK }
             memset(target + found, 0, count - found)

@@ -21,7 +21,19 @@ final class DiskState {
     private(set) var life = 1
     private(set) var isOff = false
     private(set) var calls = 0
-    var cutAt: Int?
+    /// When the power goes off.
+    struct Cut {
+        var left: Int
+        var calls: Set<DiskCall.Kind>?
+
+        /// Whether this call is the one.
+        mutating func meets(_ call: DiskCall.Kind) -> Bool {
+            guard calls?.contains(call) ?? true else { return false }
+            left -= 1
+            return left == 0
+        }
+    }
+    var cut: Cut?
     var fault: DiskFault?
     var lie: DiskLie?
     var tally = DiskTally()
@@ -58,12 +70,12 @@ final class DiskState {
         fileLocks = [:]
         life += 1
         isOff = false
-        cutAt = nil
+        cut = nil
     }
 
     func turnOff() {
         isOff = true
-        cutAt = nil
+        cut = nil
         tally.powerCuts += 1
         tally.writesAtRisk += files.values.reduce(0) { $0 + $1.pending.count }
     }
@@ -92,13 +104,17 @@ final class DiskState {
     ///
     /// - Throws: `EIO` to the dead.
     func begin(
-        _ kind: DiskCall.Kind, _ path: String, handle: Int = 0, life: Int, isGrowing: Bool = false
+        _ kind: DiskCall.Kind, _ path: String, handle: Int = 0, life: Int, isGrowing: Bool = false, offset: Int = 0,
+        bytes: Int = 0
     ) throws(FileError) -> Verdict {
         guard life == self.life, !isOff else { throw FileError(EIO) }
         calls += 1
         tally.calls += 1
-        trace?.append(DiskCall(kind: kind, path: path, handle: handle, thread: UInt64(pthread_self())))
-        if cutAt == calls {
+        trace?.append(
+            DiskCall(
+                kind: kind, path: path, handle: handle, thread: UInt64(pthread_self()), number: calls, offset: offset,
+                bytes: bytes))
+        if cut?.meets(kind) == true {
             turnOff()
             return .cut
         }
@@ -150,7 +166,9 @@ final class DiskState {
         _ bytes: UnsafeRawBufferPointer, at offset: Int, of file: DiskFile, _ path: String, handle: Int, life: Int
     ) throws(FileError) {
         let end = offset + bytes.count
-        switch try begin(.write, path, handle: handle, life: life, isGrowing: end > file.bytes) {
+        switch try begin(
+            .write, path, handle: handle, life: life, isGrowing: end > file.bytes, offset: offset, bytes: bytes.count)
+        {
         case .pass:
             try checkRoom(for: file, growingTo: end)
             file.write(bytes, at: offset)
@@ -166,7 +184,7 @@ final class DiskState {
     }
 
     func truncate(_ file: DiskFile, to bytes: Int, _ path: String, handle: Int, life: Int) throws(FileError) {
-        switch try begin(.truncate, path, handle: handle, life: life, isGrowing: bytes > file.bytes) {
+        switch try begin(.truncate, path, handle: handle, life: life, isGrowing: bytes > file.bytes, offset: bytes) {
         case .pass: file.truncate(bytes)
         case .cut:
             file.truncate(bytes)

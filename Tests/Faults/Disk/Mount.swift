@@ -57,7 +57,7 @@ final class Mount: FileSystem {
             try state.perform(.read, path, life: life) {}
             guard let file = state.file(path) else { throw FileError(state.isFolder(path) ? EISDIR : ENOENT) }
             guard file.content.count <= limit else { throw FileError(EFBIG) }
-            return file.content
+            return file.content.array
         }
     }
 

@@ -28,9 +28,9 @@ struct PowerCut {
 
     // MARK: Content
 
-    mutating func survivor(of file: DiskFile) -> [UInt8] { survivor(file.durable, file.pending) }
+    mutating func survivor(of file: DiskFile) -> DiskBytes { survivor(file.durable, file.pending) }
 
-    mutating func survivor(_ durable: [UInt8], _ pending: [DiskFile.Change]) -> [UInt8] {
+    mutating func survivor(_ durable: DiskBytes, _ pending: [DiskFile.Change]) -> DiskBytes {
         if pending.isEmpty { return durable }
         switch style {
         case .nothing: return durable
@@ -41,7 +41,7 @@ struct PowerCut {
     }
 
     /// The writes reached the disk in order, up to one that was torn between two sectors.
-    private mutating func prefix(_ durable: [UInt8], _ pending: [DiskFile.Change]) -> [UInt8] {
+    private mutating func prefix(_ durable: DiskBytes, _ pending: [DiskFile.Change]) -> DiskBytes {
         var content = durable
         let whole = random.below(pending.count)
         for change in pending.prefix(whole) { content.apply(change) }
@@ -54,7 +54,7 @@ struct PowerCut {
     }
 
     /// Each sector by itself: as it was, as any write left it, or garbage. A sector of the end that never came is zero.
-    private mutating func mixed(_ durable: [UInt8], _ pending: [DiskFile.Change]) -> [UInt8] {
+    private mutating func mixed(_ durable: DiskBytes, _ pending: [DiskFile.Change]) -> DiskBytes {
         var size = durable.count
         let sizesKept = random.below(pending.count + 1)
         var written: [Int: [Int]] = [:]
@@ -81,7 +81,7 @@ struct PowerCut {
         return content
     }
 
-    private mutating func garble(_ content: inout [UInt8], around offset: Int) {
+    private mutating func garble(_ content: inout DiskBytes, around offset: Int) {
         let start = offset - offset % atomBytes
         let end = min(content.count, start + atomBytes)
         guard start < end else { return }
@@ -114,7 +114,7 @@ extension SeededGenerator {
     mutating func below(_ count: Int) -> Int { count > 0 ? Int(next() % UInt64(count)) : 0 }
 }
 
-extension [UInt8] {
+extension DiskBytes {
     /// The part of a write that falls in one sector, as far as the file reaches.
     fileprivate mutating func apply(_ change: DiskFile.Change, in sector: Int, size: Int) {
         guard case .write(let offset, let bytes) = change else { return }

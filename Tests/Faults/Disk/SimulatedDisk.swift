@@ -56,8 +56,12 @@ final class SimulatedDisk: @unchecked Sendable {
 
     // MARK: Misbehaving
 
-    /// The power goes off at the n-th call from now on, counted from 1: that call's effect may be on the disk or not.
-    func cutPower(atCall n: Int) { locked { $0.cutAt = $0.calls + n } }
+    /// The power goes off at the n-th of these calls from now on, counted from 1: its effect may be on the disk or not.
+    ///
+    /// - Parameter calls: nil: of all calls.
+    func cutPower(atCall n: Int, of calls: Set<DiskCall.Kind>? = nil) {
+        locked { $0.cut = .init(left: n, calls: calls) }
+    }
 
     /// The power goes off now.
     func cutPower() { locked { $0.turnOff() } }
@@ -93,7 +97,7 @@ final class SimulatedDisk: @unchecked Sendable {
     }
 
     /// A file's bytes as a reader would see them; nil when there is none.
-    func content(_ path: String) -> [UInt8]? { locked { $0.file(path)?.content } }
+    func content(_ path: String) -> [UInt8]? { locked { $0.file(path)?.content.array } }
 
     /// Puts a file on the disk, durably, with the folders above it.
     func put(_ bytes: [UInt8], at path: String) { locked { $0.put(bytes, at: path) } }

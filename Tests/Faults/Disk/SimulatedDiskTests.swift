@@ -77,7 +77,7 @@ struct SimulatedDiskTests {
             let disk = SimulatedDisk(seed: UInt64(seed))
             let file = DiskFile(inode: 9)
             [UInt8](repeating: 7, count: 9000).withUnsafeBytes { file.write($0, at: 0) }
-            file.dropPending(reached: [])
+            file.dropPending(reached: DiskBytes())
             file.sync()
             #expect(file.content.count == 9000 && file.durable.isEmpty && file.pending.isEmpty)
             // A later write to a page takes the page along.

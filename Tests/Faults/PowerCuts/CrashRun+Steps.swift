@@ -1,0 +1,254 @@
+import Metrics
+import Synchronization
+import TestSupport
+
+@testable import WALStore
+
+extension CrashRun {
+    /// One piece of work. Errors count only while the disk is well.
+    mutating func step() async throws {
+        clock.advance(seconds: 1)
+        do {
+            try await anyStep()
+        } catch let error as SpoolError {
+            guard disk.isOff else { throw error }
+        }
+        if !disk.isOff { for tenant in present { await store.settleDown(tenant) } }
+    }
+
+    private mutating func anyStep() async throws {
+        guard let tenant = present.sorted().randomElement(using: &random) else { return try await reconfigure() }
+        switch random.below(100) {
+        case 0..<40: try await append(tenant)
+        case 40..<55:
+            if let backend = models[tenant]?.owed.randomElement(using: &random) {
+                _ = try await lease(tenant, backend, [1, 20, 300][random.below(3)])
+                if !leases.isEmpty, random.below(2) == 0 || !canHoldLeases { try await settle(leases.count - 1) }
+            }
+        case 55..<72: if !leases.isEmpty { try await settle(random.below(leases.count)) }
+        case 72..<76: try await release()
+        case 76..<84: try await maintain()
+        case 84..<88: try await reconfigure()
+        case 88..<91: try await reopen()
+        case 91..<94: try await kill()
+        default: try await check(tenant)
+        }
+        // What is still held keeps the only place.
+        while !canHoldLeases, !leases.isEmpty { try await release() }
+    }
+
+    // MARK: Requests
+
+    private static let sizes = [0, 1, 3, 17, 60, 250]
+
+    /// Some requests that share a commit.
+    private mutating func append(_ tenant: String) async throws {
+        // Open before: those that wait for it would come one by one.
+        try await store.withSpool(tenant) { _ throws(SpoolError) in }
+        let count = random.below(4) + 1
+        var requests: [(index: Int, request: AppendRequest)] = []
+        for _ in 0..<count {
+            var points = CrashRun.sizes[random.below(CrashRun.sizes.count)]
+            if random.below(40) == 0 { points = 2500 }
+            guard let index = models[tenant]?.newRequest(points), let request = models[tenant]?.requests[index] else {
+                return
+            }
+            requests.append(
+                (
+                    index,
+                    NumberedPoints.request(request.values, labels: "m\(random.below(3))", id: request.id)
+                ))
+        }
+        note("append \(tenant) \(requests.map { $0.request.requestID })")
+        let floor = models[tenant]?.highestSequence ?? 0
+        let gate = ThreadGate()
+        store.writers[tenant].submit { gate.wait() }
+        let store = store
+        let answers = await withTaskGroup(of: (Int, Result<AppendReceipt, SpoolError>).self) { group in
+            for (index, request) in requests {
+                group.addTask { (index, await store.append(request, tenant: tenant)) }
+            }
+            while await store.waiting(tenant) < count { await Task.yield() }
+            gate.open()
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        for (index, answer) in answers.sorted(by: { $0.0 < $1.0 }) {
+            switch answer {
+            case .success(let receipt): try models[tenant]?.acknowledge(index, receipt, above: floor)
+            case .failure(let error): guard disk.isOff else { throw error }
+            }
+        }
+    }
+
+    // MARK: Deliveries
+
+    /// - Returns: whether there was something to lease; it is the last of `leases` then.
+    mutating func lease(_ tenant: String, _ backend: String, _ points: Int) async throws -> Bool {
+        let found = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.lease(backend: backend, limit: LeaseLimit(points: points))
+        }
+        guard let lease = found else { return false }
+        let values = lease.pieces.flatMap(\.values)
+        note("lease \(tenant) \(backend) \(values.first ?? -1)...\(values.last ?? -1)")
+        for piece in lease.pieces {
+            for value in piece.values {
+                guard let model = models[tenant]?.backends[backend], model.settled[value] == 0 else {
+                    throw Violation("point \(value) of \(tenant) was settled for \(backend) and is leased again")
+                }
+                guard piece.maybeSent || !model.sentBeforeCrash[value] else {
+                    throw Violation("point \(value) of \(tenant) may have been sent to \(backend), and nobody says so")
+                }
+                models[tenant]?.backends[backend]?.sent[value] = true
+            }
+            models[tenant]?.saw(piece.places.start.sequence)
+        }
+        leases.append(HeldLease(tenant: tenant, lease: lease, open: Set(values)))
+        return true
+    }
+
+    /// Settles some of a lease, or all of it with one fate.
+    mutating func settle(_ index: Int, all fate: Fate? = nil) async throws {
+        let held = leases[index]
+        var parts: [Settlement.Part] = []
+        var fates: [(Int, Standing)] = []
+        var released: [Int] = []
+        for piece in held.lease.pieces.indices {
+            var at = held.lease.pieces[piece].ordinals.lowerBound
+            let end = held.lease.pieces[piece].ordinals.upperBound
+            while at < end {
+                let next = fate == nil ? min(end, at + random.below(30) + 1) : end
+                let values = (at..<next).map { Int(held.lease.pieces[piece].batch.points.bits[$0]) }
+                if fate != nil || random.below(4) != 0, held.open.isSuperset(of: values) {
+                    let chosen = fate ?? anyFate()
+                    parts.append(.init(LeasedRun(piece: piece, ordinals: at..<next), chosen))
+                    for value in values {
+                        leases[index].open.remove(value)
+                        if let standing = chosen.standing {
+                            fates.append((value, standing))
+                        } else {
+                            released.append(value)
+                        }
+                    }
+                }
+                at = next
+            }
+        }
+        let settlement = Settlement(
+            parts: parts, attempts: 1, status: 200, firstAttemptAt: clock.nanoseconds)
+        let backend = held.lease.backend
+        note("settle \(held.tenant) \(backend) \(fates.count) points")
+        for (value, standing) in fates {
+            models[held.tenant]?.backends[backend]?.asked[value] |= standing.rawValue
+        }
+        try await store.withSpool(held.tenant) { (spool) async throws(SpoolError) in
+            try await spool.settle(held.lease, settlement)
+        }
+        for (value, standing) in fates {
+            models[held.tenant]?.backends[backend]?.settled[value] = standing.rawValue
+            models[held.tenant]?.backends[backend]?.asked[value] = 0
+        }
+        models[held.tenant]?.backends[backend]?.didNotSend(released)
+        if leases[index].open.isEmpty {
+            leases.remove(at: index)
+        } else if fate != nil {
+            throw Violation("a lease is settled as a whole and something is left of it")
+        }
+    }
+
+    private mutating func anyFate() -> Fate {
+        switch random.below(10) {
+        case 0: .dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))
+        case 1: .assumed
+        case 2: .excluded(reason: "kind")
+        case 3: .released
+        default: .delivered
+        }
+    }
+
+    private mutating func release() async throws {
+        guard !leases.isEmpty else { return }
+        let held = leases.remove(at: random.below(leases.count))
+        let maybeHaveArrived = random.below(2) == 0
+        try await store.withSpool(held.tenant) { (spool) async throws(SpoolError) in
+            await spool.release(held.lease, maybeHaveArrived: maybeHaveArrived)
+        }
+        // Nothing of it is on its way: the worker says so.
+        if !maybeHaveArrived { models[held.tenant]?.backends[held.lease.backend]?.didNotSend(Array(held.open)) }
+    }
+
+    // MARK: Upkeep
+
+    private mutating func maintain() async throws {
+        note("maintain")
+        if random.below(2) == 0 {
+            clock.advance(seconds: 1000)
+            for tenant in models.keys { models[tenant]?.mayPrune = true }
+        }
+        await store.maintain()
+    }
+
+    /// A tenant or a backend comes or goes.
+    private mutating func reconfigure() async throws {
+        guard let tenant = CrashRun.tenants.randomElement(using: &random) else { return }
+        if random.below(2) == 0 || !present.contains(tenant) {
+            if present.contains(tenant) {
+                // Its leases end with its workers.
+                for held in leases where held.tenant == tenant {
+                    try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+                        await spool.release(held.lease, maybeHaveArrived: true)
+                    }
+                }
+                leases.removeAll { $0.tenant == tenant }
+                present.remove(tenant)
+            } else {
+                present.insert(tenant)
+            }
+        } else {
+            var names = models[tenant]?.attached ?? []
+            let name = ["a", "b", "c"][random.below(3)]
+            if names.contains(name), names.count > 1 { names.remove(name) } else { names.insert(name) }
+            models[tenant]?.configure(names)
+        }
+        note("configure \(present.sorted()) \(tenant) \(models[tenant]?.attached.sorted() ?? [])")
+        try await configure()
+    }
+
+    /// A clean stop and a new start.
+    private mutating func reopen() async throws {
+        note("close")
+        let wasOut = leases
+        await store.close()
+        leases = []
+        if disk.isOff { return }
+        for held in wasOut {
+            for value in held.open { models[held.tenant]?.backends[held.lease.backend]?.sentBeforeCrash[value] = true }
+        }
+        try await start()
+    }
+
+    private mutating func kill() async throws {
+        await restart(.kill)
+        try await start()
+    }
+}
+
+extension Fate {
+    /// What it makes of a point; nil: it stays owed.
+    fileprivate var standing: Standing? {
+        switch self {
+        case .delivered: .delivered
+        case .assumed: .assumed
+        case .dead: .dead
+        case .excluded: .excluded
+        case .released: nil
+        }
+    }
+}
+
+extension WALStore {
+    /// Requests of the tenant that wait for a commit.
+    fileprivate func waiting(_ tenant: String) async -> Int {
+        guard case .open(let spool)? = state.withLock({ $0.tenants[tenant]?.phase }) else { return .max }
+        return spool.queue.withLock { $0.refusal == nil ? $0.appends.count : .max }
+    }
+}

@@ -1,0 +1,154 @@
+import Metrics
+import Synchronization
+
+@testable import WALStore
+
+/// All that a spool's file says, read row by row: what the oracle compares with what clients and backends were told.
+struct StoredTruth: Sendable {
+    struct Row: Sendable {
+        var sequence: Int64
+        var position: Int64
+        /// The numbers of its points, from the decoded block.
+        var values: [Int]
+    }
+    struct Receipt: Sendable {
+        var sequence: Int64
+        var first: Int64
+        var points: Int64
+    }
+    /// Places that came to an end.
+    struct Ending: Sendable {
+        var backend: Int64
+        var places: PlaceRange
+        var points: Int64
+        var standing: Standing
+    }
+    struct Backend: Sendable {
+        var id: Int64
+        var name: String
+        /// Owed positions, the open tail included.
+        var pending: [Range<Int64>]
+        var books: BackendLedger
+    }
+
+    var rows: [Row] = []
+    /// By request id.
+    var receipts: [String: [Receipt]] = [:]
+    var endings: [Ending] = []
+    var backends: [Backend] = []
+    var nextSequence: Int64 = 0
+    var nextPosition: Int64 = 0
+    var acceptedRequests: Int64 = 0
+    /// SQLite's own check of the file: `ok`.
+    var integrity = ""
+    var setAsideLosses = 0
+}
+
+/// What has become of one point for one backend. Raw values are bits of a mask.
+enum Standing: UInt8, Sendable, CaseIterable {
+    case pending = 1
+    case delivered = 2
+    case assumed = 4
+    case dead = 8
+    case lost = 16
+    case excluded = 32
+}
+
+extension Spool {
+    func truth() throws(SpoolError) -> StoredTruth {
+        let connection = try openDatabase().connection
+        var truth = StoredTruth()
+        try checked { () throws(SQLiteError) in
+            try read(connection, &truth)
+        }
+        let status = try status()
+        truth.acceptedRequests = status.acceptedRequests
+        (truth.nextSequence, truth.nextPosition) = (ledger.nextSequence, ledger.nextPosition)
+        truth.backends = ledger.backends.map { backend in
+            StoredTruth.Backend(
+                id: backend.id, name: backend.name,
+                pending: backend.owedInOrder(upTo: ledger.end).map(\.positions),
+                books: status.backends.first { $0.name == backend.name } ?? BackendLedger())
+        }
+        return truth
+    }
+
+    private func read(_ connection: Connection, _ truth: inout StoredTruth) throws(SQLiteError) {
+        truth.integrity = try Statement("PRAGMA integrity_check(1)", on: connection).first { $0.text(0) } ?? "none"
+        try Statement("SELECT sequence, position, points, block FROM batches ORDER BY sequence", on: connection).rows {
+            row in
+            let values: [Int] = row.withBlob(3) { bytes in
+                do throws(SpoolError) {
+                    return try Block.decode(bytes).batch.points.bits.map { Int($0) }
+                } catch {
+                    return [-1]
+                }
+            }
+            truth.rows.append(.init(sequence: row.integer(0), position: row.integer(1), values: values))
+            return true
+        }
+        try Statement("SELECT request_id, sequence, first_ordinal, points FROM receipts ORDER BY id", on: connection)
+            .rows { row in
+                truth.receipts[row.text(0), default: []].append(
+                    .init(sequence: row.integer(1), first: row.integer(2), points: row.integer(3)))
+                return true
+            }
+        let standings: [String: Standing] = [
+            "confirmed": .delivered, "assumed": .assumed, "excluded": .excluded, "lost": .lost, "dead": .dead,
+        ]
+        try Statement(
+            """
+            SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, outcome FROM deliveries
+            UNION ALL SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, 'lost'
+                FROM losses WHERE backend_id IS NOT NULL
+            UNION ALL SELECT backend_id, origin_sequence, origin_ordinal, origin_sequence, origin_ordinal + 1, 1, 'dead'
+                FROM dead_letters
+            """, on: connection
+        ).rows { row in
+            truth.endings.append(
+                .init(
+                    backend: row.integer(0),
+                    places: PlaceRange(
+                        Place(row.integer(1), row.integer(2)), Place(row.integer(3), row.integer(4))),
+                    points: row.integer(5), standing: standings[row.text(6)] ?? .pending))
+            return true
+        }
+        truth.setAsideLosses = Int(
+            try connection.integer("SELECT count(*) FROM losses WHERE reason = 'spool_set_aside'") ?? 0)
+    }
+
+    /// Ends like a killed process: nothing is written any more.
+    func abandon() async {
+        queue.withLock { $0.refusal = $0.refusal ?? SpoolError(.closing, "the process is gone") }
+        await reader.close()
+        database?.connection.close()
+        database = nil
+    }
+
+    /// Checkpoints, emptied logs and vacuums that real spools see once in a long while.
+    func hurryUpkeep(checkpointPages: Int64, walCapBytes: Int64, vacuumPages: Int64) {
+        upkeep.checkpointPages = checkpointPages
+        upkeep.walCapBytes = walCapBytes
+        upkeep.smallestVacuumPages = vacuumPages
+    }
+}
+
+extension WALStore {
+    /// Ends like a killed process: nothing is closed, nothing is written.
+    func abandon() async {
+        let open = state.withLock { state in
+            state.isClosing = true
+            return state.open
+        }
+        for (_, spool) in open { await spool.abandon() }
+    }
+
+    func append(_ request: AppendRequest, tenant: String) async -> Result<AppendReceipt, SpoolError> {
+        await withCheckedContinuation { continuation in
+            append(request, tenant: tenant) { continuation.resume(returning: $0) }
+        }
+    }
+
+    /// Returns when the tenant's writer has done all that it was asked.
+    func settleDown(_ tenant: String) async { await writers[tenant].letOthersPass() }
+}

@@ -1,0 +1,120 @@
+@testable import WALStore
+
+/// What clients and backends of one tenant were told: the other side of the oracle.
+struct TenantModel: Sendable {
+    /// A request, by its points' numbers.
+    struct Request: Sendable {
+        enum Answer: Sendable, Equatable {
+            /// Success: it is there, whole, for ever.
+            case acknowledged
+            /// An error or none: it is there whole, or not at all; once looked for and not found, never.
+            case open
+            case absent
+        }
+        var id: String
+        var values: Range<Int>
+        var answer: Answer
+        var pieces: [Piece] = []
+        /// Names of the backends that were owed it.
+        var attached: Set<String>
+    }
+
+    /// Neighbouring points of a request in one row.
+    struct Piece: Sendable, Equatable {
+        var place: Place
+        var values: Range<Int>
+    }
+
+    /// What one backend was told, and told us, by the points' numbers.
+    struct Backend: Sendable {
+        /// Raw value of the standing that was acknowledged, 0 when none was.
+        var settled: [UInt8] = []
+        /// Mask of the standings that were asked for and not acknowledged.
+        var asked: [UInt8] = []
+        /// Leased at some time: it may have been sent.
+        var sent: [Bool] = []
+        /// Of `sent`: by a process that ended without closing.
+        var sentBeforeCrash: [Bool] = []
+
+        /// The worker says that nothing of these points is on its way.
+        mutating func didNotSend(_ values: [Int]) {
+            for value in values where !sentBeforeCrash[value] { sent[value] = false }
+        }
+
+        mutating func grow(to count: Int) {
+            let missing = count - settled.count
+            guard missing > 0 else { return }
+            settled.append(contentsOf: repeatElement(0, count: missing))
+            asked.append(contentsOf: repeatElement(0, count: missing))
+            sent.append(contentsOf: repeatElement(false, count: missing))
+            sentBeforeCrash.append(contentsOf: repeatElement(false, count: missing))
+        }
+    }
+
+    var requests: [Request] = []
+    var backends: [String: Backend] = [:]
+    var attached: Set<String> = []
+    var nextValue = 0
+    /// The highest sequence that anybody outside the spool has seen.
+    var highestSequence: Int64 = 0
+    /// Rows that every backend has settled may be gone.
+    var mayPrune = false
+
+    mutating func newRequest(_ points: Int) -> Int {
+        let values = nextValue..<nextValue + points
+        nextValue += points
+        for name in backends.keys { backends[name]?.grow(to: nextValue) }
+        requests.append(
+            Request(id: "request \(requests.count)", values: values, answer: .open, attached: attached))
+        return requests.count - 1
+    }
+
+    /// Backends that have been owed something: the spool knows them.
+    var owed: [String] {
+        requests.reduce(into: Set<String>()) { if $1.answer == .acknowledged { $0.formUnion($1.attached) } }.sorted()
+    }
+
+    mutating func configure(_ names: Set<String>) {
+        attached = names
+        for name in names where backends[name] == nil { backends[name] = Backend() }
+        for name in backends.keys { backends[name]?.grow(to: nextValue) }
+    }
+
+    /// Takes a success answer, after checking what it says.
+    mutating func acknowledge(_ index: Int, _ receipt: AppendReceipt, above floor: Int64) throws(Violation) {
+        let request = requests[index]
+        guard receipt.storedPoints == request.values.count, receipt.droppedPoints == 0 else {
+            throw Violation("\(request.id): \(receipt.storedPoints) of \(request.values.count) points acknowledged")
+        }
+        var at = request.values.lowerBound
+        for places in receipt.places {
+            guard places.start.sequence > floor else {
+                throw Violation("sequence \(places.start.sequence) came back; \(floor) was given before")
+            }
+            let count = Int(places.end.ordinal - places.start.ordinal)
+            requests[index].pieces.append(Piece(place: places.start, values: at..<at + count))
+            at += count
+            saw(places.start.sequence)
+        }
+        requests[index].answer = .acknowledged
+    }
+
+    /// Somebody outside knows the sequence.
+    mutating func saw(_ sequence: Int64) { highestSequence = max(highestSequence, sequence) }
+
+    /// The process ended without closing, or closed with leases out.
+    mutating func endProcess() {
+        for name in backends.keys {
+            guard let backend = backends[name] else { continue }
+            for value in backend.sent.indices where backend.sent[value] {
+                backends[name]?.sentBeforeCrash[value] = true
+            }
+        }
+    }
+}
+
+/// A promise that was not kept.
+struct Violation: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}
