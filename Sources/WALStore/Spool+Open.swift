@@ -19,6 +19,8 @@ extension Spool {
             }
         }
         try configure(configuration)
+        // SQLite has synced the folder of its new log too, and does not say when that fails.
+        try environment.files.syncFolder(Files.parent(of: path))
         noteCommit()
         account.opened()
         isServing = true

@@ -72,14 +72,16 @@ extension WALStore {
         }
     }
 
-    /// An input/output error may pass, a full disk has the ballast: tried once more (`storage.md` 19).
+    /// An input/output error may pass, and SQLite calls one of a read damage; a full disk has the ballast: tried once more
+    /// (`storage.md` 19).
     private func openTwice(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         do throws(SpoolError) {
             return try await openOnce(tenant, configuration)
         } catch {
             let isThere = folder.files.size(folder.spool(of: tenant)) > 0
             let mayPass =
-                error.code == .commitFailed || (error.code == .full && isThere && space.releaseBallast(events))
+                error.code == .commitFailed || error.code == .unreadable
+                || (error.code == .full && isThere && space.releaseBallast(events))
             guard mayPass else { throw error }
             return try await openOnce(tenant, configuration)
         }
@@ -125,10 +127,14 @@ extension WALStore {
         }
         for part in ["", "-wal", "-shm"] { folder.files.disk.restoreAccess(path + part) }
         guard hasLog else { return false }
-        let commits = try LogFrames(path + "-wal", folder.files).commitsBehindDamage
+        let log = try LogFrames(path + "-wal", folder.files)
+        let commits = log.commitsBehindDamage
         // One may have been torn by a power cut, before it was acknowledged; not while the machine kept running.
-        let boot = commitMark(of: tenant).read()?.boot
-        guard commits > 1 || (commits == 1 && boot == CommitMark.boot(time.bootID())) else { return false }
+        let isSameBoot = commitMark(of: tenant).read()?.boot == CommitMark.boot(time.bootID())
+        guard commits > 1 || (commits == 1 && isSameBoot) else { return false }
+        // A power cut can spoil the head of a log that begins anew over an old one: the old frames behind it are in the
+        // database. When they are not, the mark says so (`Spool.checkEnd`).
+        if log.isHeaderDamaged, !isSameBoot, folder.files.size(folder.commits(of: tenant)) > 0 { return false }
         events(
             Event(
                 .error, "the log of a spool is damaged, and commits lie behind the damage",

@@ -1,5 +1,3 @@
-import CXXHash
-
 /// What a write-ahead log holds, frame by frame: read by plain calls, so only while no handle of this process is open on
 /// the database. Format: <https://sqlite.org/fileformat2.html#walformat>.
 ///
@@ -16,6 +14,7 @@ struct LogFrames: Sendable {
     /// Transactions with a commit mark at or behind the first frame that SQLite would not take.
     private(set) var commitsBehindDamage = 0
     private(set) var damagedFrames = 0
+    private(set) var isHeaderDamaged = false
 
     private struct Frame {
         var page: UInt32
@@ -30,7 +29,8 @@ struct LogFrames: Sendable {
     private var open: [UInt32: Int64] = [:]
     private var isChainBroken = false
     private var isOpenDamaged = false
-    private var lastCommit: (page: UInt32, content: UInt64)?
+    /// The page of the frame with the last commit mark.
+    private var lastCommit: UInt32?
 
     /// - Throws: `.unavailable` when the file cannot be read. No file, or an empty one, holds no frames.
     init(_ path: String, _ files: Files) throws(SpoolError) {
@@ -67,6 +67,7 @@ struct LogFrames: Sendable {
         guard magic & ~1 == 0x377f_0682, sums == stored else {
             // Written by this kind of machine; the salts are then those of the first frame.
             isBigEndian = false
+            isHeaderDamaged = true
             isChainBroken = true
             damagedFrames += 1
             return [stored, sums]
@@ -94,21 +95,19 @@ struct LogFrames: Sendable {
             damagedFrames += 1
             isChainBroken = true
             isOpenDamaged = true
-            if frame.isCommit { commit(frame, bytes) }
+            if frame.isCommit { commit(frame) }
             return
         }
         open[frame.page] = offset + Int64(LogFrames.frameHeaderBytes)
-        if frame.isCommit { commit(frame, bytes) }
+        if frame.isCommit { commit(frame) }
     }
 
-    private mutating func commit(_ frame: Frame, _ bytes: [UInt8]) {
-        let content = bytes.withUnsafeBytes {
-            holdfast_xxh3($0.baseAddress?.advanced(by: LogFrames.frameHeaderBytes), DatabasePages.pageBytes)
-        }
-        // SQLite repeats the last frame up to the end of a sector (`psow=0`): that is no transaction of its own.
-        let isPadding = lastCommit.map { $0 == (frame.page, content) } ?? false
+    private mutating func commit(_ frame: Frame) {
+        // SQLite repeats the last frame up to the end of a sector (`psow=0`): that is no transaction of its own, also where
+        // a power cut tore one of the two.
+        let isPadding = lastCommit.map { $0 == frame.page && (open.keys.allSatisfy { $0 == frame.page }) } ?? false
         if isChainBroken, !isPadding { commitsBehindDamage += 1 }
-        lastCommit = (frame.page, content)
+        lastCommit = frame.page
         pages.merge(open) { $1 }
         open = [:]
         isOpenDamaged = false

@@ -30,7 +30,8 @@ extension Spool {
         } catch {
             keepPromises()
             guard error.isDiskFull else {
-                lastFailure = error
+                // Like any commit of unknown outcome: what the log shows may not be on the disk (`recover`).
+                if error.isInputOutput { _ = recover(from: error) } else { lastFailure = error }
                 throw error.asSpoolError
             }
             return false

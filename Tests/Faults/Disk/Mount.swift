@@ -91,6 +91,26 @@ final class Mount: FileSystem {
         }
     }
 
+    func note(_ bytes: [UInt8], at path: String) throws(FileError) {
+        try locked { (state) throws(FileError) in
+            if state.file(path) == nil {
+                try state.perform(.create, path, life: life, isGrowing: true) { () throws(FileError) in
+                    _ = try state.makeFile(path)
+                }
+            }
+            guard let file = state.file(path) else { throw FileError(ENOENT) }
+            let failure = bytes.withUnsafeBytes { buffer -> FileError? in
+                do throws(FileError) {
+                    try state.write(buffer, at: 0, of: file, path, handle: 0, life: life)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if let failure { throw failure }
+        }
+    }
+
     func rename(_ path: String, to target: String) throws(FileError) {
         try locked { (state) throws(FileError) in
             try state.perform(.rename, path, life: life) { () throws(FileError) in

@@ -11,7 +11,7 @@ extension CrashRun {
         do {
             try await anyStep()
         } catch let error as SpoolError {
-            guard disk.isOff else { throw error }
+            guard disk.isOff || toleratesErrors else { throw error }
         }
         if !disk.isOff { for tenant in present { await store.settleDown(tenant) } }
     }
@@ -75,7 +75,7 @@ extension CrashRun {
         for (index, answer) in answers.sorted(by: { $0.0 < $1.0 }) {
             switch answer {
             case .success(let receipt): try models[tenant]?.acknowledge(index, receipt, above: floor)
-            case .failure(let error): guard disk.isOff else { throw error }
+            case .failure(let error): guard disk.isOff || toleratesErrors else { throw error }
             }
         }
     }
@@ -140,8 +140,17 @@ extension CrashRun {
         for (value, standing) in fates {
             models[held.tenant]?.backends[backend]?.asked[value] |= standing.rawValue
         }
-        try await store.withSpool(held.tenant) { (spool) async throws(SpoolError) in
-            try await spool.settle(held.lease, settlement)
+        do {
+            try await store.withSpool(held.tenant) { (spool) async throws(SpoolError) in
+                try await spool.settle(held.lease, settlement)
+            }
+        } catch {
+            // Whatever it came to: the worker gives the rest back, and it may have arrived.
+            leases.remove(at: index)
+            try await store.withSpool(held.tenant) { (spool) async throws(SpoolError) in
+                await spool.release(held.lease, maybeHaveArrived: true)
+            }
+            throw error
         }
         for (value, standing) in fates {
             models[held.tenant]?.backends[backend]?.settled[value] = standing.rawValue
@@ -223,12 +232,22 @@ extension CrashRun {
         for held in wasOut {
             for value in held.open { models[held.tenant]?.backends[held.lease.backend]?.sentBeforeCrash[value] = true }
         }
-        try await start()
+        try await startAgain()
     }
 
     private mutating func kill() async throws {
         await restart(.kill)
-        try await start()
+        try await startAgain()
+    }
+
+    /// Whoever starts the node starts it again when it does not come up.
+    private mutating func startAgain() async throws {
+        for attempt in 1... {
+            do { return try await start() } catch let error as SpoolError {
+                guard toleratesErrors, attempt < 30 else { throw error }
+                await restart(.kill)
+            }
+        }
     }
 }
 

@@ -22,6 +22,9 @@ struct CrashRun {
     let node: NodeConfiguration
     let durability: Durability
     let hurry: (checkpointPages: Int64, walCapBytes: Int64, vacuumPages: Int64)
+    /// A fault is about: calls may fail, what is acknowledged has to hold all the same.
+    var toleratesErrors = false
+    var metFault = false
     /// What happened last, for a report.
     var log: [String] = []
 
@@ -151,7 +154,7 @@ struct CrashRun {
     mutating func note(_ what: String) { log.append("\(disk.calls): \(what)") }
 
     /// Delivers whatever is left, and looks for the last time.
-    private mutating func drain() async throws {
+    mutating func drain() async throws {
         disk.restart(.kill)
         await store.abandon()
         for tenant in models.keys { models[tenant]?.endProcess() }
