@@ -77,6 +77,7 @@ extension Spool {
         _ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]
     ) throws(SpoolError) -> Stored {
         var stored = Stored()
+        refusedGrowth = nil
         if !appends.isEmpty {
             switch admission {
             case .accept: stored.rows = try pack(appends)
@@ -90,7 +91,7 @@ extension Spool {
         }
         let blockBytes = stored.rows.reduce(Int64(0)) { $0 + Int64($1.block.count) }
         defer {
-            if blockBytes > 0 { refusedGrowth = account.refusal.map { RefusedGrowth(by: $0, blockBytes: blockBytes) } }
+            if blockBytes > 0 { refusedGrowth = RefusedGrowth(by: account.refusal ?? .disk, blockBytes: blockBytes) }
         }
         return try transact(storesPoints: !stored.rows.isEmpty) { (database) throws(SpoolError) in
             stored.settled = []

@@ -19,6 +19,9 @@ extension Node {
         return StatusReport(
             isRunning: true, configFile: configuration.file, dataDirectory: configuration.dataDirectory,
             listen: listenText, uptimeSeconds: uptime, disk: try? DiskSpace.of(configuration.dataDirectory),
+            space: StatusReport.Space(
+                usedBytes: store.nodeUsedBytes, maximumBytes: store.nodeMaximumBytes,
+                secondsToFull: store.nodeSecondsToFull),
             tenants: tenants)
     }
 

@@ -15,6 +15,12 @@ extension StatusReport {
                 .map(["total_bytes": .int($0.totalBytes), "free_bytes": .int($0.freeBytes)])
             },
             "written_at": writtenAt.map { .string(Timestamp.text($0)) },
+            "space": space.map {
+                .map([
+                    "used_bytes": .int($0.usedBytes), "maximum_bytes": .int($0.maximumBytes),
+                    "seconds_to_full": $0.secondsToFull.map(JSONValue.double) ?? .null,
+                ])
+            },
             "tenants": .array(tenants.map(\.json)),
         ])
     }

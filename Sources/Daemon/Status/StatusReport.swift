@@ -32,6 +32,14 @@ struct StatusReport: Sendable {
         static let stopped = LaneState(name: "stopped")
     }
 
+    struct Space: Sendable {
+        /// What the folder takes, and what it may.
+        var usedBytes: Int64
+        var maximumBytes: Int64
+        /// Until the budget is used up or the free-space reserve is reached; nil while nothing grows.
+        var secondsToFull: Double?
+    }
+
     var isRunning: Bool
     var configFile: String?
     var dataDirectory: String
@@ -40,6 +48,8 @@ struct StatusReport: Sendable {
     var disk: DiskSpace?
     /// Of a node that does not run: when its numbers were written, nanoseconds since the epoch.
     var writtenAt: Int64?
+    /// The data folder's share of the disk; nil for a node that does not run.
+    var space: Space?
     var tenants: [Tenant]
 }
 
@@ -85,7 +95,8 @@ extension StatusReport.Tenant {
             }
             return backend
         }
-        secondsToFull = growth(pointsIn)
+        // The growth that the spool itself has seen counts, once it has seen some.
+        secondsToFull = spool.secondsToFull ?? growth(pointsIn)
     }
 
     /// What comes in faster than the slowest backend takes it stays, at the bytes a point that it takes now.

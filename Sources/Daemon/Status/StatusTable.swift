@@ -23,7 +23,15 @@ enum StatusTable {
         let listen = status["listen"]?.string ?? "?"
         var line = "holdfast \(version), up \(uptime), listening on \(listen), data in \(folder)"
         if let free = status["disk"]?["free_bytes"]?.int { line += " (\(Amount.bytes(free)) free)" }
-        return line + "\n"
+        line += "\n"
+        if let used = status["space"]?["used_bytes"]?.int, let maximum = status["space"]?["maximum_bytes"]?.int {
+            line += "spools and archives take \(Amount.bytes(used)) of \(Amount.bytes(maximum))"
+            if let seconds = status["space"]?["seconds_to_full"]?.double {
+                line += ", full in \(Amount.duration(seconds: seconds))"
+            }
+            line += "\n"
+        }
+        return line
     }
 
     private static func tenantTable(_ tenants: [JSONValue]) -> String {

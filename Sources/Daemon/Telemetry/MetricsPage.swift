@@ -97,7 +97,10 @@ struct MetricsPage {
             ("holdfast_assumed_points_total", .counter, "Points settled as already there.", { $0.assumedPoints }),
             ("holdfast_pending_points", .gauge, "Points not settled yet.", { $0.pendingPoints }),
             ("holdfast_dead_points", .gauge, "Points set aside as dead letters.", { $0.deadPoints }),
-            ("holdfast_lost_points_total", .counter, "Points with a loss row.", { $0.lostPoints }),
+            (
+                "holdfast_lost_points_total", .counter, "Points with a loss row, dropped ones included.",
+                { $0.lostPoints }
+            ),
             (
                 "holdfast_excluded_points_total", .counter, "Points a rule keeps from the backend.",
                 { $0.excludedPoints }
@@ -135,6 +138,16 @@ struct MetricsPage {
     private func writeNode(into page: inout ExpositionWriter) {
         page.counters("holdfast_config_reloads_total", "Reloads by result.", telemetry.configReloads)
         page.counters("holdfast_log_events_total", "Log events by level, throttled ones included.", telemetry.events)
+        if let space = report.space {
+            page.family("holdfast_node_used_bytes", .gauge, "What the data folder takes of the disk.")
+            page.sample("holdfast_node_used_bytes", [], Double(space.usedBytes))
+            page.family("holdfast_node_maximum_bytes", .gauge, "What it may take.")
+            page.sample("holdfast_node_maximum_bytes", [], Double(space.maximumBytes))
+            page.family(
+                "holdfast_node_seconds_to_full", .gauge,
+                "Until the node's budget is used up or the free-space reserve is reached; absent while nothing grows.")
+            if let seconds = space.secondsToFull { page.sample("holdfast_node_seconds_to_full", [], seconds) }
+        }
         guard let disk = report.disk else { return }
         page.family("holdfast_disk_free_bytes", .gauge, "Free bytes on the data folder's file system.")
         page.sample("holdfast_disk_free_bytes", [], Double(disk.freeBytes))

@@ -114,7 +114,7 @@ final class ArchiveFolder {
         let name = "\(path)/\(newest.name)"
         var (open, named) = (stat(), stat())
         guard fstat(file, &open) == 0 else { throw ArchiveCalls.failure("look at", name) }
-        guard lstat(name, &named) == 0, open.st_nlink > 0, open.st_ino == named.st_ino, open.st_dev == named.st_dev
+        guard stat(name, &named) == 0, open.st_nlink > 0, open.st_ino == named.st_ino, open.st_dev == named.st_dev
         else { throw ArchiveError(description: "\(name) was deleted or moved while it was written to") }
         guard Int(open.st_size) == newest.bytes else {
             throw ArchiveError(

@@ -6,6 +6,8 @@ final class ExecutorPool: Sendable {
         executors = (0..<max(1, threads)).map { _ in make() }
     }
 
+    var count: Int { executors.count }
+
     deinit { for executor in executors { executor.stop() } }
 
     /// Always the same one for the same tenant (FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>): Swift's own

@@ -313,6 +313,7 @@ extension SpaceAccount.Refusal {
         case .tenantPages, .tenantFiles: "the tenant's spool has used up its budget"
         case .node: "the node's spools have used up their budget"
         case .reserve: "the disk's free-space reserve is reached"
+        case .disk: "the disk is full"
         }
     }
 }

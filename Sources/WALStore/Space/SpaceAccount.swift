@@ -19,6 +19,8 @@ final class SpaceAccount: Sendable {
         case tenantFiles
         case node
         case reserve
+        /// The disk itself has no more.
+        case disk
     }
 
     /// The parts of a tenant's budget.

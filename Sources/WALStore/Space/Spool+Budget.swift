@@ -75,6 +75,11 @@ extension Spool {
     /// - Returns: whether they shall be tried again.
     func makeRoom(_ refusal: SpaceAccount.Refusal, for blockBytes: Int64) throws(SpoolError) -> Bool {
         let (before, beforeUsed) = (account.bytes, try usedBytes())
+        if refusal == .disk {
+            // Somebody else may have filled it: no more goes than gives something back, and no policy is carried out.
+            guard try makeRoomFromKept(), try vacuumStep(isDiskTight: true) else { return false }
+            return account.bytes < before
+        }
         while try makeRoomFromKept() {
             // Pages for the tenant's budget, files for the node's.
             if refusal == .tenantPages, try usedBytes() < beforeUsed { return true }

@@ -23,22 +23,35 @@ extension Spool {
         guard free >= smallest, isTight || free > pages / 2 else { return false }
         account.begin(.makingRoom)
         let room = account.room / Spool.logBytesAPage
-        let step = min(isTight ? Spool.tightVacuumPages : Spool.vacuumPages, max(room, Spool.smallestTightVacuumPages))
-        do throws(SQLiteError) {
-            // `execute` steps to the end: each step frees one page, and a statement left half-way frees only those.
-            try database.connection.execute("PRAGMA incremental_vacuum(\(step))")
-        } catch {
-            keepPromises()
-            guard error.isDiskFull else {
-                // Like any commit of unknown outcome: what the log shows may not be on the disk (`recover`).
-                if error.isInputOutput { _ = recover(from: error) } else { lastFailure = error }
-                throw error.asSpoolError
-            }
-            return false
+        var step = min(
+            isTight ? Spool.tightVacuumPages : Spool.vacuumPages, max(room, Spool.smallestTightVacuumPages))
+        while try !vacuum(pages: step, database) {
+            // The less is moved, the less log it takes.
+            guard step > 4 else { return false }
+            step /= 4
         }
         keepPromises()
         // Before that the file still has its length.
         truncateWAL(database.connection)
         return true
+    }
+
+    /// - Returns: false when the disk or a budget has no room for the log of that.
+    private func vacuum(pages: Int64, _ database: Database) throws(SpoolError) -> Bool {
+        do throws(SQLiteError) {
+            // `execute` steps to the end: each step frees one page, and a statement left half-way frees only those.
+            try database.connection.execute("PRAGMA incremental_vacuum(\(pages))")
+            return true
+        } catch {
+            guard error.isDiskFull else {
+                keepPromises()
+                // Like any commit of unknown outcome: what the log shows may not be on the disk (`recover`).
+                if error.isInputOutput { _ = recover(from: error) } else { lastFailure = error }
+                throw error.asSpoolError
+            }
+            keepPromises()
+            truncateWAL(database.connection)
+            return false
+        }
     }
 }

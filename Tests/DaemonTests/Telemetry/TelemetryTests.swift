@@ -1,4 +1,5 @@
 import Forwarder
+import Metrics
 import Synchronization
 import Testing
 import WALStore
@@ -91,6 +92,64 @@ import WALStore
         ] {
             #expect(lines.contains("holdfast_\(name){tenant=\"acme\",backend=\"central\"} \(value)"), "\(name)")
         }
+    }
+
+    @Test func `points that drop_newest turned away are owed and lost in status and metrics`() {
+        var spool = SpoolStatus()
+        spool.tenant = "acme"
+        spool.acceptedPoints = 10
+        spool.droppedAtIngestPoints = 7
+        for name in ["central", "gone"] {
+            var ledger = BackendLedger()
+            ledger.name = name
+            ledger.owedPoints = 10
+            ledger.deliveredPoints = 8
+            ledger.lostPoints = 2
+            ledger.isDetached = name == "gone"
+            spool.backends.append(ledger)
+        }
+        let tenant = StatusReport.Tenant(spool, lanes: [], pointsIn: 0)
+        #expect(tenant.backends.map(\.ledger.lostPoints) == [9, 2])
+        #expect(tenant.backends.map(\.ledger.owedPoints) == [17, 10])
+        #expect(tenant.backends.allSatisfy { $0.ledger.balances })
+        let report = StatusReport(isRunning: true, dataDirectory: "x", tenants: [tenant])
+        let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        let text = String(decoding: page.render(), as: UTF8.self)
+        #expect(text.contains("holdfast_lost_points_total{tenant=\"acme\",backend=\"central\"} 9\n"))
+        #expect(text.contains("holdfast_dropped_points_total{tenant=\"acme\"} 7\n"))
+        #expect(report.json["tenants"]?.array?.first?["backends"]?.array?.first?["lost_points"]?.int == 9)
+        #expect(StatusTable.text(report.json).contains("7 points came while the budget was full and were dropped"))
+    }
+
+    @Test func `the times until full and until drained follow the rates, and are absent without growth`() throws {
+        var spool = SpoolStatus()
+        spool.tenant = "acme"
+        spool.maximumBytes = 1_000_000
+        spool.databaseBytes = 400_000
+        var ledger = BackendLedger()
+        ledger.name = "central"
+        ledger.owedPoints = 40_000
+        ledger.pendingPoints = 40_000
+        ledger.pendingBytes = 400_000
+        spool.backends = [ledger]
+        // 600,000 bytes left, ten a point, a hundred points a second that nobody takes.
+        let growing = StatusReport.Tenant(spool, lanes: [], pointsIn: 100)
+        #expect(growing.secondsToFull == 600 && growing.backends.first?.secondsToDrained == nil)
+        #expect(StatusReport.Tenant(spool, lanes: [], pointsIn: 0).secondsToFull == nil)
+        spool.secondsToFull = 42
+        #expect(StatusReport.Tenant(spool, lanes: [], pointsIn: 100).secondsToFull == 42, "the spool has measured it")
+        let report = StatusReport(
+            isRunning: true, dataDirectory: "x",
+            space: StatusReport.Space(usedBytes: 3 << 20, maximumBytes: 12 << 20, secondsToFull: 90), tenants: [growing]
+        )
+        let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        let text = String(decoding: page.render(), as: UTF8.self)
+        #expect(text.contains("holdfast_seconds_to_full{tenant=\"acme\"} 600\n"))
+        #expect(text.contains("holdfast_node_seconds_to_full 90\n"))
+        #expect(text.contains("holdfast_node_used_bytes 3145728\n"))
+        #expect(!text.contains("holdfast_seconds_to_drained{"))
+        #expect(report.json["space"]?["seconds_to_full"]?.double == 90)
+        #expect(StatusTable.text(report.json).contains("of 12"))
     }
 
     @Test func `every sample of the page has a family before it, and no family comes twice`() {

@@ -120,6 +120,50 @@ struct ArchiveDiskTests {
         #expect(events.elements.allSatisfy { $0.metadata["tenant"] == "acme" && $0.metadata["backend"] == "b" })
     }
 
+    @Test(arguments: ["delete", "move", "cut", "replace"])
+    func `what was written on into a file that is gone or cut is no delivery`(deed: String) async throws {
+        let backend = try make()
+        #expect(await BackendFixture.deliver(backend, bulky(1)) == .delivered)
+        let home = folder.path + "/acme"
+        let name = try #require(try ArchiveFiles.names(home).last)
+        switch deed {
+        case "delete": #expect(unlink("\(home)/\(name)") == 0)
+        case "move": #expect(rename("\(home)/\(name)", folder.path + "/away") == 0)
+        case "cut": #expect(truncate("\(home)/\(name)", 100) == 0)
+        default:
+            #expect(rename("\(home)/\(name)", folder.path + "/away") == 0)
+            close(open("\(home)/\(name)", O_WRONLY | O_CREAT, 0o600))
+        }
+        guard case .retry(_, let reason) = await BackendFixture.deliver(backend, bulky(2)) else {
+            Issue.record("delivered, but not there")
+            return
+        }
+        #expect(reason.contains(name))
+        // Opened anew, what is delivered is there; also when it had been delivered before.
+        #expect(await BackendFixture.deliver(backend, bulky(2)) == .delivered)
+        #expect(await BackendFixture.deliver(backend, bulky(1)) == .delivered)
+        let content = try ArchiveFiles.content(home)
+        #expect(content.split(separator: 10).count == 200, "each line once, the torn one cut")
+    }
+
+    @Test(.enabled(if: SmallDisk.canBeMade, "mounting needs root"))
+    func `an archive that has filled its disk deletes its oldest file and goes on`() async throws {
+        let disk = try SmallDisk(at: folder.path + "/acme", bytes: 4 << 20)
+        let events = Recorder<Event>()
+        let backend = try make(["rotate_size": "2MiB"], BackendEnvironment(events: { events.record($0) }))
+        let points = BackendFixture.samples((0..<4000).map(Double.init))
+        for sequence in 0..<40 {
+            let chunk = BackendFixture.chunk(points, tenant: "acme", sequence: Int64(sequence))
+            #expect(await BackendFixture.deliver(backend, chunk) == .delivered, "request \(sequence)")
+        }
+        let deleted = events.elements.filter {
+            $0.message == "The archive deleted its oldest file because there was no space for the next"
+        }
+        #expect(!deleted.isEmpty && deleted.allSatisfy { $0.metadata["archive.file"] != nil })
+        let left = try ArchiveFiles.content(disk.path)
+        #expect(left.count > 1 << 20 && left.last == 10, "no torn line, and not all of it went")
+    }
+
     @Test func `a file older than rotate_after is closed, however small`() async throws {
         let now = Mutex<Int64>(1_790_000_000_000_000_000)
         let time = TimeSource(wall: { now.withLock { $0 } }, boot: { 0 }, bootID: { "a boot" })

@@ -1,0 +1,55 @@
+import Metrics
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+/// The time until a budget is used up, and the warning before it is.
+struct TimeToFullTests {
+    @Test func `an operator is warned once when the budget will be used up within an hour`() async throws {
+        let folder = try TemporaryFolder()
+        let node = FaultStore(folder.path + "/data")
+        let store = try node.openUnlimited()
+        // 200 MB at 45 kB in ten seconds: twelve hours.
+        try await store.configure([FaultStore.tenant("acme", maximumBytes: 200 << 20)])
+        let warning = "a spool's budget will be used up within an hour"
+        var sent = SentBatches()
+        for _ in 0..<20 {
+            await sent.send(1, to: store)
+            node.advance(seconds: 10)
+            await store.maintain()
+        }
+        let slow = try #require(try await store.spoolStatus("acme").secondsToFull)
+        #expect(slow > 4 * 3600 && slow < 48 * 3600, "\(slow) s")
+        #expect(node.raised(warning) == 0)
+        // Forty times as fast.
+        for _ in 0..<20 {
+            await sent.send(4, points: 10_000, to: store)
+            node.advance(seconds: 4)
+            await store.maintain()
+        }
+        let fast = try #require(try await store.spoolStatus("acme").secondsToFull)
+        #expect(fast < 3600, "\(fast) s")
+        #expect(node.raised(warning) == 1)
+        #expect(store.nodeSecondsToFull.map { $0 > 3600 } ?? false, "the node itself has a terabyte")
+        await store.close()
+    }
+
+    @Test func `nothing that stands still or shrinks has a time until full`() async throws {
+        let folder = try TemporaryFolder()
+        let node = FaultStore(folder.path + "/data")
+        let store = try node.openUnlimited()
+        try await store.configure([FaultStore.tenant("acme", maximumBytes: 200 << 20, retainSeconds: 0)])
+        #expect(store.nodeSecondsToFull == nil)
+        var sent = SentBatches()
+        await sent.send(40, to: store)
+        await store.maintain()
+        _ = try await store.drain("acme")
+        for _ in 0..<20 {
+            node.advance(seconds: 60)
+            await store.maintain()
+        }
+        #expect(try await store.spoolStatus("acme").secondsToFull == nil)
+        await store.close()
+    }
+}
