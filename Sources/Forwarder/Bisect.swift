@@ -7,7 +7,8 @@ import WALStore
 ///
 /// A refusal as already there is bisected like any other, down to single points: a request that a backend rolls back
 /// whole for one point it holds (Prometheus does) says nothing about the others, and settling them unsent would lose
-/// them. Only a single point that may have been sent before settles as assumed (`storage.md` 4).
+/// them. Only a single point that may have been sent before settles as assumed (`storage.md` 4), and only if no later
+/// point was sent ahead of it: such a point is out of order whether or not it arrived.
 struct Bisect {
     /// Points that go out in one request.
     struct Part: Sendable, Equatable {
@@ -18,6 +19,10 @@ struct Bisect {
         var attempts = 0
         /// Wall clock, nanoseconds; 0 before the first attempt.
         var firstAttemptAt: Int64 = 0
+        /// The spool knows that points behind it go out ahead of it.
+        var isNoted = false
+        /// Points behind it arrived before it, or may have: that a backend calls it out of order proves nothing.
+        var isOvertaken = false
         /// Whether it failed on its own while other requests were known to succeed.
         var isSuspect = false
         var points: Int { runs.points }
@@ -70,6 +75,7 @@ struct Bisect {
     // MARK: Answers
 
     mutating func delivered(_ part: Part) -> [Settlement.Part] {
+        overtook()
         proveBackend()
         return settle(part.runs, .delivered)
     }
@@ -85,7 +91,9 @@ struct Bisect {
     ) -> [Settlement.Part] {
         if let settled = split(part) { return settled }
         let maybeSent = part.isUncertain || part.runs.contains { !$0.ordinals.isEmpty && pieces[$0.piece].maybeSent }
-        return settle(part.runs, meansAlreadyThere && maybeSent ? .assumed : .dead(reason))
+        let isOvertaken =
+            part.isOvertaken || part.runs.contains { $0.ordinals.overlaps(pieces[$0.piece].overtaken) }
+        return settle(part.runs, meansAlreadyThere && maybeSent && !isOvertaken ? .assumed : .dead(reason))
     }
 
     /// The answer named items; what it did not name was delivered. `retry` and `hold` go back on top as one part.
@@ -101,7 +109,10 @@ struct Bisect {
         }
         let named = items.flatMap(\.runs)
         let rest = part.runs.subtracting(named)
-        if rest.points > 0 { proveBackend() }
+        if rest.points > 0 {
+            overtook()
+            proveBackend()
+        }
         var remaining = part
         // In arrival order, whatever the order of the items was; never more than the part had.
         remaining.runs = part.runs.subtracting(part.runs.subtracting(again))
@@ -126,6 +137,32 @@ struct Bisect {
         suspect.isSuspect = true
         if isBackendProven { parts.append(suspect) } else { suspects.append(suspect) }
         return []
+    }
+
+    /// The points set aside since it was last asked: whatever is sent next is sent ahead of them.
+    mutating func takeNewSuspects() -> [LeasedRun] {
+        var runs: [LeasedRun] = []
+        for index in suspects.indices where !suspects[index].isNoted {
+            suspects[index].isNoted = true
+            runs += suspects[index].runs
+        }
+        return runs
+    }
+
+    /// Whether anything that is left, or was, has been overtaken.
+    private(set) var hasOvertaken = false
+
+    /// A part of this lease arrived, or may have: ahead of what is set aside.
+    mutating func overtook() {
+        if !suspects.isEmpty { hasOvertaken = true }
+        for index in suspects.indices { suspects[index].isOvertaken = true }
+    }
+
+    /// Points behind this lease arrived, or may have: ahead of all that is left of it.
+    mutating func overtookAll() {
+        overtook()
+        hasOvertaken = true
+        for index in parts.indices { parts[index].isOvertaken = true }
     }
 
     /// A request with other points was delivered: the backend is up.

@@ -51,7 +51,7 @@ extension Delivery {
         return await fail("every request is answered 500", after: nil, startedAt: context.time.boot())
     }
 
-    private func sendOtherPoints() async -> Bool {
+    private mutating func sendOtherPoints() async -> Bool {
         let leased: Lease?
         do throws(SpoolError) {
             leased = try await context.source.lease(
@@ -69,7 +69,12 @@ extension Delivery {
             await context.source.release(other, tenant: lane.tenant, maybeSent: false)
             return false
         }
+        guard await note(bisect.remainder) else {
+            await context.source.release(other, tenant: lane.tenant, maybeSent: false)
+            return false
+        }
         let (answer, _) = await send(&part, request, chunk)
+        if part.isUncertain || route.backend.outcome(of: answer, to: request) == .delivered { bisect.overtookAll() }
         guard case .delivered = route.backend.outcome(of: answer, to: request) else {
             await context.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
             return false

@@ -12,6 +12,8 @@ struct Delivery {
     let lease: Lease
     var bisect: Bisect
     private var holdsTurn = true
+    /// The spool has been told that a probe overtakes points of this lease.
+    private var hasNoted = false
 
     init(
         lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease
@@ -43,6 +45,10 @@ struct Delivery {
 
     private mutating func deliver() async -> Settlement? {
         while true {
+            guard await note(bisect.takeNewSuspects()) else {
+                await giveBack()
+                return nil
+            }
             if bisect.needsProof, await !proveWithOtherPoints() {
                 await giveBack()
                 return nil
@@ -63,7 +69,30 @@ struct Delivery {
         }
     }
 
+    /// Where order is kept, a probe that sends later points first takes from "out of order" what it could have proven
+    /// of those before: the spool must know it first, whatever becomes of this process.
+    ///
+    /// - Parameter runs: what the next request goes out ahead of.
+    /// - Returns: false when the spool could not write it down; nothing may be sent then.
+    mutating func note(_ runs: [LeasedRun]) async -> Bool {
+        guard route.backend.traits.keepsOrder, !runs.isEmpty else { return true }
+        do throws(SpoolError) {
+            try await context.source.overtake(lease, tenant: lane.tenant, runs)
+            hasNoted = true
+            return true
+        } catch {
+            context.events(
+                Event(
+                    .warning, "the spool could not note what a probe overtakes; it is tried again later",
+                    lane.metadata(["error": error.description])))
+            _ = await fail("the spool could not be written", after: nil, startedAt: context.time.boot())
+            return false
+        }
+    }
+
     private func giveBack(maybeSent: Bool = false) async {
+        // Nothing that was sent ahead arrived: what comes again can be believed as before.
+        if hasNoted, !bisect.hasOvertaken { await context.source.forgetOvertaking(lease, tenant: lane.tenant) }
         await context.source.release(lease, tenant: lane.tenant, maybeSent: maybeSent || bisect.hasUncertain)
     }
 
@@ -124,7 +153,7 @@ struct Delivery {
         }
     }
 
-    func send(
+    mutating func send(
         _ part: inout Bisect.Part, _ request: EncodedRequest, _ chunk: Chunk
     ) async -> (Answer, startedAt: Int64) {
         part.attempts += 1
@@ -145,7 +174,10 @@ struct Delivery {
             state.pointsInFlight -= points
             state.counters.latency.record(seconds: seconds)
         }
-        if case .failure(let failure) = answer, failure.mayHaveArrived { part.isUncertain = true }
+        if case .failure(let failure) = answer, failure.mayHaveArrived {
+            part.isUncertain = true
+            bisect.overtook()
+        }
         return (answer, startedAt)
     }
 

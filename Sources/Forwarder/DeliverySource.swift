@@ -9,6 +9,10 @@ protocol DeliverySource: Sendable {
     /// Gives back what is not settled.
     /// - Parameter maybeSent: whether some of it may have reached the backend.
     func release(_ lease: Lease, tenant: String, maybeSent: Bool) async
+    /// Writes down that points behind these are sent ahead of them; returns when it is durable.
+    func overtake(_ lease: Lease, tenant: String, _ runs: [LeasedRun]) async throws(SpoolError)
+    /// Takes back what the lease's calls of `overtake` said: nothing was sent ahead after all.
+    func forgetOvertaking(_ lease: Lease, tenant: String) async
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState
     func setRetryState(_ state: RetryState, tenant: String, backend: String) async throws(SpoolError)
     /// Tenants whose backends are owed something.
@@ -37,6 +41,18 @@ extension WALStore: DeliverySource {
             }
         } catch {
             // A spool that cannot be reached any more has no leases: they live in its memory.
+        }
+    }
+
+    func overtake(_ lease: Lease, tenant: String, _ runs: [LeasedRun]) async throws(SpoolError) {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.overtake(lease, runs) }
+    }
+
+    func forgetOvertaking(_ lease: Lease, tenant: String) async {
+        do {
+            try await withSpool(tenant) { (spool) async throws(SpoolError) in await spool.forgetOvertaking(lease) }
+        } catch {
+            // Believed less than it could be.
         }
     }
 

@@ -69,8 +69,9 @@ struct Worker {
             if lease == nil { lane.state.withLock { state in state.isDry = state.news == news } }
             return lease
         } catch {
-            // An unreadable block has become a loss row: the next lease is beyond it.
-            if error.code != .unreadable { pause() }
+            // Also where the file is damaged: a block that cannot be read ends as a loss inside the lease, what comes out
+            // of it is more than a block, and asking again at once would only burn a processor.
+            pause()
             context.events(
                 Event(.warning, "the spool gave no lease", lane.metadata(["error": error.description])))
             return nil

@@ -16,12 +16,16 @@ public struct LeasedPiece: Sendable {
     public var ordinals: Range<Int>
     /// Whether the points may have been sent by a process that did not live to settle them.
     public var maybeSent: Bool
+    /// Ordinals among which are points that later ones were sent ahead of (`Spool.overtake`).
+    public var overtaken: Range<Int>
 
-    public init(places: PlaceRange, batch: Batch, ordinals: Range<Int>, maybeSent: Bool) {
+    public init(places: PlaceRange, batch: Batch, ordinals: Range<Int>, maybeSent: Bool, overtaken: Range<Int> = 0..<0)
+    {
         self.places = places
         self.batch = batch
         self.ordinals = ordinals
         self.maybeSent = maybeSent
+        self.overtaken = overtaken
     }
 }
 

@@ -44,12 +44,14 @@ extension Spool {
             }
             guard let detached = ledger.backends[index].detachedPosition else { return }
             // The gap is excluded, but for what a backfill asks of it.
-            let start = try backfillStart(registration.backfill, now: now, database)
-            ledger.backends[index].attach(at: start.position < detached ? ledger.end : start)
-            changedBackends.insert(ledger.backends[index].id)
+            let stretches = try stored(registration.backfill, from: detached, now: now, database)
+            let edits = ledger.backends[index].attach(stretches, end: ledger.end)
+            try checked { () throws(SQLiteError) in
+                try apply(edits, backendID: ledger.backends[index].id, database)
+            }
             try record(event: "backend_attached", registration.name, database)
         } else {
-            try add(registration, start: try backfillStart(registration.backfill, now: now, database), database)
+            try add(registration, try stored(registration.backfill, from: 0, now: now, database), database)
         }
     }
 
@@ -59,38 +61,56 @@ extension Spool {
         return ledger.index(of: former)
     }
 
-    private func add(_ registration: BackendRegistration, start: Cut, _ database: Database) throws(SpoolError) {
+    private func add(
+        _ registration: BackendRegistration, _ stretches: [Span], _ database: Database
+    ) throws(SpoolError) {
+        let start = ledger.end
+        let first = stretches.first?.start.place ?? start.place
         try checked { () throws(SQLiteError) in
             try database.statements.insertBackend.run(
-                .text(registration.name), .text(registration.type), .integer(start.place.sequence),
+                .text(registration.name), .text(registration.type), .integer(first.sequence),
                 .integer(clock.wall), .integer(start.place.sequence), .integer(start.place.ordinal),
                 .integer(start.position), .integer(start.position))
         }
         var backend = BackendState(
             id: database.connection.lastInsertedID, name: registration.name, type: registration.type,
-            firstSequence: start.place.sequence)
-        backend.tail = start
-        backend.excludedPoints = start.position
+            firstSequence: first.sequence)
+        // As if it had been away since the first point.
+        backend.detachedPosition = 0
+        let edits = backend.attach(stretches, end: start)
         ledger.backends.append(backend)
+        try checked { () throws(SQLiteError) in try apply(edits, backendID: backend.id, database) }
     }
 
-    /// From where on a backend that comes is owed.
-    private func backfillStart(
-        _ backfill: BackendRegistration.Backfill, now: Int64, _ database: Database
-    ) throws(SpoolError) -> Cut {
+    /// What a backend that comes is owed of the past: runs of stored points, oldest first.
+    ///
+    /// Runs, because rows in the middle may be gone: those that were delivered are deleted around those that were not. A
+    /// point that is owed and not stored could never be sent, nor end in any other way.
+    private func stored(
+        _ backfill: BackendRegistration.Backfill, from position: Int64, now: Int64, _ database: Database
+    ) throws(SpoolError) -> [Span] {
         let oldest: Int64
         switch backfill {
-        case .none: return ledger.end
+        case .none: return []
         case .all: oldest = .min
         case .seconds(let seconds):
             let (span, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
             oldest = overflow ? .min : now - span
         }
-        let first = try checked { () throws(SQLiteError) in
-            try database.statements.firstRowSince.first(.integer(oldest)) { row in
-                Cut(Place(row.integer(0), 0), row.integer(1))
+        var runs: [Span] = []
+        try checked { () throws(SQLiteError) in
+            let first = try database.statements.firstRowSince.first(.integer(oldest)) { $0.integer(0) }
+            guard let first else { return }
+            try eachRow(from: Place(first, 0), database) { row in
+                guard row.points > 0, row.position >= position else { return true }
+                if let last = runs.last, last.end.position == row.position {
+                    runs[runs.count - 1].end = row.span.end
+                } else {
+                    runs.append(row.span)
+                }
+                return true
             }
         }
-        return first ?? ledger.end
+        return runs
     }
 }

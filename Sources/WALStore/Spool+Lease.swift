@@ -41,6 +41,18 @@ extension Spool {
     public func release(_ lease: Lease, maybeHaveArrived: Bool = false) {
         guard let record = leases.removeValue(forKey: lease.id) else { return }
         if maybeHaveArrived { markUnknown(record) }
+        wakeRenamed()
+    }
+
+    /// Calls whoever waited for the leases of a backend's former name, when they have ended.
+    func wakeRenamed() {
+        guard hasRenamedWaiter else { return }
+        let isWaiting = leases.values.contains { record in
+            ledger.backends.contains { $0.id == record.backendID && $0.name != record.name }
+        }
+        if isWaiting { return }
+        hasRenamedWaiter = false
+        environment.onWork()
     }
 
     /// Remembers that what is left of a lease may have been sent; durable with the next transaction, which is the
@@ -53,6 +65,36 @@ extension Spool {
         changedBackends.insert(record.backendID)
     }
 
+    /// Writes down, durably, that points behind these are about to be sent ahead of them, to a backend that keeps each
+    /// series in order: if it then refuses these as out of order, that does not mean that it has them.
+    public func overtake(_ lease: Lease, _ runs: [LeasedRun]) throws(SpoolError) {
+        guard let record = leases[lease.id],
+            let index = ledger.backends.firstIndex(where: { $0.id == record.backendID })
+        else { throw SpoolError(.misuse, "the lease is not held any more") }
+        let positions = runs.filter { !$0.ordinals.isEmpty && record.pieces.indices.contains($0.piece) }
+            .map { record.pieces[$0.piece].span($0.ordinals).positions }
+        guard let first = positions.map(\.lowerBound).min(),
+            let end = positions.map(\.upperBound).max()
+        else { return }
+        if leases[lease.id]?.overtakenBefore == nil {
+            leases[lease.id]?.overtakenBefore = .some(ledger.backends[index].overtaken)
+        }
+        try transact { _ throws(SpoolError) in
+            ledger.backends[index].overtake(first..<end)
+            changedBackends.insert(record.backendID)
+        }
+    }
+
+    /// Nothing that was to be sent ahead of a lease's points arrived: what was written down for it no longer holds.
+    public func forgetOvertaking(_ lease: Lease) {
+        guard let record = leases[lease.id], let before = record.overtakenBefore,
+            let index = ledger.backends.firstIndex(where: { $0.id == record.backendID })
+        else { return }
+        leases[lease.id]?.overtakenBefore = nil
+        ledger.backends[index].overtaken = before
+        changedBackends.insert(record.backendID)
+    }
+
     // MARK: Planning
 
     private struct Plan {
@@ -60,6 +102,7 @@ extension Spool {
         var lane: Lane
         var record: LeaseRecord
         var unknownBefore: Int64
+        var overtaken: Range<Int64>?
     }
 
     /// At most this many rows in one lease, whatever its points.
@@ -77,7 +120,13 @@ extension Spool {
         }
         precondition(limit.points > 0, "a lease asks for at least one point")
         let state = ledger.backends[index]
-        let leased = leases.values.filter { $0.backendID == state.id }.flatMap(\.remaining)
+        let taken = leases.values.filter { $0.backendID == state.id }
+        // Whoever sends under the former name is to end first: two at once would break the order of a series.
+        guard taken.allSatisfy({ $0.name == backend }) else {
+            hasRenamedWaiter = true
+            return nil
+        }
+        let leased = taken.flatMap(\.remaining)
         var record = LeaseRecord(backendID: state.id, pieces: [], remaining: [])
         var lane = Lane.live
         var room = limit.points
@@ -90,8 +139,10 @@ extension Spool {
         guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
         try reserveSending(last.row.lastSequence, backend: index)
         lastLeaseID += 1
+        record.name = backend
         leases[lastLeaseID] = record
-        return Plan(id: lastLeaseID, lane: lane, record: record, unknownBefore: state.unknownBefore)
+        return Plan(
+            id: lastLeaseID, lane: lane, record: record, unknownBefore: state.unknownBefore, overtaken: state.overtaken)
     }
 
     /// Adds pieces of one owed range, around what is leased, until the room is used up.
@@ -177,7 +228,8 @@ extension Spool {
         let span = piece.span(piece.ordinals)
         return LeasedPiece(
             places: PlaceRange(span.start.place, span.end.place), batch: block.batch, ordinals: piece.ordinals,
-            maybeSent: piece.row.sequence < plan.unknownBefore)
+            maybeSent: piece.row.sequence < plan.unknownBefore,
+            overtaken: plan.overtaken.map { piece.row.ordinals(of: $0) } ?? 0..<0)
     }
 
     private func block(of row: StoredRow) async throws(SpoolError) -> DecodedBlock {

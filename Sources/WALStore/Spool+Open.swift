@@ -195,10 +195,10 @@ extension Spool {
             backend.excludedPoints = row.integer(12)
             backend.sentBefore = row.integer(13)
             backend.unknownBefore = row.integer(14)
-            backend.limits = row.optionalText(15)
             backend.retry = RetryState(
                 mode: RetryState.Mode(rawValue: row.text(16)) ?? .ok, attempts: Int(row.integer(17)),
                 nextAttemptAt: row.integer(18), reason: row.text(19))
+            backend.limits = row.optionalText(15)
             backends.append(backend)
             return true
         }

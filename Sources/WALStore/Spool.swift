@@ -27,6 +27,8 @@ public actor Spool {
     var reservedBefore: Int64 = 0
     var leases: [UInt64: LeaseRecord] = [:]
     var lastLeaseID: UInt64 = 0
+    /// Somebody was given nothing because the backend's former name still has a lease.
+    var hasRenamedWaiter = false
     /// Backends whose row differs from memory and is written with the next transaction.
     var changedBackends: Set<Int64> = []
     /// How often an I/O error closed and reopened the database since the last good commit.

@@ -8,6 +8,10 @@ actor SpoolReader {
     private let vfs: String?
     private var select: Statement?
     private var isClosed = false
+    /// How often rows could not be read in a row; those that were read in the end are not in it.
+    private var failures: [Int64: Int] = [:]
+    /// So many failed reads of a row in a row, a second apart as workers retry, end what is owed of it.
+    static let maximumFailures = 5
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -19,7 +23,8 @@ actor SpoolReader {
 
     /// The decoded block of a row.
     ///
-    /// - Throws: `.unreadable` when the row is gone or its block is damaged, `.closing` after `close`.
+    /// - Throws: `.unreadable` when the row is gone or its block is damaged, `.unavailable` when it may be read in a
+    ///   moment, `.closing` after `close`.
     func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
         let found: Result<DecodedBlock, SpoolError>?
@@ -28,10 +33,24 @@ actor SpoolReader {
                 row.withBlob(0) { bytes in Result { () throws(SpoolError) in try Block.decode(bytes) } }
             }
         } catch {
-            throw error.asSpoolError
+            throw failure(error, sequence)
         }
+        failures[sequence] = nil
         guard let found else { throw SpoolError(.unreadable, "a row that is owed is not stored") }
         return try found.get()
+    }
+
+    /// A read that the disk failed (EIO) comes out of SQLite as a damaged file, which it need not be: only when it fails
+    /// again and again, each time anew from the disk, is the row given up.
+    /// <https://sqlite.org/rescode.html#ioerr_corruptfs>
+    private func failure(_ error: SQLiteError, _ sequence: Int64) -> SpoolError {
+        select = nil
+        guard error.isCorrupt else { return error.asSpoolError }
+        let count = failures[sequence, default: 0] + 1
+        failures[sequence] = count < SpoolReader.maximumFailures ? count : nil
+        if count >= SpoolReader.maximumFailures { return error.asSpoolError }
+        return SpoolError(
+            .unavailable, "a stored block cannot be read; it is tried again", cause: error.description)
     }
 
     /// Closes the connection for good: the last one to close a WAL database takes the WAL away.

@@ -87,15 +87,22 @@ public final class WALStore: Sendable {
     /// Opens nothing: a closed spool takes its configuration when it is next opened.
     ///
     /// - Throws: `.misuse` for a tenant id outside the alphabet (`TenantID`); `.incompatible` when an open spool knows
-    ///   one of the backends with another type. Nothing is changed by a refused id.
+    ///   one of the backends with another type. Nothing is changed by a refused id. What the disk did not let a spool
+    ///   write (`.full`, `.commitFailed`) is tried again by upkeep, and by the next call.
     public func configure(_ tenants: [SpoolConfiguration]) async throws(SpoolError) {
         for tenant in tenants { try TenantID.check(tenant.tenant) }
         let changed = state.withLock { $0.configure(tenants, folder, bootTime: time.boot()) }
+        var refusal: SpoolError?
         for (tenant, configuration) in changed {
-            try await withSpool(tenant) { (spool) async throws(SpoolError) in
-                try await spool.configure(configuration)
-            }
+            do throws(SpoolError) { try await apply(configuration, to: tenant) } catch { refusal = refusal ?? error }
         }
+        if let refusal { throw refusal }
+    }
+
+    /// Hands a spool its configuration; until that succeeds it counts as behind.
+    func apply(_ configuration: SpoolConfiguration, to tenant: String) async throws(SpoolError) {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.configure(configuration) }
+        state.withLock { $0.caughtUp(tenant, with: configuration) }
     }
 
     /// Tenants whose backends are owed something, without opening their spools. Open ones count as having work.

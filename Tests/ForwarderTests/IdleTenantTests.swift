@@ -56,6 +56,14 @@ private final class WatchedSource: DeliverySource {
         asked.record(tenant)
         await source.release(lease, tenant: tenant, maybeSent: maybeSent)
     }
+    func overtake(_ lease: Lease, tenant: String, _ runs: [LeasedRun]) async throws(SpoolError) {
+        asked.record(tenant)
+        try await source.overtake(lease, tenant: tenant, runs)
+    }
+    func forgetOvertaking(_ lease: Lease, tenant: String) async {
+        asked.record(tenant)
+        await source.forgetOvertaking(lease, tenant: tenant)
+    }
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState {
         asked.record(tenant)
         return try await source.retryState(tenant: tenant, backend: backend)

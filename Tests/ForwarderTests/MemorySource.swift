@@ -13,6 +13,7 @@ final class MemorySource: DeliverySource {
         var fates: [Fate?] = []
         var leased: Set<Int> = []
         var maybeSent: Set<Int> = []
+        var overtaken: Set<Int> = []
         var retry = RetryState.ok
     }
 
@@ -96,7 +97,8 @@ final class MemorySource: DeliverySource {
             state.leases[state.lastLease] = (backend, first..<end)
             let piece = LeasedPiece(
                 places: PlaceRange(sequence: 1, ordinals: first..<end), batch: batch, ordinals: first..<end,
-                maybeSent: ledger.maybeSent.contains(first))
+                maybeSent: ledger.maybeSent.contains(first),
+                overtaken: (ledger.overtaken.min() ?? 0)..<(ledger.overtaken.max().map { $0 + 1 } ?? 0))
             return Lease(id: state.lastLease, backend: backend, lane: .live, pieces: [piece])
         }
     }
@@ -139,6 +141,18 @@ final class MemorySource: DeliverySource {
             let open = points.filter { state.ledgers[backend]?.fates[$0] == nil }
             state.ledgers[backend]?.leased.subtract(open)
             if maybeSent { state.ledgers[backend]?.maybeSent.formUnion(open) }
+        }
+    }
+
+    func overtake(_ lease: Lease, tenant: String, _ runs: [LeasedRun]) async throws(SpoolError) {
+        state.withLock { state in
+            for run in runs { state.ledgers[lease.backend]?.overtaken.formUnion(run.ordinals) }
+        }
+    }
+
+    func forgetOvertaking(_ lease: Lease, tenant: String) async {
+        state.withLock { state in
+            for piece in lease.pieces { state.ledgers[lease.backend]?.overtaken.subtract(piece.ordinals) }
         }
     }
 

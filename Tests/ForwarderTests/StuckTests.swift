@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 import WALStore
@@ -51,6 +52,57 @@ struct StuckTests {
         server.answer { _, _ in .reply(204) }
         await fixture.source.drained()
         #expect(fixture.source.fates().allSatisfy { $0 == .delivered })
+        await fixture.finish(server)
+    }
+
+    /// A backend that keeps order, and lost the first request: what a probe overtook it refuses as out of order ever after.
+    @Test func `a point that a probe overtook is never assumed to have arrived`() async throws {
+        let hasLater = Atomic(false)
+        let server = try HTTPTestServer { request, number in
+            if number == 0 { return .reset }
+            if request.ordinals.allSatisfy({ $0 >= 20 }) {
+                hasLater.store(true, ordering: .sequentiallyConsistent)
+                return .reply(204)
+            }
+            if hasLater.load(ordering: .sequentiallyConsistent) {
+                return .text(400, "out of order: there is a later one")
+            }
+            return .text(500, "cannot append")
+        }
+        let fixture = LaneFixture()
+        var backend = LineBackend(url: server.url)
+        backend.traits.maximumPoints = 20
+        fixture.start(backend)
+        fixture.source.append(40)
+        await fixture.source.drained()
+        let fates = fixture.source.fates()
+        #expect(fates[..<20].allSatisfy { if case .dead = $0 { true } else { false } })
+        #expect(fates[20...].allSatisfy { $0 == .delivered })
+        #expect(fixture.source.ledger().overtaken == Set(0..<20))
+        await fixture.finish(server)
+    }
+
+    @Test func `after an outage of 500 that took every probe too, what is there is believed`() async throws {
+        let isOver = Atomic(false)
+        let server = try HTTPTestServer { request, number in
+            // The first request arrives, and its answer is lost.
+            if number == 0 { return .reset }
+            if !isOver.load(ordering: .sequentiallyConsistent) { return .text(500, "no disk") }
+            return request.ordinals.contains { $0 < 20 } ? .text(400, "out of order: it is there") : .reply(204)
+        }
+        let fixture = LaneFixture()
+        var backend = LineBackend(url: server.url)
+        backend.traits.maximumPoints = 20
+        fixture.start(backend)
+        fixture.source.append(40)
+        while fixture.waits.elements.reduce(.zero, +) < .seconds(3600) { await Task.yield() }
+        isOver.store(true, ordering: .sequentiallyConsistent)
+        await fixture.source.drained()
+        let fates = fixture.source.fates()
+        #expect(fates[20...].allSatisfy { $0 == .delivered })
+        // A probe that was under way when the outage ended may have overtaken them: then, and only then, they are dead.
+        let hasOvertaken = !fixture.source.ledger().overtaken.isEmpty
+        #expect(fates[..<20].allSatisfy { hasOvertaken || $0 == .assumed })
         await fixture.finish(server)
     }
 }

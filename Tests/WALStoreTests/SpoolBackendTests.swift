@@ -1,4 +1,5 @@
 import Metrics
+import Synchronization
 import TestSupport
 import Testing
 
@@ -71,6 +72,25 @@ struct SpoolBackendTests {
         await spool.close()
     }
 
+    /// Found by the simulator: the renamed lane sent later points while the former one still had earlier ones.
+    @Test func `a renamed backend leases nothing until the leases of its former name have ended`() async throws {
+        let fixture = try SpoolFixture()
+        let notices = Mutex(0)
+        var environment = fixture.environment
+        environment.onWork = { notices.withLock { $0 += 1 } }
+        let spool = try await Spool.open(path: fixture.path, fixture.configuration(["old"]), environment)
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        let former = try #require(try await spool.lease(backend: "old", limit: LeaseLimit(points: 4)))
+        try await spool.configure(
+            configuration(fixture, BackendRegistration(name: "new", type: "archive", renamedFrom: "old")))
+        #expect(try await spool.lease(backend: "new", limit: LeaseLimit(points: 4)) == nil)
+        let before = notices.withLock { $0 }
+        try await spool.settle(former, Make.all(former, .delivered))
+        #expect(notices.withLock { $0 } == before + 1)
+        #expect(try await spool.lease(backend: "new", limit: LeaseLimit(points: 4))?.values == [4, 5, 6, 7])
+        await spool.close()
+    }
+
     @Test func `a new backend starts now, with everything, or with the last seconds`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open(["a"])
@@ -88,6 +108,44 @@ struct SpoolBackendTests {
             #expect(books.pendingPoints == pending && books.excludedPoints == 30 - pending, "\(name)")
             #expect(books.balances)
         }
+        await spool.close()
+    }
+
+    @Test func `a backfill owes what is stored, and nothing that has been deleted between`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a"])
+        for index in 0..<5 { _ = try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10))) }
+        try await spool.deliver(10..<20, 30..<40)
+        #expect(try await spool.prune(receivedBy: .max) == 1)
+        #expect(try await spool.prune(receivedBy: .max) == 1)
+        try await spool.configure(
+            configuration(
+                fixture, BackendRegistration(name: "a", type: "archive"),
+                BackendRegistration(name: "b", type: "archive", backfill: .all)))
+        let books = try await spool.books("b")
+        #expect(books.pendingPoints == 30 && books.excludedPoints == 20 && books.balances)
+        var values: [Int] = []
+        while let lease = try await spool.lease(backend: "b", limit: LeaseLimit(points: 100)) {
+            values += lease.values
+            try await spool.settle(lease, Make.all(lease, .delivered))
+        }
+        #expect(values == Array(0..<10) + Array(20..<30) + Array(40..<50))
+        #expect(try await spool.books("b").pendingPoints == 0)
+        await spool.close()
+    }
+
+    @Test func `a backend that returns is owed what a backfill asks of its gap`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a", "b"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        try await spool.configure(fixture.configuration(["a"]))
+        _ = try await spool.append(Make.request(Make.batch(10..<30)))
+        try await spool.configure(
+            configuration(
+                fixture, BackendRegistration(name: "a", type: "archive"),
+                BackendRegistration(name: "b", type: "archive", backfill: .all)))
+        let books = try await spool.books("b")
+        #expect(books.pendingPoints == 30 && books.excludedPoints == 0 && books.balances)
         await spool.close()
     }
 
@@ -139,6 +197,16 @@ struct SpoolBackendTests {
 }
 
 extension Spool {
+    /// Settles the points with these values, wherever they are, and nothing else.
+    fileprivate func deliver(_ wanted: Range<Int>...) async throws {
+        let lease = try #require(try await lease(backend: "a", limit: LeaseLimit(points: 1000)))
+        let parts = lease.pieces.indices.filter { index in
+            wanted.contains { $0.contains(Int(lease.pieces[index].batch.points.bits[0])) }
+        }.map { Settlement.Part(LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals), .delivered) }
+        try await settle(lease, Make.settlement(parts))
+        release(lease)
+    }
+
     fileprivate func set(_ admission: Admission) { self.admission = admission }
 
     fileprivate func loseAll(_ reason: LossReason) throws -> Int {

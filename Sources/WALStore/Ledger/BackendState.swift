@@ -1,3 +1,5 @@
+import Metrics
+
 /// One backend's side of the ledger in memory: the same values as its rows, changed together with them in one
 /// transaction. A value type: a transaction that fails puts the old one back.
 struct BackendState: Sendable {
@@ -23,7 +25,8 @@ struct BackendState: Sendable {
     /// What was sent by a process that did not live to settle it lies before this sequence.
     var unknownBefore: Int64 = 0
     var retry = RetryState.ok
-    var limits: String?
+    /// Positions among which are points that later ones were sent ahead of: "out of order" does not prove them there.
+    var overtaken: Range<Int64>?
     /// The row a next adjacent delivery may still grow.
     var lastDelivery: DeliveryRow?
 
@@ -59,6 +62,34 @@ struct BackendState: Sendable {
     /// Whether every point of the span is owed.
     func owes(_ span: Span, upTo end: Cut) -> Bool {
         owed(in: span, upTo: end).reduce(0) { $0 + $1.points } == span.points
+    }
+
+    /// The row's JSON of what was learned. What is not understood of it is nothing.
+    var limits: String? {
+        get { overtaken.map { "{\"overtaken\":[\($0.lowerBound),\($0.upperBound)]}" } }
+        set {
+            let value: JSONValue?
+            do throws(WireError) {
+                value = try newValue.map { (text) throws(WireError) in
+                    try JSONValue.parse(Array(text.utf8), depth: 4, values: 16)
+                }
+            } catch { value = nil }
+            let bounds = value?["overtaken"]?.array?.compactMap(\.int) ?? []
+            overtaken = bounds.count == 2 && bounds[0] < bounds[1] ? bounds[0]..<bounds[1] : nil
+        }
+    }
+
+    /// Remembers positions as overtaken; what is owed no more of those before is forgotten.
+    mutating func overtake(_ positions: Range<Int64>) {
+        guard let known = overtaken, isOwed(among: known) else {
+            overtaken = positions
+            return
+        }
+        overtaken = min(known.lowerBound, positions.lowerBound)..<max(known.upperBound, positions.upperBound)
+    }
+
+    private func isOwed(among positions: Range<Int64>) -> Bool {
+        ranges.contains { $0.positions.overlaps(positions) } || (tail?.position ?? .max) < positions.upperBound
     }
 
     /// The parts of `span` that are owed.
@@ -110,11 +141,22 @@ struct BackendState: Sendable {
         return [.insert(backlog)]
     }
 
-    /// Owed again from `end` on; what it missed is excluded.
-    mutating func attach(at end: Cut) {
-        if let detachedPosition { excludedPoints += end.position - detachedPosition }
-        detachedPosition = nil
+    /// Owed again from `end` on, and of what it missed `runs`; the rest of it is excluded.
+    ///
+    /// - Parameter runs: of stored points, oldest first, none before the place where it was detached.
+    mutating func attach(_ runs: [Span], end: Cut) -> [RangeEdit] {
+        guard let detachedPosition else { return [] }
+        excludedPoints += end.position - detachedPosition - runs.reduce(0) { $0 + $1.points }
+        self.detachedPosition = nil
+        var runs = runs
         tail = end
+        if let last = runs.last, last.end.position == end.position {
+            tail = last.start
+            runs.removeLast()
+        }
+        let backlog = runs.map { OwedRange(lane: .backlog, start: $0.start, end: $0.end) }
+        ranges.append(contentsOf: backlog)
+        return backlog.map { .insert($0) }
     }
 }
 

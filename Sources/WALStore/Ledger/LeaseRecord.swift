@@ -24,6 +24,10 @@ struct LeaseRecord: Sendable {
     var pieces: [Piece]
     /// Positions that are neither settled nor released yet.
     var remaining: [Range<Int64>]
+    /// What the backend was called when it was leased.
+    var name = ""
+    /// What the backend's row said of overtaken positions before this lease added to it; nil while it has not.
+    var overtakenBefore: Range<Int64>??
     /// A settle of it was in a commit of unknown outcome: what it asked for may be done already.
     var hasUnknownSettle = false
 
@@ -63,6 +67,12 @@ struct StoredRow: Sendable, Hashable {
     }
 
     var positions: Range<Int64> { position..<position + Int64(points) }
+    /// Which of its points lie among `positions`.
+    func ordinals(of positions: Range<Int64>) -> Range<Int> {
+        let shared = positions.clamped(to: self.positions)
+        return Int(shared.lowerBound - position)..<Int(shared.upperBound - position)
+    }
+
     /// All of it.
     var span: Span { Span(Cut(Place(sequence, 0), position), Cut(Place(lastSequence + 1, 0), positions.upperBound)) }
 

@@ -14,11 +14,13 @@ extension StoreState {
                 continue
             }
             tenants[name]?.isRemoved = false
-            guard old.configuration != configuration else { continue }
+            guard old.configuration != configuration || old.isBehind else { continue }
             tenants[name]?.configuration = configuration
             if case .closed = old.phase {
+                tenants[name]?.isBehind = false
                 if isStale(name, configuration, folder) { markStale(name) }
             } else {
+                tenants[name]?.isBehind = true
                 changed.append((name, configuration))
             }
         }
@@ -48,6 +50,18 @@ extension StoreState {
         guard tenants[tenant]?.isStale == false else { return }
         tenants[tenant]?.isStale = true
         stale.append(tenant)
+    }
+
+    /// An open spool has taken this configuration.
+    mutating func caughtUp(_ tenant: String, with configuration: SpoolConfiguration) {
+        if tenants[tenant]?.configuration == configuration { tenants[tenant]?.isBehind = false }
+    }
+
+    /// Open spools that have not taken their configuration yet, by name.
+    var behind: [(String, SpoolConfiguration)] {
+        tenants.filter { _, tenant in
+            if case .open = tenant.phase { tenant.isBehind && !tenant.isRemoved } else { false }
+        }.map { ($0.key, $0.value.configuration) }.sorted { $0.0 < $1.0 }
     }
 
     /// The next tenants to look at, at most `limit`.

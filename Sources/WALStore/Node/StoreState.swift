@@ -30,6 +30,8 @@ struct StoreState: Sendable {
         var isBusy = false
         /// No longer configured: it goes when it closes.
         var isRemoved = false
+        /// Its open spool has not taken `configuration` yet: the disk was in the way.
+        var isBehind = false
         /// In `stale`.
         var isStale = false
         /// Why its spool could not be opened when it was last tried.

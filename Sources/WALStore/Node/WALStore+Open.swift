@@ -22,7 +22,11 @@ extension WALStore {
                 state.summary.entries[tenant]?.stamp = nil
                 return (state.tenants[tenant]?.configuration, state.opened(tenant, spool))
             }
-            if let current, current != configuration { await apply(current, spool) }
+            if let current, current != configuration {
+                await apply(current, spool)
+            } else {
+                state.withLock { $0.caughtUp(tenant, with: configuration) }
+            }
             carryOver(tenant, spool)
             for waiter in waiters { waiter(.success(spool)) }
         } catch {
@@ -41,7 +45,11 @@ extension WALStore {
 
     /// A reload came while the spool was being opened.
     private func apply(_ configuration: SpoolConfiguration, _ spool: Spool) async {
-        do throws(SpoolError) { try await spool.configure(configuration) } catch {
+        do throws(SpoolError) {
+            try await spool.configure(configuration)
+            state.withLock { $0.caughtUp(spool.tenant, with: configuration) }
+        } catch {
+            state.withLock { $0.tenants[spool.tenant]?.isBehind = true }
             events(
                 Event(
                     .error, "a spool does not take its configuration",

@@ -14,6 +14,7 @@ extension WALStore {
         let now = time.boot()
         if recounts(now) { space.recount() }
         space.look(now: now, events)
+        for (tenant, configuration) in state.withLock({ $0.behind }) { await catchUp(tenant, with: configuration) }
         for (tenant, _) in state.withLock({ $0.open }) { await maintainIfOpen(tenant) }
         let closed = state.withLock { state in
             for tenant in state.due(before: time.boot() - WALStore.visitNanoseconds) { state.markStale(tenant) }
@@ -26,6 +27,18 @@ extension WALStore {
         }
         perform(actions)
         if state.withLock({ $0.isSummaryChanged }) { writeSummary() }
+    }
+
+    /// The disk was in the way of a reload: a lane of a backend that its spool does not know would never send.
+    private func catchUp(_ tenant: String, with configuration: SpoolConfiguration) async {
+        do throws(SpoolError) { try await apply(configuration, to: tenant) } catch {
+            // A backend's changed type was said by the reload, and only another reload mends it.
+            guard error.code != .misuse, error.code != .closing else { return }
+            events(
+                Event(
+                    .warning, "a spool does not take its configuration yet",
+                    ["tenant": tenant, "error": error.description]))
+        }
     }
 
     private func maintainIfOpen(_ tenant: String) async {

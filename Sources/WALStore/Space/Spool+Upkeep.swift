@@ -4,6 +4,7 @@ import Synchronization
 extension Spool {
     /// After each commit, on the writer, when the answers have gone out.
     func afterCommit(isIdle: Bool) {
+        wakeRenamed()
         checkpointIfDue(isIdle: isIdle)
         do throws(SpoolError) {
             if configuration.maximumBytes != nil || environment.space?.pressure.isAny == true { try keepBudget() }
