@@ -152,7 +152,15 @@ final class DiskState {
 
     // MARK: Space
 
-    var usedBytes: Int64 { files.values.reduce(0) { $0 + Int64(($1.bytes + 4095) / 4096 * 4096) } }
+    /// Of files that have a name: one that was removed gives its room back at once, synced or not.
+    var usedBytes: Int64 {
+        let all = files.values.reduce(0) { $0 + Int64(($1.bytes + 4095) / 4096 * 4096) }
+        // The walk over names only where it can matter.
+        if all < bytes - 32 << 20 { return all }
+        var named: Set<UInt64> = []
+        for folder in folders.values { named.formUnion(folder.names.values) }
+        return named.reduce(0) { $0 + Int64(((files[$1]?.bytes ?? 0) + 4095) / 4096 * 4096) }
+    }
 
     func checkRoom(for file: DiskFile, growingTo bytes: Int) throws(FileError) {
         guard bytes > file.bytes else { return }

@@ -1,0 +1,71 @@
+import Foundation
+import TestSupport
+import Testing
+import WALStore
+
+/// The whole path, run from one seed: see docs/testing.md. Runs where `HOLDFAST_SIM_SEEDS` or `HOLDFAST_SIM_SEED` is set.
+@Suite(.enabled(if: SimulatorEnvironment.isAsked, "HOLDFAST_SIM_SEEDS is not set"))
+struct SimulatorTests {
+    /// `HOLDFAST_SIM_SEED=n` runs that seed alone and prints all that happens in it; `HOLDFAST_SIM_SEEDS=n` runs so many.
+    private static let replayed = ProcessInfo.processInfo.environment["HOLDFAST_SIM_SEED"].flatMap { UInt64($0) }
+
+    @Test func `whatever happens to a node, nothing acknowledged is lost and everything drains`() async {
+        if let seed = SimulatorTests.replayed { return await replay(seed) }
+        var summary = SimulationSummary()
+        let seeds = 1...UInt64(Effort.count("HOLDFAST_SIM_SEEDS", default: 60))
+        // Two at a time: each is a thread of its own and knows nothing of the other.
+        await withTaskGroup(of: Simulation.Outcome.self) { group in
+            var next = seeds.lowerBound
+            func add(_ outcome: Simulation.Outcome) {
+                summary.add(outcome)
+                if let fault = outcome.fault { Issue.record("HOLDFAST_SIM_SEED=\(outcome.seed): \(fault)") }
+            }
+            while next <= seeds.upperBound {
+                if next > seeds.lowerBound + 1, let outcome = await group.next() { add(outcome) }
+                let seed = next
+                group.addTask { await Simulation.run(seed: seed) }
+                next += 1
+            }
+            for await outcome in group { add(outcome) }
+        }
+        print(summary.text)
+        let missing = summary.missing
+        #expect(missing == [], "the seeds do not reach what they are for")
+    }
+
+    private func replay(_ seed: UInt64) async {
+        let outcome = await Simulation.run(seed: seed, options: Simulation.Options(traces: true))
+        for line in outcome.trace { print(line) }
+        #expect(outcome.fault == nil)
+    }
+
+    @Test(.enabled(if: replayed == nil), arguments: [1, 17, 40] as [UInt64])
+    func `the same seed is the same run, to the last decision`(_ seed: UInt64) async {
+        let first = await Simulation.run(seed: seed)
+        let second = await Simulation.run(seed: seed)
+        #expect(first.hash == second.hash)
+        #expect(first.jobs == second.jobs && first.counts == second.counts)
+        #expect(first.simulatedSeconds == second.simulatedSeconds)
+    }
+
+    @Test(.enabled(if: replayed == nil)) func `different seeds are different runs`() async {
+        let hashes = await [Simulation.run(seed: 2).hash, Simulation.run(seed: 3).hash]
+        #expect(hashes[0] != hashes[1])
+    }
+
+    /// Whoever watches must be watched: a node that answers first and syncs later is wrong, and has to be found out.
+    @Test(.enabled(if: replayed == nil)) func `a node that acknowledges before it syncs is found out`() async {
+        var found: [String] = []
+        for seed in 1...12 as ClosedRange<UInt64> where found.isEmpty {
+            let outcome = await Simulation.run(seed: seed, options: Simulation.Options(durability: .normal))
+            if let fault = outcome.fault { found.append(fault) }
+        }
+        #expect(!found.isEmpty)
+    }
+}
+
+private enum SimulatorEnvironment {
+    static let isAsked = ["HOLDFAST_SIM_SEEDS", "HOLDFAST_SIM_SEED"].contains {
+        ProcessInfo.processInfo.environment[$0] != nil
+    }
+}
