@@ -3,12 +3,14 @@ extension Spool {
     /// says that it was not closed.
     func start(minimumSequence: Int64, _ job: SalvageJob?) throws(SpoolError) {
         isBeingSalvaged = job != nil
+        let hasLog = walBytes() > 0
         let wasClean = try load()
         if let job {
-            try renewLog()
+            if hasLog { try renewLog() }
             try beginSalvage(job)
         } else {
             try checkEnd(minimumSequence)
+            if hasLog { try renewLog() }
         }
         ledger.nextSequence = max(ledger.nextSequence, minimumSequence)
         if !wasClean {
@@ -31,14 +33,12 @@ extension Spool {
     /// - Throws: `.unreadable` when a log is there that shows less than was committed: it may be an old one. Without a
     ///   log, or where the config lets a power cut take the last moments, what is missing becomes a loss.
     private func checkEnd(_ minimumSequence: Int64) throws(SpoolError) {
-        guard let mark = environment.commitMark?.read(), mark.nextPosition > ledger.nextPosition else {
-            return try renewLog()
-        }
+        guard let mark = environment.commitMark?.read(), mark.nextPosition > ledger.nextPosition else { return }
         let missing = mark.nextPosition - ledger.nextPosition
-        guard walBytes() == 0 || configuration.durability != .full else {
+        // Without a backend nobody would be told of the loss.
+        guard walBytes() == 0 || configuration.durability != .full, !ledger.backends.isEmpty else {
             throw SpoolError(.unreadable, "the log shows \(missing) points less than were committed")
         }
-        try renewLog()
         let former = ledger.end
         let end = Cut(Place(max(mark.nextSequence, former.place.sequence, minimumSequence), 0), mark.nextPosition)
         _ = clock.read(environment.time)
