@@ -184,6 +184,7 @@ extension Simulation {
         do { space = try node.store.folder.files.disk.space(of: SimulatedNode.folder) } catch { return }
         disk.resize(bytes: space.totalBytes - space.freeBytes + Int64(roll(256 << 10)))
         mendAt = step + 1 + roll(8)
+        noteShortOfSpace()
         counts.add("disk.full")
         say("the disk is full")
     }
@@ -195,8 +196,14 @@ extension Simulation {
         disk.inject(DiskFault(kind, atCall: 1 + roll(40), count: roll(4) == 0 ? 1 + roll(20) : 1))
         oracle.mayBeSetAside = Set((plan.tenants + plan.removedTenants).map(\.name))
         mendAt = step + 1 + roll(4)
+        if kind == .full || kind == .shortWrite { noteShortOfSpace() }
         counts.add("disk.\(kind)")
         say("the disk fails: \(kind)")
+    }
+
+    /// A spool that finds no space deletes what it keeps for replay and audit: rows may go that no audit saw.
+    private func noteShortOfSpace() {
+        oracle.isInexact.formUnion((plan.tenants + plan.removedTenants).map(\.name))
     }
 
     func mend() {
