@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import WALStore
 
@@ -6,18 +7,34 @@ import WALStore
 /// The one success that stores nothing has to say so in every protocol.
 @Suite struct DroppedAnswerTests {
     private func fullFixture() async throws -> IngestFixture {
-        try await IngestFixture(spools: { spool in
-            spool.maximumBytes = 1
-            spool.whenFull = .dropNewest
-        })
+        try await IngestFixture(
+            upkeepInterval: nil,
+            spools: { spool in
+                spool.maximumBytes = 2 << 20
+                spool.whenFull = .dropNewest
+            })
+    }
+
+    /// Sends text that does not compress until the budget is used up and a request is dropped whole.
+    ///
+    /// - Returns: points stored.
+    private func fill(_ client: PatientClient) async throws -> Int {
+        var random = SeededGenerator(seed: 1)
+        for stored in 0..<1000 {
+            let text = (0..<4096).map { _ in String(random.next(), radix: 36) }.joined()
+            let body = "first v=\"\(text)\"" + "\n"
+            let answer = try await client.request("POST", "/write?db=d", body: Array(body.utf8))
+            try #require(answer.status == 204)
+            if answer["x-holdfast-dropped"] != nil { return stored }
+        }
+        Issue.record("a budget of 2 MiB holds a thousand requests of 48 KiB")
+        return 0
     }
 
     @Test func `what drop_newest turns away is counted in each answer`() async throws {
         let fixture = try await fullFixture()
         let client = try fixture.client()
-        // The first one finds an empty spool; from then on it is over its budget.
-        _ = try await client.request("POST", "/write?db=d", body: Array("first v=1\n".utf8))
-        await fixture.store.maintain()
+        let stored = try await fill(client)
         let json = try await client.request(
             "POST", "/api/v1/json", headers: ["Content-Type: application/x-ndjson"],
             body: Array("{\"name\":\"a\",\"value\":1}\n{\"name\":\"a\",\"value\":2}\n".utf8))
@@ -36,7 +53,8 @@ import WALStore
             body: RemoteWriteBody.snappy(RemoteWriteBody.series([("__name__", "a")], [sample])))
         #expect(write.status == 204)
         #expect(write["x-holdfast-dropped"] == "1")
-        #expect(try await fixture.stored().map(\.name) == ["first"])
+        #expect(Set(try await fixture.stored().map(\.name)) == ["first"])
+        #expect(try await fixture.stored().count == stored)
         await fixture.close()
     }
 

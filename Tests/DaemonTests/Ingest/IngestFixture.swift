@@ -16,17 +16,20 @@ final class IngestFixture: Sendable {
     let server: HTTPServer
 
     /// - Parameters:
+    ///   - upkeepInterval: nil: no upkeep, and a budget that is used up stays so.
     ///   - append: what comes between ingest and store; nil: nothing.
     ///   - changeSpool: another policy or budget than the default.
     init(
-        tenants: [String] = ["default"], access: [AccessRule] = [],
+        tenants: [String] = ["default"], access: [AccessRule] = [], upkeepInterval: Duration? = .seconds(1),
         append: (@Sendable (WALStore) -> Ingest.Append)? = nil,
         spools changeSpool: (inout SpoolConfiguration) -> Void = { _ in },
         limits change: (inout IngestLimits) -> Void = { _ in },
         server changeServer: (inout HTTPServerSettings) -> Void = { _ in }
     ) async throws {
         folder = try TemporaryFolder()
-        let store = try WALStore(directory: folder.path + "/data", node: NodeConfiguration(), events: { _ in })
+        let store = try WALStore(
+            directory: folder.path + "/data", node: NodeConfiguration(), upkeepInterval: upkeepInterval,
+            events: { _ in })
         self.store = store
         try await store.configure(
             tenants.map {

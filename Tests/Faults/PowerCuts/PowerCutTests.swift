@@ -7,8 +7,7 @@ import Testing
 struct PowerCutTests {
     private static let seeds = Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 1000)
     private static let steps = 24
-    /// The first seed.
-    private static let base = TestSeed.fixed ?? SeededGenerator.fresh().seed & 0xffff_ffff_ffff_0000
+    private static let base = TestSeed.first
 
     @Test func `whenever the power goes off, what was acknowledged is there whole, once`() async {
         let began = ContinuousClock.now
