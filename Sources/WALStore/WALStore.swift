@@ -135,6 +135,12 @@ public final class WALStore: Sendable {
         state.withLock { $0.tenants.compactMapValues(\.problem) }
     }
 
+    /// Tenants whose status may be an old one: their spools were not closed when the process before ended, and have not
+    /// been looked at since.
+    public func outdated() -> Set<String> {
+        state.withLock { state in Set(state.tenants.keys.filter { !state.isStatusCurrent($0) }) }
+    }
+
     /// One tenant's status without opening its spool; nil for a tenant nothing is known about.
     public func status(_ tenant: String) async -> SpoolStatus? {
         if let spool = state.withLock({ $0.acquireIfOpen(tenant) }) {

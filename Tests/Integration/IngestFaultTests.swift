@@ -14,6 +14,8 @@ import Testing
         let node = try HoldfastNode(
             bench,
             config: """
+                server:
+                  timeouts: { idle: 20s }
                 backends:
                   archive: { type: archive }
                 tenants:
@@ -25,7 +27,8 @@ import Testing
 
     /// Stops the node in order and compares what is in its archive with what was said.
     private func check(_ ledger: PointLedger, _ node: HoldfastNode, _ context: String) async throws {
-        // What was still under way has arrived or ended: the one connection left is the one that asks.
+        // What was still under way has arrived or ended: the one connection left is the one that asks. One whose end came
+        // in the same packet as its request is noticed by the idle limit only.
         #expect(
             try await eventually(within: 90) { (try await node.metric("holdfast_connections") ?? 0) <= 1 },
             "connections stay open, \(context)")

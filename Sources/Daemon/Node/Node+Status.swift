@@ -8,11 +8,14 @@ extension Node {
         let configuration = configuration
         let lanes = forwarder.status()
         let problems = store.problems()
+        // Before the numbers: what is looked at meanwhile is newer than said, not older.
+        let outdated = store.outdated()
         var tenants: [StatusReport.Tenant] = []
         for spool in await store.statuses() {
             let pointsIn = telemetry.pointsPerSecond(tenant: spool.tenant)
             var tenant = StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn)
             tenant.problem = problems[spool.tenant]
+            tenant.isCurrent = !outdated.contains(spool.tenant)
             tenants.append(tenant)
         }
         let uptime = Double(telemetry.time.wall() - telemetry.startedAt) / 1e9

@@ -19,7 +19,8 @@ struct StatusReport: Sendable {
         var backends: [Backend]
         /// Why its spool cannot be opened at present.
         var problem: String?
-        /// False of a stopped node's spool that was not closed: these are the numbers of the last summary before.
+        /// False of a spool that was not closed and that no node has looked at since: these are the numbers of the last
+        /// summary before.
         var isCurrent = true
     }
     /// What a lane does, in the words of the command's output.

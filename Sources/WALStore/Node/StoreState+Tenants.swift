@@ -78,6 +78,17 @@ extension StoreState {
         return entry
     }
 
+    /// Whether what `status` says of a tenant is how things are: it asks an open spool, and believes of a closed one what
+    /// was noted when it closed.
+    func isStatusCurrent(_ tenant: String) -> Bool {
+        guard let known = tenants[tenant] else { return true }
+        switch known.phase {
+        case .open: return true
+        case .closed: return !known.isStale && (summary.entries[tenant] == nil || knownEntry(tenant) != nil)
+        case .queued, .opening, .closing: return knownEntry(tenant) != nil
+        }
+    }
+
     /// One more user of the spool, if it is open already.
     mutating func acquireIfOpen(_ tenant: String) -> Spool? {
         guard case .open(let spool)? = tenants[tenant]?.phase else { return nil }

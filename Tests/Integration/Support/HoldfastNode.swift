@@ -63,7 +63,7 @@ final class HoldfastNode {
         let isDrained = try await eventually(within: seconds, every: 0.2) {
             let status = try self.status(tenant: tenant)
             last = status
-            return status.backends.allSatisfy { $0.pending == 0 }
+            return status.isCurrent && status.backends.allSatisfy { $0.pending == 0 }
         }
         guard isDrained, let last else {
             throw TestFailure("still pending: \(String(describing: last))\n\(process.lastWords)")
@@ -85,6 +85,8 @@ struct NodeStatus {
         var excluded: Int
         var balances: Bool { owed == pending + delivered + assumed + dead + lost + excluded }
     }
+    /// False until a node that starts after a kill has looked at the spool.
+    var isCurrent: Bool
     var accepted: Int
     var refused: Int
     var backends: [Backend]
@@ -98,6 +100,7 @@ struct NodeStatus {
             guard let value = object[key] as? NSNumber else { throw TestFailure("status has no \(key): \(object)") }
             return value.intValue
         }
+        isCurrent = mine["current"] as? Bool ?? false
         accepted = try number(mine, "accepted_points")
         refused = try number(mine, "refused_points")
         backends = try (mine["backends"] as? [[String: Any]] ?? []).map { entry in

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// One test's folder, ports and programs.
 final class Workbench {
@@ -27,21 +28,34 @@ final class Workbench {
         ServerProcess(executable, arguments, log: folder.appendingPathComponent("\(name).log"))
     }
 
-    /// A port nobody listens on now: bound once, then given back.
+    /// A port nobody listens on now, below those that the kernel hands to whoever connects (32768 and up): nobody takes it
+    /// by chance before the server that is to have it.
     static func freePort() throws -> Int {
+        for _ in 0..<1000 {
+            let port = 10_000 + Int(nextPort.wrappingAdd(1, ordering: .relaxed).oldValue % 20_000)
+            if isFree(port) { return port }
+        }
+        throw TestFailure("no free port")
+    }
+
+    /// Other processes that run these tests begin elsewhere.
+    private static let nextPort = Atomic<UInt32>(UInt32.random(in: 0..<20_000))
+
+    private static func isFree(_ port: Int) -> Bool {
         let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
+        // As servers do: a port whose last connections are still in TIME_WAIT is free.
+        var yes: Int32 = 1
+        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(socket, pointer, length) == 0 && getsockname(socket, pointer, &length) == 0
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        guard bound else { throw TestFailure("no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     /// The binary under test: `HOLDFAST_BINARY`, or the debug build beside the tests.
