@@ -13,6 +13,9 @@ let product: [SwiftSetting] =
     strict
     + (isFuzzed
         ? [.unsafeFlags(["-sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table"])] : [])
+/// The tests' own code runs under a sanitizer as it is: to optimise it takes longer than to run it.
+let tests: [SwiftSetting] =
+    strict + (Context.environment["HOLDFAST_TEST_TARGETS"] != nil ? [.unsafeFlags(["-Onone"])] : [])
 let fuzzed: [SwiftSetting] = strict + (isFuzzed ? [.define("HOLDFAST_FUZZ")] : [])
 
 let package = Package(
@@ -59,16 +62,16 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: strict
         ),
-        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: tests),
         .testTarget(
-            name: "WALStoreTests", dependencies: ["WALStore", "TestSupport", "CXXHash"], swiftSettings: strict),
-        .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "TestSupport"], swiftSettings: strict),
+            name: "WALStoreTests", dependencies: ["WALStore", "TestSupport", "CXXHash"], swiftSettings: tests),
+        .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "TestSupport"], swiftSettings: tests),
+        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "TestSupport"], swiftSettings: tests),
         .testTarget(
             name: "FaultTests",
             dependencies: ["Daemon", "Forwarder", "WALStore", "Metrics", "TestSupport", "CSQLite"],
             path: "Tests/Faults",
-            swiftSettings: strict
+            swiftSettings: tests
         ),
         // libFuzzer's entry point; linked only by ops/fuzz.
         .systemLibrary(name: "CFuzzer", path: "Tests/CFuzzer"),
@@ -85,7 +88,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
-            swiftSettings: strict
+            swiftSettings: tests
         ),
     ],
     swiftLanguageModes: [.v6]

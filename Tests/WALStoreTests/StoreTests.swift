@@ -111,7 +111,8 @@ import Testing
 
     @Test func `a leased spool stays open and others wait for a place`() async throws {
         let fixture = try StoreFixture()
-        let store = try fixture.open(NodeConfiguration(openSpools: 1))
+        // The wait ends with the lease, however long a slow machine takes to get there.
+        let store = try fixture.open(NodeConfiguration(openSpools: 1), openWait: .seconds(3600))
         try await store.configure([StoreFixture.tenant("held"), StoreFixture.tenant("other")])
         _ = try await store.append(Make.batch(0..<10), tenant: "held")
         let lease = try await store.withSpool("held") { (spool) async throws(SpoolError) in

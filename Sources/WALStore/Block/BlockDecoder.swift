@@ -152,7 +152,8 @@ struct BlockDecoder {
         let ends = try labelEnds()
         let total = ends.last ?? 0
         var failure: SpoolError?
-        let labels = [UInt8](unsafeUninitializedCapacity: total) { bytes, count in
+        // Never of no bytes: the initializer would write its count into the empty array that all threads share.
+        let labels = [UInt8](unsafeUninitializedCapacity: max(1, total)) { bytes, count in
             failure = failureOf { () throws(SpoolError) in
                 try expandLabels(into: UnsafeMutableRawBufferPointer(bytes), ends)
             }
