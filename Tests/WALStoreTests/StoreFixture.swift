@@ -24,7 +24,7 @@ final class StoreFixture: Sendable {
     func spool(_ tenant: String) -> String { "\(path)/tenants/\(tenant)/spool.db" }
 
     func open(
-        _ node: NodeConfiguration = NodeConfiguration(), openWait: Duration = .seconds(10),
+        _ node: NodeConfiguration = NodeConfiguration(), openWait: Duration = .seconds(3600),
         measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil
     ) throws -> WALStore {
         let time = TimeSource(
@@ -109,7 +109,9 @@ extension StoreFixture {
         let time = TimeSource(
             wall: { [self] in wall.withLock { $0 } }, boot: { [self] in boot.withLock { $0 } },
             bootID: { [self] in bootID.withLock { $0 } })
-        let store = try WALStore(directory: copy, node: node, time: time, upkeepInterval: nil) { [self] event in
+        let store = try WALStore(
+            directory: copy, node: node, time: time, upkeepInterval: nil, openWait: .seconds(3600)
+        ) { [self] event in
             events.withLock { $0.append(event) }
         }
         try await body(store)
