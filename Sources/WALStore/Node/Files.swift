@@ -13,6 +13,9 @@ struct Files: Sendable {
 
     /// Makes `path` and what is missing above it, mode 0700, and fsyncs the parent of each folder made, so that a power
     /// cut after the first acknowledgement cannot take the folder away (`storage.md` 21).
+    ///
+    /// Also of an empty folder that is there: whoever made it may have been killed, or told of an error, before the
+    /// fsync. Nothing is put in one before that has succeeded.
     func makeFolder(_ path: String) throws(SpoolError) {
         do throws(FileError) {
             try disk.makeFolder(path)
@@ -22,11 +25,23 @@ struct Files: Sendable {
             switch error.number {
             case EEXIST:
                 guard isFolder(path) else { throw SpoolError(.unavailable, "\(path) is in the way: it is no folder") }
+                try keepName(of: path)
             case ENOENT where parent != path:
                 try makeFolder(parent)
                 try makeFolder(path)
             default: throw Files.failure("make the folder", path, error)
             }
+        }
+    }
+
+    /// A parent that may not be read, or a file system that syncs no folders, says nothing against one that is there.
+    private func keepName(of path: String) throws(SpoolError) {
+        do throws(FileError) {
+            guard try disk.names(in: path).isEmpty else { return }
+            try disk.syncFolder(Files.parent(of: path))
+        } catch {
+            guard [EIO, ENOSPC, EDQUOT].contains(error.number) else { return }
+            throw Files.failure("keep the folder", path, error)
         }
     }
 

@@ -42,7 +42,7 @@ extension CrashRun {
     private static let sizes = [0, 1, 3, 17, 60, 250]
 
     /// Some requests that share a commit.
-    private mutating func append(_ tenant: String) async throws {
+    mutating func append(_ tenant: String) async throws {
         // Open before: those that wait for it would come one by one.
         try await store.withSpool(tenant) { _ throws(SpoolError) in }
         let count = random.below(4) + 1
@@ -174,7 +174,7 @@ extension CrashRun {
         }
     }
 
-    private mutating func release() async throws {
+    mutating func release() async throws {
         guard !leases.isEmpty else { return }
         let held = leases.remove(at: random.below(leases.count))
         let maybeHaveArrived = random.below(2) == 0
@@ -223,7 +223,7 @@ extension CrashRun {
     }
 
     /// A clean stop and a new start.
-    private mutating func reopen() async throws {
+    mutating func reopen() async throws {
         note("close")
         let wasOut = leases
         await store.close()
@@ -241,7 +241,7 @@ extension CrashRun {
     }
 
     /// Whoever starts the node starts it again when it does not come up.
-    private mutating func startAgain() async throws {
+    mutating func startAgain() async throws {
         for attempt in 1... {
             do { return try await start() } catch let error as SpoolError {
                 guard toleratesErrors, attempt < 30 else { throw error }
