@@ -14,13 +14,11 @@ import Testing
         let node = try HoldfastNode(
             bench,
             config: """
-                server:
-                  timeouts: { idle: 20s }
                 backends:
                   archive: { type: archive }
                 tenants:
                   default: { backends: [archive] }
-                """)
+                """, server: "timeouts: { idle: 20s }")
         try await node.start()
         return node
     }

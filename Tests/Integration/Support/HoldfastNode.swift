@@ -6,18 +6,23 @@ final class HoldfastNode {
     let dataFolder: String
     let process: ServerProcess
     private let configPath: String?
+    private let server: String
     /// Its folder goes with it.
     private let bench: Workbench
 
     /// - Parameters:
     ///   - config: the config without `data_dir` and `server`, which are added.
+    ///   - server: one more line of `server`.
     ///   - dataFolder: where data is; in the bench when nil.
-    init(_ bench: Workbench, name: String = "holdfast", config: String, dataFolder: String? = nil) throws {
+    init(_ bench: Workbench, name: String = "holdfast", config: String, server: String = "", dataFolder: String? = nil)
+        throws
+    {
         self.bench = bench
+        self.server = server
         port = try Workbench.freePort()
         let dataFolder = dataFolder ?? bench.path("\(name)-data")
         self.dataFolder = dataFolder
-        configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, dataFolder, port))
+        configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, server, dataFolder, port))
         process = bench.program(
             Workbench.holdfast, ["run", "--config", bench.path("\(name).yml")], name: name)
     }
@@ -25,13 +30,14 @@ final class HoldfastNode {
     var url: String { "http://127.0.0.1:\(port)" }
     var archiveFolder: String { "\(dataFolder)/archive" }
 
-    private static func whole(_ config: String, _ dataFolder: String, _ port: Int) -> String {
-        "data_dir: \(dataFolder)\nserver:\n  listen: 127.0.0.1:\(port)\n\(config)\n"
+    private static func whole(_ config: String, _ server: String, _ dataFolder: String, _ port: Int) -> String {
+        "data_dir: \(dataFolder)\nserver:\n  listen: 127.0.0.1:\(port)\n  \(server)\n\(config)\n"
     }
 
     func rewrite(config: String) throws {
         guard let configPath else { return }
-        try HoldfastNode.whole(config, dataFolder, port).write(toFile: configPath, atomically: true, encoding: .utf8)
+        try HoldfastNode.whole(config, server, dataFolder, port).write(
+            toFile: configPath, atomically: true, encoding: .utf8)
     }
 
     func start() async throws {
