@@ -30,6 +30,7 @@
                     do {
                         try FuzzRun.target?.check(UnsafeRawBufferPointer(start: bytes, count: size))
                     } catch {
+                        // The end of the process is how libFuzzer hears of a finding, and keeps the input.
                         fatalError("\(error)")
                     }
                     return 0
