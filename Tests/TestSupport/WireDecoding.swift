@@ -40,8 +40,8 @@ public enum WireDecoding {
     public static func records(_ body: some Sequence<UInt8>, limits: WireLimits = .standard) throws -> DecodedRequest {
         var decoder = JSONRecordDecoder()
         var request = DecodedRequest()
-        _ = try Array(body).withUnsafeBytes {
-            try decoder.decodeLines($0, isLast: true, arrivalTime: arrival, limits: limits, into: &request)
+        _ = Array(body).withUnsafeBytes {
+            decoder.decodeLines($0, isLast: true, arrivalTime: arrival, limits: limits, into: &request)
         }
         return request
     }

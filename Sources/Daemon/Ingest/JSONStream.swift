@@ -167,8 +167,8 @@ final class JSONStream: BodyStream {
         let isLast = state.hasEnded
         let arrivalTime = ingest.now()
         var (bytes, lines) = (0, 0)
-        let slice = try decode(&state) { decoder, plain, limits, request throws(WireError) in
-            let progress = try decoder.decodeLines(
+        let slice = try decode(&state) { decoder, plain, limits, request in
+            let progress = decoder.decodeLines(
                 plain, isLast: isLast, arrivalTime: arrivalTime, limits: limits, into: &request)
             (bytes, lines) = (progress.bytes, progress.lines)
         }

@@ -27,13 +27,13 @@ import Testing
             var decoder = JSONRecordDecoder()
             var request = DecodedRequest()
             var rest = Array(body[..<cut])
-            let first = try rest.withUnsafeBytes {
-                try decoder.decodeLines($0, isLast: false, arrivalTime: WireDecoding.arrival, into: &request)
+            let first = rest.withUnsafeBytes {
+                decoder.decodeLines($0, isLast: false, arrivalTime: WireDecoding.arrival, into: &request)
             }
             rest.removeFirst(first.bytes)
             rest += body[cut...]
-            let second = try rest.withUnsafeBytes {
-                try decoder.decodeLines($0, isLast: true, arrivalTime: WireDecoding.arrival, into: &request)
+            let second = rest.withUnsafeBytes {
+                decoder.decodeLines($0, isLast: true, arrivalTime: WireDecoding.arrival, into: &request)
             }
             #expect(request == whole, "cut at \(cut)")
             #expect(first.bytes + second.bytes == body.count)
@@ -50,8 +50,8 @@ import Testing
         var slices: [Int] = []
         while at < body.count {
             var request = DecodedRequest()
-            at += try body[at...].withUnsafeBytes {
-                try decoder.decodeLines($0, isLast: true, arrivalTime: 0, limits: limits, into: &request).bytes
+            at += body[at...].withUnsafeBytes {
+                decoder.decodeLines($0, isLast: true, arrivalTime: 0, limits: limits, into: &request).bytes
             }
             slices.append(request.batch.points.count)
         }
@@ -59,21 +59,45 @@ import Testing
         #expect(decoder.line == 6)
     }
 
-    @Test func `an over-long line is refused before it is parsed, and without an end it stops the stream`() throws {
+    @Test func `an over-long line is refused alone, wherever the stream is cut, and is never kept`() throws {
         var limits = WireLimits.standard
         limits.lineBytes = 100
         let long = "{\"name\":\"\(String(repeating: "x", count: 200))\",\"value\":1}"
-        let request = try WireDecoding.records("\(good)\n\(long)\n\(good)\n".utf8, limits: limits)
-        #expect(request.batch.points.count == 2)
-        #expect(request.refusals.points == [.tooLarge: 1])
-        var decoder = JSONRecordDecoder()
-        var rest = DecodedRequest()
-        let failure = #expect(throws: WireError.self) {
-            try Array(long.utf8).withUnsafeBytes {
-                try decoder.decodeLines($0, isLast: false, arrivalTime: 0, limits: limits, into: &rest)
+        let body = Array("\(good)\n\(long)\n\(good)\n\(long)".utf8)
+        let whole = try WireDecoding.records(body, limits: limits)
+        #expect(whole.batch.points.count == 2)
+        #expect(whole.refusals.points == [.tooLarge: 2])
+        #expect(whole.refusals.first.map(\.line) == [2, 4])
+        for cut in 0...body.count {
+            var decoder = JSONRecordDecoder()
+            var request = DecodedRequest()
+            let first = body[..<cut].withUnsafeBytes {
+                decoder.decodeLines(
+                    $0, isLast: false, arrivalTime: WireDecoding.arrival, limits: limits, into: &request)
             }
+            #expect(cut - first.bytes <= limits.lineBytes, "cut at \(cut)")
+            let second = body[first.bytes...].withUnsafeBytes {
+                decoder.decodeLines(
+                    $0, isLast: true, arrivalTime: WireDecoding.arrival, limits: limits, into: &request)
+            }
+            #expect(request == whole, "cut at \(cut)")
+            #expect(first.bytes + second.bytes == body.count)
+            #expect(first.lines + second.lines == 4, "cut at \(cut)")
         }
-        #expect(failure?.code == .tooLarge)
-        #expect(failure?.line == 1)
+    }
+
+    @Test func `another stream does not begin inside the refused line of the last one`() {
+        var limits = WireLimits.standard
+        limits.lineBytes = 100
+        var decoder = JSONRecordDecoder()
+        var request = DecodedRequest()
+        _ = [UInt8](repeating: UInt8(ascii: "["), count: 200).withUnsafeBytes {
+            decoder.decodeLines($0, isLast: false, arrivalTime: 0, limits: limits, into: &request)
+        }
+        decoder.beginStream()
+        _ = Array(good.utf8).withUnsafeBytes {
+            decoder.decodeLines($0, isLast: true, arrivalTime: 0, limits: limits, into: &request)
+        }
+        #expect(request.batch.points.count == 1)
     }
 }

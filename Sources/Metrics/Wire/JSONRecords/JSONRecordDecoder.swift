@@ -13,6 +13,8 @@ public struct JSONRecordDecoder: Sendable {
     private var store: [UInt8] = []
     /// 1-based number of the next line of the stream; `beginStream` starts anew.
     public private(set) var line = 1
+    /// The stream is inside a line that was refused for its length: all up to its end is passed over.
+    private var isInRefusedLine = false
 
     public init() {}
 
@@ -47,43 +49,47 @@ public struct JSONRecordDecoder: Sendable {
     public struct Progress: Sendable, Equatable {
         /// Bytes of the chunk that are decoded, or set aside as refusals; the rest is to be given again, with more.
         public var bytes: Int
-        /// Physical lines in them, blank ones included.
+        /// Physical lines that begin in them, blank ones included.
         public var lines: Int
     }
 
     /// The next `decodeLines` sees the first line of a stream.
-    public mutating func beginStream() { line = 1 }
+    public mutating func beginStream() {
+        line = 1
+        isInRefusedLine = false
+    }
 
-    /// Decodes the complete lines at the start of `chunk`. Call it again with what is left and what arrived since.
+    /// Decodes the complete lines at the start of `chunk`. Call it again with what is left and what arrived since: how the
+    /// stream was cut into chunks makes no difference.
     ///
     /// It stops early, with complete lines left, when `request` holds the points or series that `limits` allow: commit
-    /// them, and go on with an empty request. The first bad line is `request.refusals.first.first?.line`.
+    /// them, and go on with an empty request. The first bad line is `request.refusals.first.first?.line`. A line longer
+    /// than `limits.lineBytes` is refused and passed over, whether its end is in sight or not, so that no more than that
+    /// has to be kept for the next call.
     ///
     /// - Parameters:
     ///   - isLast: the stream ends with this chunk: a last line without a line feed counts.
     ///   - arrivalTime: nanoseconds since the epoch, for records without a time.
-    /// - Throws: `.tooLarge` when a line is longer than `limits.lineBytes` and its end is not in sight: the stream cannot
-    ///   go on. What was decoded before is in no call that throws: such a call consumes nothing.
     public mutating func decodeLines(
         _ chunk: UnsafeRawBufferPointer, isLast: Bool, arrivalTime: Int64, limits: WireLimits = .standard,
         into request: inout DecodedRequest
-    ) throws(WireError) -> Progress {
+    ) -> Progress {
         var progress = Progress(bytes: 0, lines: 0)
         while progress.bytes < chunk.count {
             let rest = UnsafeRawBufferPointer(rebasing: chunk[progress.bytes...])
             let newline = ByteSearch.first(UInt8(ascii: "\n"), in: rest)
             let length = newline ?? rest.count
-            if newline == nil, !isLast {
-                if length > limits.lineBytes, progress.bytes == 0 {
-                    throw WireError(.tooLarge, "line of more than \(limits.lineBytes) bytes", line: line)
+            if !isInRefusedLine {
+                if newline == nil, !isLast, length <= limits.lineBytes { break }
+                guard request.batch.points.count < limits.points, request.batch.series.count < limits.series else {
+                    break
                 }
-                break
+                decodeLine(UnsafeRawBufferPointer(rebasing: rest[..<length]), arrivalTime, limits, into: &request)
+                progress.lines += 1
+                line += 1
             }
-            guard request.batch.points.count < limits.points, request.batch.series.count < limits.series else { break }
-            decodeLine(UnsafeRawBufferPointer(rebasing: rest[..<length]), arrivalTime, limits, into: &request)
+            isInRefusedLine = newline == nil && !isLast
             progress.bytes += newline == nil ? length : length + 1
-            progress.lines += 1
-            line += 1
         }
         return progress
     }
@@ -92,7 +98,7 @@ public struct JSONRecordDecoder: Sendable {
         _ text: UnsafeRawBufferPointer, _ arrivalTime: Int64, _ limits: WireLimits, into request: inout DecodedRequest
     ) {
         if text.count > limits.lineBytes {
-            let detail = "line of \(text.count) bytes, \(limits.lineBytes) allowed"
+            let detail = "line of more than \(limits.lineBytes) bytes"
             request.refusals.add(Refusal(.tooLarge, points: 1, line: line, detail: detail))
             return
         }
