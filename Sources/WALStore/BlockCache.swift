@@ -13,10 +13,40 @@ public final class BlockCache: Sendable {
         var bytes: Int
         var usedAt: UInt64
     }
+    /// Keys in the order of their uses. Only the last use of a key counts: those before it are passed over, and cleared
+    /// away before they are most of it.
+    private struct UseOrder {
+        private var uses: [(key: Key, at: UInt64)] = []
+        private var start = 0
+
+        /// - Parameter live: how many keys of this order are in `entries`.
+        mutating func add(_ key: Key, at use: UInt64, live: Int, _ entries: [Key: Entry]) {
+            if uses.count >= 2 * live + 64 {
+                uses = uses[start...].filter { entries[$0.key]?.usedAt == $0.at }
+                start = 0
+            }
+            uses.append((key, use))
+        }
+
+        mutating func takeOldest(_ entries: [Key: Entry]) -> Key? {
+            while start < uses.count {
+                defer { start += 1 }
+                if entries[uses[start].key]?.usedAt == uses[start].at { return uses[start].key }
+            }
+            return nil
+        }
+    }
+    private struct Share {
+        var bytes = 0
+        var count = 0
+        var order = UseOrder()
+    }
     private struct State {
         var entries: [Key: Entry] = [:]
         var bytes = 0
-        var spoolBytes: [UInt64: Int] = [:]
+        var order = UseOrder()
+        /// What each spool has of it.
+        var shares: [UInt64: Share] = [:]
         var uses: UInt64 = 0
         var spools: UInt64 = 0
     }
@@ -40,11 +70,10 @@ public final class BlockCache: Sendable {
 
     func block(_ spool: UInt64, _ sequence: Int64) -> DecodedBlock? {
         state.withLock { state in
-            state.uses += 1
-            let uses = state.uses
             let key = Key(spool: spool, sequence: sequence)
-            state.entries[key]?.usedAt = uses
-            return state.entries[key]?.block
+            guard let block = state.entries[key]?.block else { return nil }
+            BlockCache.use(key, &state)
+            return block
         }
     }
 
@@ -54,14 +83,19 @@ public final class BlockCache: Sendable {
         state.withLock { state in
             let key = Key(spool: spool, sequence: sequence)
             BlockCache.remove(key, &state)
-            state.uses += 1
-            state.entries[key] = Entry(block: block, bytes: bytes, usedAt: state.uses)
+            state.entries[key] = Entry(block: block, bytes: bytes, usedAt: 0)
             state.bytes += bytes
-            state.spoolBytes[spool, default: 0] += bytes
-            while state.spoolBytes[spool, default: 0] > maximumSpoolBytes {
-                BlockCache.removeOldest(&state) { $0.spool == spool }
+            state.shares[spool, default: Share()].bytes += bytes
+            state.shares[spool, default: Share()].count += 1
+            BlockCache.use(key, &state)
+            while state.shares[spool]?.bytes ?? 0 > maximumSpoolBytes,
+                let oldest = state.shares[spool]?.order.takeOldest(state.entries)
+            {
+                BlockCache.remove(oldest, &state)
             }
-            while state.bytes > maximumBytes { BlockCache.removeOldest(&state) { _ in true } }
+            while state.bytes > maximumBytes, let oldest = state.order.takeOldest(state.entries) {
+                BlockCache.remove(oldest, &state)
+            }
         }
     }
 
@@ -71,17 +105,20 @@ public final class BlockCache: Sendable {
         }
     }
 
-    /// A walk over all entries: blocks are large, so there are few.
-    private static func removeOldest(_ state: inout State, where isCandidate: (Key) -> Bool) {
-        let oldest = state.entries.filter { isCandidate($0.key) }.min { $0.value.usedAt < $1.value.usedAt }
-        if let oldest { remove(oldest.key, &state) }
+    private static func use(_ key: Key, _ state: inout State) {
+        state.uses += 1
+        state.entries[key]?.usedAt = state.uses
+        state.order.add(key, at: state.uses, live: state.entries.count, state.entries)
+        let count = state.shares[key.spool]?.count ?? 0
+        state.shares[key.spool]?.order.add(key, at: state.uses, live: count, state.entries)
     }
 
     private static func remove(_ key: Key, _ state: inout State) {
         guard let entry = state.entries.removeValue(forKey: key) else { return }
         state.bytes -= entry.bytes
-        let left = state.spoolBytes[key.spool, default: 0] - entry.bytes
-        state.spoolBytes[key.spool] = left == 0 ? nil : left
+        state.shares[key.spool]?.bytes -= entry.bytes
+        state.shares[key.spool]?.count -= 1
+        if state.shares[key.spool]?.count == 0 { state.shares[key.spool] = nil }
     }
 }
 

@@ -268,9 +268,14 @@ public final class WALStore: Sendable {
 
 /// Who is told about work: set once, called from the spools' threads.
 final class WorkNotice: Sendable {
-    private let notify = Mutex<(@Sendable (String) -> Void)?>(nil)
-    func set(_ new: @escaping @Sendable (String) -> Void) { notify.withLock { $0 = new } }
-    func notify(_ tenant: String) { notify.withLock { $0 }?(tenant) }
+    /// A function by itself must not lie in a `Mutex`, which is generic: each look at it would leave it there in one more
+    /// wrapping, and each call would go through all of them.
+    private struct Listener {
+        var notify: @Sendable (String) -> Void
+    }
+    private let listener = Mutex<Listener?>(nil)
+    func set(_ notify: @escaping @Sendable (String) -> Void) { listener.withLock { $0 = Listener(notify: notify) } }
+    func notify(_ tenant: String) { listener.withLock { $0 }?.notify(tenant) }
 }
 
 extension Duration {
