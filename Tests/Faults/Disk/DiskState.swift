@@ -13,6 +13,7 @@ final class DiskState {
     private var folders: [UInt64: DiskFolder] = [root: DiskFolder()]
     private var nextInode: UInt64 = 2
     private var random: SeededGenerator
+    private var knownParts: [String: [String]] = [:]
     /// Locks on plain files, by inode.
     var fileLocks: [UInt64: ObjectIdentifier] = [:]
 
@@ -224,15 +225,21 @@ final class DiskState {
 
     // MARK: Names
 
-    private static func parts(_ path: String) -> [Substring] { path.split(separator: "/") }
+    /// The names in a path. A store asks for the same few paths again and again.
+    private func parts(_ path: String) -> [String] {
+        if let known = knownParts[path] { return known }
+        let parts = path.split(separator: "/").map { String($0) }
+        knownParts[path] = parts
+        return parts
+    }
 
-    func folder(_ path: String) throws(FileError) -> DiskFolder { try folder(DiskState.parts(path)[...]) }
+    func folder(_ path: String) throws(FileError) -> DiskFolder { try folder(parts(path)[...]) }
 
-    private func folder(_ parts: ArraySlice<Substring>) throws(FileError) -> DiskFolder {
+    private func folder(_ parts: ArraySlice<String>) throws(FileError) -> DiskFolder {
         var inode = DiskState.root
         for part in parts {
             guard let folder = folders[inode] else { throw FileError(ENOTDIR) }
-            guard let next = folder.names[String(part)] else { throw FileError(ENOENT) }
+            guard let next = folder.names[part] else { throw FileError(ENOENT) }
             inode = next
         }
         guard let folder = folders[inode] else { throw FileError(ENOTDIR) }
@@ -241,14 +248,14 @@ final class DiskState {
 
     /// The folder that has the name, and the name.
     func place(_ path: String) throws(FileError) -> (folder: DiskFolder, name: String) {
-        let parts = DiskState.parts(path)
+        let parts = parts(path)
         guard let name = parts.last else { throw FileError(EINVAL) }
-        return (try folder(parts.dropLast()), String(name))
+        return (try folder(parts.dropLast()), name)
     }
 
     func inode(_ path: String) -> UInt64? {
         do throws(FileError) {
-            if DiskState.parts(path).isEmpty { return DiskState.root }
+            if parts(path).isEmpty { return DiskState.root }
             let (folder, name) = try place(path)
             return folder.names[name]
         } catch {
@@ -285,7 +292,7 @@ final class DiskState {
 
     func put(_ bytes: [UInt8], at path: String) {
         var parent = ""
-        for part in DiskState.parts(path).dropLast() {
+        for part in parts(path).dropLast() {
             parent += "/" + part
             do throws(FileError) { if !isFolder(parent) { try makeFolder(parent) } } catch {}
         }

@@ -90,18 +90,22 @@ extension CrashRun {
         guard let lease = found else { return false }
         let values = lease.pieces.flatMap(\.values)
         note("lease \(tenant) \(backend) \(values.first ?? -1)...\(values.last ?? -1)")
+        guard var model = models[tenant]?.backends[backend] else {
+            throw Violation("\(backend) of \(tenant) is not ours and has a lease")
+        }
         for piece in lease.pieces {
             for value in piece.values {
-                guard let model = models[tenant]?.backends[backend], model.settled[value] == 0 else {
+                guard model.settled[value] == 0 else {
                     throw Violation("point \(value) of \(tenant) was settled for \(backend) and is leased again")
                 }
                 guard piece.maybeSent || !model.sentBeforeCrash[value] else {
                     throw Violation("point \(value) of \(tenant) may have been sent to \(backend), and nobody says so")
                 }
-                models[tenant]?.backends[backend]?.sent[value] = true
+                model.sent[value] = true
             }
             models[tenant]?.saw(piece.places.start.sequence)
         }
+        models[tenant]?.backends[backend] = model
         leases.append(HeldLease(tenant: tenant, lease: lease, open: Set(values)))
         return true
     }

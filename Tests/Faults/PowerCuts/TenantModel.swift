@@ -41,6 +41,11 @@ struct TenantModel: Sendable {
             for value in values where !sentBeforeCrash[value] { sent[value] = false }
         }
 
+        /// Whatever was sent was sent by a process that is gone.
+        mutating func endProcess() {
+            for value in sent.indices where sent[value] { sentBeforeCrash[value] = true }
+        }
+
         mutating func grow(to count: Int) {
             let missing = count - settled.count
             guard missing > 0 else { return }
@@ -104,12 +109,7 @@ struct TenantModel: Sendable {
 
     /// The process ended without closing, or closed with leases out.
     mutating func endProcess() {
-        for name in backends.keys {
-            guard let backend = backends[name] else { continue }
-            for value in backend.sent.indices where backend.sent[value] {
-                backends[name]?.sentBeforeCrash[value] = true
-            }
-        }
+        for name in backends.keys { backends[name]?.endProcess() }
     }
 }
 
