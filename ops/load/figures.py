@@ -28,6 +28,12 @@ def third(samples, key, number):
     return max(sample[key] for sample in samples[number * size:(number + 1) * size])
 
 
+def half(samples, key, number):
+    """The largest `key` of the first (0) or second (1) half of the run."""
+    size = max(1, len(samples) // 2)
+    return max(sample[key] for sample in samples[number * size:(number + 1) * size])
+
+
 def table(samples, rows=12):
     step = max(1, len(samples) // rows)
     lines = ["   second  RSS MiB  threads  files  largest -wal MiB  CPU s"]

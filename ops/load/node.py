@@ -7,11 +7,15 @@ import socket
 import subprocess
 import time
 
+from .ports import free_port
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+
+def size_of(path):
+    """Of a file that may go while we look."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 class Node:
@@ -62,7 +66,9 @@ class Node:
 
     def status(self):
         answer = subprocess.run(
-            [self.binary, "status", "--json", "--data-dir", str(self.data)], capture_output=True, check=True)
+            [self.binary, "status", "--json", "--data-dir", str(self.data)], capture_output=True, text=True)
+        if answer.returncode:
+            raise RuntimeError(f"holdfast status ended with {answer.returncode}: {answer.stderr}")
         return json.loads(answer.stdout)
 
     def backends(self):
@@ -78,7 +84,7 @@ class Node:
         pid = self.process.pid
         fields = dict(
             line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-        wals = [entry.stat().st_size for entry in self.data.glob("tenants/*/spool.db-wal") if entry.exists()]
+        wals = [size_of(entry) for entry in self.data.glob("tenants/*/spool.db-wal")]
         return {
             "rss": int(fields["VmRSS"].split()[0]) / 1024,
             "threads": int(fields["Threads"]),

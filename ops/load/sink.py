@@ -8,6 +8,8 @@ import threading
 import time
 import urllib.parse
 
+from .ports import free_port
+
 VALUE = re.compile(rb" value=(\d+)i")
 
 
@@ -22,7 +24,7 @@ class Sink:
         self.requests = {}
         self.lines = 0
         self.lock = threading.Lock()
-        self.port = None
+        self.port = free_port()
         self.server = None
         self.open()
 
@@ -46,8 +48,7 @@ class Sink:
             def handle_error(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", self.port or 0), Handler)
-        self.port = self.server.server_address[1]
+        self.server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self):
