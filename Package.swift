@@ -9,14 +9,14 @@ let strict: [SwiftSetting] = [
 ]
 /// With `HOLDFAST_FUZZ` set, ops/fuzz builds: the modules then tell libFuzzer which code an input reached.
 let isFuzzed = Context.environment["HOLDFAST_FUZZ"] != nil
+let fuzzed: [SwiftSetting] = strict + (isFuzzed ? [.define("HOLDFAST_FUZZ")] : [])
 let product: [SwiftSetting] =
-    strict
+    fuzzed
     + (isFuzzed
         ? [.unsafeFlags(["-sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table"])] : [])
 /// The tests' own code runs under a sanitizer as it is: to optimise it takes longer than to run it.
 let tests: [SwiftSetting] =
     strict + (Context.environment["HOLDFAST_TEST_TARGETS"] != nil ? [.unsafeFlags(["-Onone"])] : [])
-let fuzzed: [SwiftSetting] = strict + (isFuzzed ? [.define("HOLDFAST_FUZZ")] : [])
 
 let package = Package(
     name: "holdfast",
@@ -71,7 +71,8 @@ let package = Package(
             name: "FaultTests",
             dependencies: ["Daemon", "Forwarder", "WALStore", "Metrics", "TestSupport", "CSQLite"],
             path: "Tests/Faults",
-            swiftSettings: tests
+            // Thousands of seeds: half the time for a minute more of building.
+            swiftSettings: tests + [.unsafeFlags(["-O"], .when(configuration: .debug))]
         ),
         // libFuzzer's entry point; linked only by ops/fuzz.
         .systemLibrary(name: "CFuzzer", path: "Tests/CFuzzer"),

@@ -75,8 +75,8 @@ public struct SeriesTable: Sendable {
         self.labelBytes = labelBytes
     }
 
-    /// Drawn once a process: the tables are fed by strangers, who must not be able to aim at one slot.
-    private static let seed = UInt64.random(in: .min ... .max)
+    /// The tables are fed by strangers, who must not be able to aim at one slot.
+    private static let seed = HashSeed.fresh()
 
     public var count: Int { entries.count }
     public func identity(of id: UInt32) -> SeriesIdentity { entries[Int(id)].identity }

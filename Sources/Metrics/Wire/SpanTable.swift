@@ -31,7 +31,7 @@ struct SpanTable: Sendable {
     /// Index into `entries` plus 1; 0 is free. At most half full.
     private var slots: [UInt32] = Array(repeating: 0, count: 64)
     /// The keys are chosen by strangers, who must not be able to aim at one slot.
-    private static let seed = UInt64.random(in: .min ... .max)
+    private static let seed = HashSeed.fresh()
 
     init() {}
 
