@@ -4,7 +4,7 @@ import WALStore
 
 @testable import Forwarder
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct DeliveryTests {
     @Test func `every point is delivered once and in order when nothing goes wrong`() async throws {
         let server = try HTTPTestServer()

@@ -4,7 +4,7 @@ import WALStore
 
 @testable import Forwarder
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ForwarderTests {
     @Test func `a dead backend does not stop the other one`() async throws {
         let dead = try HTTPTestServer()

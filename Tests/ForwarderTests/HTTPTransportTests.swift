@@ -2,7 +2,7 @@ import Forwarder
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct HTTPTransportTests {
     let transport = HTTPTransport()
 

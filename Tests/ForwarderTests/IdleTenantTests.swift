@@ -5,7 +5,7 @@ import WALStore
 
 @testable import Forwarder
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct IdleTenantTests {
     /// A lane's task asks the spool for its retry state before anything else: a tenant nobody asked for has no task.
     @Test func `ten thousand idle tenants cost no task, and the busy one among them is served`() async throws {

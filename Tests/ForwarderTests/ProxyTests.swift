@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The proxy is a server that writes down what it is asked for: RFC 9112 section 3.2.2, RFC 9110 section 11.7.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProxyTests {
     let transport = HTTPTransport()
 

@@ -6,7 +6,7 @@ import WALStore
 @testable import Forwarder
 
 /// The forwarder over real spools on disk.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct RealSpoolTests {
     let folder: TemporaryFolder
 

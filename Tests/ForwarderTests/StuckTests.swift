@@ -5,7 +5,7 @@ import WALStore
 
 @testable import Forwarder
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StuckTests {
     @Test func `a point that is answered 500 for ever ends as a dead letter and the rest is delivered`() async throws {
         let server = try HTTPTestServer { request, _ in

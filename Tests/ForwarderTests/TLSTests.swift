@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Against a real TLS server with an authority of the test's own.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct TLSTests {
     let fixture: TLSFixture
     let transport = HTTPTransport()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Forwarder
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct TurnGateTests {
     @Test func `a tenant with one request is not behind another with a hundred`() async {
         let gate = TurnGate(limit: 1)

@@ -10,7 +10,7 @@ import WALStore
 #endif
 
 /// The archive on disks that are full, small or gone.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ArchiveDiskTests {
     let folder: TemporaryFolder
 

@@ -9,7 +9,7 @@ import WALStore
     import Glibc
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ArchiveTests {
     private let folder: TemporaryFolder
     private var home: String { folder.path + "/acme" }

@@ -7,7 +7,7 @@ import Testing
 #endif
 
 /// What the shared keys of backends refuse, and in which words.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct BackendSettingsTests {
     struct Mistake: Sendable, CustomTestStringConvertible {
         var type = "influxdb"

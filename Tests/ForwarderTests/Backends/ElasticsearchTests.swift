@@ -5,7 +5,7 @@ import Testing
 import WALStore
 
 /// <https://www.elastic.co/guide/en/elasticsearch/reference/current/docs-bulk.html>
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ElasticsearchTests {
     private func make(_ server: BulkServer, _ values: [String: String] = ["index": "metrics-{tenant}"]) throws
         -> any Backend

@@ -5,7 +5,7 @@ import Testing
 import WALStore
 
 /// <https://docs.influxdata.com/influxdb/v1/tools/api/>, <https://docs.influxdata.com/influxdb/v2/api/>
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct InfluxDBTests {
     private func make(_ url: String, _ values: [String: String] = [:]) throws -> any Backend {
         try BackendFixture.make("influxdb", ["url": url, "database": "m"].merging(values) { $1 })

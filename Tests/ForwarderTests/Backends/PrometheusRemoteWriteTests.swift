@@ -5,7 +5,7 @@ import Testing
 import WALStore
 
 /// <https://prometheus.io/docs/specs/prw/remote_write_spec/>
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct PrometheusRemoteWriteTests {
     private func make(_ values: [String: String] = [:]) throws -> any Backend {
         try BackendFixture.make(
