@@ -16,8 +16,8 @@ TENANTS = ["harbour", "mill", "yard"]
 POINTS = 100
 RATE = 3000  # points a second of each sender; two senders a tenant
 WAL_CAP = 64  # MiB: docs/guarantees.md
-# MiB that may still fill after half of a short run, when a backlog comes late: 32 MiB of decoded blocks are kept, by their
-# own count; blocks as small as these take about twice that. A run of ten minutes levels off at 140.
+# MiB that may still fill after half of a run, when a backlog comes late: 32 MiB of decoded blocks are kept, by their own
+# count; blocks as small as these take more than that.
 CACHES = 64
 MEMORY = 192
 VALUE = re.compile(rb'"int":(\d+)')
