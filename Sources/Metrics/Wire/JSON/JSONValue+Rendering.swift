@@ -1,10 +1,8 @@
-import Metrics
-
-/// How the daemon makes and prints JSON: the admin API's answers, `--json`, and log lines.
+/// How JSON is made and printed: the admin API's answers, `--json`, log lines, and the manifest of a backup.
 /// <https://www.rfc-editor.org/rfc/rfc8259>
 extension JSONValue {
     /// An object; members whose value is nil are left out.
-    static func map(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
+    package static func map(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
         .object(members.compactMap { name, value in value.map { Member(name, $0) } })
     }
 }
@@ -12,21 +10,21 @@ extension JSONValue {
 // MARK: - Writing
 
 extension JSONValue {
-    var rendered: String {
+    package var rendered: String {
         var bytes: [UInt8] = []
         write(into: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// With two spaces a level, for people.
-    var pretty: String {
+    package var pretty: String {
         var bytes: [UInt8] = []
         write(into: &bytes, indent: 0)
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// - Parameter indent: nil for one line.
-    func write(into bytes: inout [UInt8], indent: Int? = nil) {
+    package func write(into bytes: inout [UInt8], indent: Int? = nil) {
         switch self {
         case .null: bytes.append(contentsOf: "null".utf8)
         case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
