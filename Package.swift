@@ -41,7 +41,7 @@ let package = Package(
         ),
         .target(
             name: "WALStore",
-            dependencies: ["Metrics", "CSQLite", "CZstd", "CXXHash"],
+            dependencies: ["Metrics", "CSQLite", "CCrypto", "CZstd", "CXXHash"],
             resources: [.embedInCode("Schema")],
             swiftSettings: product
         ),

@@ -142,7 +142,7 @@ extension Spool {
             throw SpoolError(.incompatible, "the file is the spool of tenant \(found.tenant), not of \(tenant)")
         }
         do throws(SQLiteError) {
-            found.ledger.nextSequence = try highestSequence(connection, found.ledger.nextSequence)
+            found.ledger.nextSequence = try connection.followingSequence()
             found.ledger.backends = try readBackends(connection)
             try readRanges(connection, &found.ledger)
             incarnation =
@@ -154,22 +154,6 @@ extension Spool {
         if !isBeingSalvaged { try checkSums(found.ledger, connection) }
         ledger = found.ledger
         return found.wasClean
-    }
-
-    /// Sequences never come back: whatever is the highest seen anywhere in the file counts. Each is one index look-up.
-    private func highestSequence(_ connection: Connection, _ next: Int64) throws(SQLiteError) -> Int64 {
-        let highest = try connection.integer(
-            """
-            SELECT max(coalesce((SELECT max(last_sequence) FROM (SELECT last_sequence FROM batches
-                    ORDER BY sequence DESC LIMIT 1)), 0),
-                coalesce((SELECT max(sequence) FROM receipts), 0),
-                coalesce((SELECT max(end_sequence) FROM ranges), 0),
-                coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM deliveries ORDER BY id DESC LIMIT 64)), 0),
-                coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM losses ORDER BY id DESC LIMIT 64)), 0))
-            """)
-        // The last of all numbers is a damaged one: no ledger with it is believed.
-        let (following, isOver) = (highest ?? 0).addingReportingOverflow(1)
-        return max(next, isOver ? .max : following)
     }
 
     private func readBackends(_ connection: Connection) throws(SQLiteError) -> [BackendState] {
@@ -243,6 +227,26 @@ extension Spool {
                 .unreadable, "the newest row ends at position \(end), the spool at \(ledger.nextPosition)")
         }
         if let fault = ledger.fault { throw SpoolError(.unreadable, "the ledger cannot be true: \(fault)") }
+    }
+}
+
+extension Connection {
+    /// The sequence behind all that the file speaks of: sequences never come back, so whatever is the highest seen anywhere
+    /// in it counts. Each is one index look-up.
+    func followingSequence() throws(SQLiteError) -> Int64 {
+        let next = try integer("SELECT next_sequence FROM spool") ?? 1
+        let highest = try integer(
+            """
+            SELECT max(coalesce((SELECT max(last_sequence) FROM (SELECT last_sequence FROM batches
+                    ORDER BY sequence DESC LIMIT 1)), 0),
+                coalesce((SELECT max(sequence) FROM receipts), 0),
+                coalesce((SELECT max(end_sequence) FROM ranges), 0),
+                coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM deliveries ORDER BY id DESC LIMIT 64)), 0),
+                coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM losses ORDER BY id DESC LIMIT 64)), 0))
+            """)
+        // The last of all numbers is a damaged one: no ledger with it is believed.
+        let (following, isOver) = (highest ?? 0).addingReportingOverflow(1)
+        return max(next, isOver ? .max : following)
     }
 }
 

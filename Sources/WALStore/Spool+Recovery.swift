@@ -24,8 +24,7 @@ extension Spool {
         let former = Dictionary(uniqueKeysWithValues: ledger.backends.map { ($0.id, $0) })
         // With a connection left, opening again would take its index of the log for the truth and recover nothing.
         reader.disconnect()
-        database?.connection.close()
-        database = nil
+        closeDatabase()
         reopenings += 1
         guard reopenings == 1 else { return giveUp(failure.asSpoolError) }
         let isRewritten: Bool
@@ -58,8 +57,7 @@ extension Spool {
 
     func end(_ level: Event.Level, _ message: StaticString, _ cause: SpoolError) {
         reader.disconnect()
-        database?.connection.close()
-        database = nil
+        closeDatabase()
         let error = SpoolError(.unavailable, message.description, cause: "\(cause)")
         broken = error
         queue.withLock { $0.refusal = error }
@@ -76,6 +74,7 @@ extension Spool {
         for record in leases.values { markUnknown(record) }
         leases = [:]
         await reader.close()
+        abandonCopy()
         guard database != nil else { return }
         do throws(SpoolError) {
             try transact(closing: true) { _ in }
@@ -83,8 +82,7 @@ extension Spool {
         } catch {
             raise(.warning, "a spool could not be closed cleanly", ["error": error.description])
         }
-        database?.connection.close()
-        database = nil
+        closeDatabase()
         environment.cache.removeAll(cacheID)
     }
 }

@@ -50,6 +50,8 @@ public actor Spool {
     var isBeingSalvaged = false
     /// Rows of a spool that was set aside are being carried over; nil when there is nothing to carry.
     var salvage: SalvageWork?
+    /// A copy of it is being made, through `database`.
+    var copy: LiveCopy?
     /// Its files, as they were when it was opened.
     var openFiles: OpenFiles?
     /// What the last commit of new points was refused, if it was.
@@ -103,10 +105,7 @@ public actor Spool {
         return spool
     }
 
-    private func letGo() {
-        database?.connection.close()
-        database = nil
-    }
+    private func letGo() { closeDatabase() }
 
     /// The open database, or why there is none.
     func openDatabase() throws(SpoolError) -> Database {

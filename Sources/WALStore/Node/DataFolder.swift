@@ -11,6 +11,7 @@
 /// sequences/<tenant>        the sequence reserved outside the database (HighWaterMark)
 /// sequences/<tenant>.last   where its last commit ended (CommitMark)
 /// tenants/<tenant>/spool.db the spool, with -wal and -shm while it is open
+/// tenants/<tenant>/restore  a restore under way, with spool.db.restored (RestoreSwap)
 /// ```
 final class DataFolder: Sendable {
     let path: String

@@ -45,6 +45,15 @@ package protocol FileSystem: Sendable {
     func note(_ bytes: [UInt8], at path: String) throws(FileError)
     /// `chmod 0600` for a file of ours that lacks the right to be read or written.
     func restoreAccess(_ path: String)
+
+    /// Adds `bytes` to the end of the file, making it, mode 0600, if need be. Nothing is durable.
+    func append(_ bytes: [UInt8], to path: String) throws(FileError)
+    /// `fsync` of a file: what was written to it lasts from here on, its name does not.
+    func sync(_ path: String) throws(FileError)
+    /// `rmdir`: of an empty folder.
+    func removeFolder(_ path: String) throws(FileError)
+    /// The folder's path without links in it; nil when there is no such folder.
+    func resolved(_ folder: String) -> String?
 }
 
 /// What a disk that has no more to it does.
@@ -59,6 +68,7 @@ extension FileSystem {
     }
     package func note(_ bytes: [UInt8], at path: String) throws(FileError) {}
     package func restoreAccess(_ path: String) {}
+    package func resolved(_ folder: String) -> String? { folder }
 }
 
 /// An open file; closed when the value goes.
@@ -106,6 +116,8 @@ package struct FileStatus: Sendable, Equatable {
     package var isLink: Bool
     /// Of the disk, in whole blocks.
     package var takenBytes: Int64
+    /// Which file system has it.
+    package var device: UInt64 = 0
 
     /// - Parameter takenBytes: nil: as many blocks as the file has bytes for.
     package init(

@@ -10,7 +10,8 @@
 /// WAL that a fresh database would take for its own. Whoever opens the spool next ends what the note says.
 struct SetAside: Sendable {
     static let prefix = "spool.db.set-aside-"
-    private static let parts = ["-wal", "-shm", ""]
+    /// The database last: while it is there, whatever was begun is not over.
+    static let parts = ["-wal", "-shm", ""]
 
     let folder: String
     let files: Files
@@ -76,8 +77,9 @@ struct SetAside: Sendable {
         }
     }
 
-    private func freeName(_ prefix: String, _ wall: Int64) throws(SpoolError) -> String {
-        let name = prefix + SetAside.utc(wall)
+    /// A dated name that nothing in the folder has, with any of the three endings.
+    func freeName(_ prefix: String, _ wall: Int64) throws(SpoolError) -> String {
+        let name = prefix + UTC.name(wall)
         var candidate = name
         var number = 2
         // A set may have no database, only a log.
@@ -93,27 +95,21 @@ struct SetAside: Sendable {
         return false
     }
 
+    /// Whether a file of the tenant's folder was set aside, moved out of the way, or replaced by a restore.
+    static func isLeft(_ name: String) -> Bool {
+        name.hasPrefix("spool.db")
+            && (name.contains(".set-aside-") || name.contains(".in-the-way-") || name.contains(RestoreSwap.infix))
+    }
+
     /// Files that were set aside or moved out of the way, and what they take; a log counts with its database.
     static func left(in folder: String, _ files: Files) -> (files: Int64, bytes: Int64) {
         var left: (files: Int64, bytes: Int64) = (0, 0)
-        let names = files.names(in: folder).filter { name in
-            name.hasPrefix("spool.db") && (name.contains(".set-aside-") || name.contains(".in-the-way-"))
-        }
+        let names = files.names(in: folder).filter(isLeft)
         for name in names {
             let isPart = name.hasSuffix("-wal") || name.hasSuffix("-shm")
             left.files += isPart && names.contains(String(name.dropLast(4))) ? 0 : 1
             left.bytes += files.size("\(folder)/\(name)")
         }
         return left
-    }
-
-    /// `20260131T235959Z`.
-    static func utc(_ wall: Int64) -> String {
-        var seconds = time_t(wall / 1_000_000_000)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        var text = [CChar](repeating: 0, count: 32)
-        let count = strftime(&text, text.count, "%Y%m%dT%H%M%SZ", &parts)
-        return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

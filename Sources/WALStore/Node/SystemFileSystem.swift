@@ -158,6 +158,28 @@ struct SystemFileSystem: FileSystem {
 
     func remove(_ path: String) throws(FileError) { try check(unlink(path)) }
 
+    func removeFolder(_ path: String) throws(FileError) { try check(rmdir(path)) }
+
+    func append(_ bytes: [UInt8], to path: String) throws(FileError) {
+        let file = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        try check(file)
+        defer { close(file) }
+        try write(bytes, to: file)
+    }
+
+    func sync(_ path: String) throws(FileError) {
+        let file = Glibc.open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK)
+        try check(file)
+        defer { close(file) }
+        try check(fsync(file))
+    }
+
+    func resolved(_ folder: String) -> String? {
+        guard let real = realpath(folder, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+
     /// <https://man7.org/linux/man-pages/man3/statvfs.3.html>
     func space(of path: String) throws(FileError) -> DiskSpace {
         var status = statvfs()
@@ -202,6 +224,7 @@ extension FileStatus {
             modifiedAt: Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec),
             inode: UInt64(status.st_ino), isFile: status.st_mode & S_IFMT == S_IFREG, isFolder: isFolder,
             isLink: status.st_mode & S_IFMT == S_IFLNK, takenBytes: Int64(status.st_blocks) * 512)
+        device = UInt64(status.st_dev)
     }
 }
 

@@ -62,6 +62,7 @@ extension WALStore {
     private func openSpool(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         try space.admit(tenant)
         try folder.files.makeFolder(folder.folder(of: tenant))
+        try RestoreSwap(tenant, in: folder).finish()
         let setAside = folder.setAside(of: tenant)
         try setAside.finish()
         for (from, to) in try setAside.clearTheWay(wall: time.wall()) {

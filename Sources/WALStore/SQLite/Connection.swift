@@ -21,7 +21,11 @@ final class Connection {
     ///   - path: of the database; made when it does not exist and `access` allows.
     ///   - vfs: SQLite's name of the file system that has it; nil: the process's default.
     ///   - account: asked before a file grows; a reader grows none.
-    init(path: String, access: Access, vfs: String? = nil, account: SpaceAccount? = nil) throws(SQLiteError) {
+    ///   - isImmutable: nobody writes the file, which has no log, while it is open: nothing is locked, and nothing is made
+    ///     beside it. Never for a live spool: what its log holds would be missing.
+    init(
+        path: String, access: Access, vfs: String? = nil, account: SpaceAccount? = nil, isImmutable: Bool = false
+    ) throws(SQLiteError) {
         Connection.restrictNewFiles
         var handle: OpaquePointer?
         let flags =
@@ -29,6 +33,7 @@ final class Connection {
             | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         var uri = Connection.uri(path)
         var vfs = vfs
+        if isImmutable { uri += "&immutable=1" }
         if let account {
             uri += "&\(CountedFiles.parameter)=\(account.id)"
             vfs = CountedFiles.name(over: vfs)

@@ -86,12 +86,18 @@ public struct SpoolInspection: Sendable {
     private mutating func lookAtWhatIsLeft() {
         let left = SetAside.left(in: folder, files)
         if left.files > 0 {
-            let names = files.names(in: folder).filter { $0.contains(".set-aside-") || $0.contains(".in-the-way-") }
+            let names = files.names(in: folder).filter(SetAside.isLeft)
             add(
                 .warning,
                 "\(left.files) set aside: \(names.filter { !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") }.sorted().joined(separator: ", "))",
-                "What could be read was carried over; `losses` tell the rest. Remove them when nobody wants to look any more."
+                "What could be read of a damaged spool was carried over, and loss rows tell the rest; one that a restore "
+                    + "replaced is there whole. Remove them when nobody wants to look any more."
             )
+        }
+        if (try? files.exists("\(folder)/spool.db.restored")) == true {
+            add(
+                .warning, "a restore did not end",
+                "The next start, or the next restore, ends it: the spool is then the restored one, or the former one.")
         }
         if (try? SalvageNote.read(folder, files)) != nil {
             add(

@@ -111,6 +111,43 @@ final class Mount: FileSystem {
         }
     }
 
+    func append(_ bytes: [UInt8], to path: String) throws(FileError) {
+        try locked { (state) throws(FileError) in
+            if state.file(path) == nil {
+                try state.perform(.create, path, life: life, isGrowing: true) { () throws(FileError) in
+                    _ = try state.makeFile(path)
+                }
+            }
+            guard let file = state.file(path) else { throw FileError(ENOENT) }
+            let failure = bytes.withUnsafeBytes { buffer -> FileError? in
+                do throws(FileError) {
+                    try state.write(buffer, at: file.content.count, of: file, path, handle: 0, life: life)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if let failure { throw failure }
+        }
+    }
+
+    func sync(_ path: String) throws(FileError) {
+        try locked { (state) throws(FileError) in
+            guard let file = state.file(path) else { throw FileError(ENOENT) }
+            try state.sync(file, path, handle: 0, life: life)
+        }
+    }
+
+    func removeFolder(_ path: String) throws(FileError) {
+        try locked { (state) throws(FileError) in
+            try state.perform(.remove, path, life: life) { () throws(FileError) in
+                guard try state.folder(path).names.isEmpty else { throw FileError(ENOTEMPTY) }
+                let (folder, name) = try state.place(path)
+                folder.change([name: nil])
+            }
+        }
+    }
+
     func rename(_ path: String, to target: String) throws(FileError) {
         try locked { (state) throws(FileError) in
             try state.perform(.rename, path, life: life) { () throws(FileError) in
