@@ -40,6 +40,11 @@ extension Node {
                 DrainSignal.raise()
                 return .json(.map(["draining": true]))
             },
+            route("GET", "/v1/backup") { $0.backups.show() },
+            route("POST", "/v1/backup/cancel") { $0.backups.cancel() },
+            Route(["POST"], "/v1/backup", preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { $0.backups.start(request.body) }
+            },
         ]
     }
 

@@ -11,6 +11,7 @@ final class Node: Sendable {
     let store: WALStore
     let forwarder: Forwarder
     let ingest: Ingest
+    let backups: BackupDesk
     private let scraper: Scraper
     private let transport: HTTPTransport
     private let overrides: Configuration.Overrides
@@ -40,6 +41,7 @@ final class Node: Sendable {
         let store = try WALStore(directory: configuration.dataDirectory, node: configuration.node, events: events)
         store.attach(overrides.space)
         self.store = store
+        backups = BackupDesk(store, events: events)
         transport = HTTPTransport()
         forwarder = Forwarder(store: store, transport: transport, events: events)
         ingest = Ingest(
@@ -125,8 +127,10 @@ final class Node: Sendable {
         let (ingest, admin) = servers.withLock { ($0.ingest.take(), $0.admin.take()) }
         await scraper.stop()
         await Blocking.run { ingest?.drain(limit: limit) }
+        backups.refuse()
         await forwarder.stop(grace: limit)
         await store.close()
+        await backups.end()
         transport.close()
         await Blocking.run { admin?.drain(limit: .seconds(1)) }
     }

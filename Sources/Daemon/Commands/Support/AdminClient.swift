@@ -22,18 +22,21 @@ struct AdminClient: Sendable {
     func get(_ path: String) async throws(Failure) -> JSONValue { try await ask(.get, path, timeout: .seconds(10)) }
 
     /// - Parameter timeout: a reload or a drain may take a while.
-    func post(_ path: String, timeout: Duration = .seconds(60)) async throws(Failure) -> JSONValue {
-        try await ask(.post, path, timeout: timeout)
+    func post(
+        _ path: String, body: JSONValue? = nil, timeout: Duration = .seconds(60)
+    ) async throws(Failure) -> JSONValue {
+        try await ask(.post, path, body: body, timeout: timeout)
     }
 
     private func ask(
-        _ method: HTTPRequest.Method, _ path: String, timeout: Duration
+        _ method: HTTPRequest.Method, _ path: String, body: JSONValue? = nil, timeout: Duration
     ) async throws(Failure) -> JSONValue {
         var request = HTTPRequest(method, "http://holdfast\(path)", timeout: timeout)
         switch address {
         case .unix(let socket): request.unixSocket = socket
         case .tcp: request.url = "http://\(address)\(path)"
         }
+        if let body { request.body = Array(body.rendered.utf8) }
         if let token { request.authentication = .bearer(token) }
         request.maximumResponseBytes = 64 << 20
         let transport = HTTPTransport()

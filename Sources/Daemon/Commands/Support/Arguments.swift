@@ -9,7 +9,7 @@ struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
 /// The words after a command's name, sorted by what its help declares.
 struct Arguments: Sendable {
     private(set) var positionals: [String] = []
-    private var values: [String: String] = [:]
+    private var values: [String: [String]] = [:]
     private var flags: Set<String> = []
 
     /// Accepts `--name value` and `--name=value`; `--` ends the options.
@@ -50,7 +50,7 @@ struct Arguments: Sendable {
         guard let value = inline ?? words.popFirst(), !value.isEmpty else {
             throw UsageError("\(option.name) needs a value: \(option.name) \(placeholder)")
         }
-        values[option.name] = value
+        values[option.name, default: []].append(value)
     }
 
     private static func unknown(_ word: String, _ help: CommandHelp) -> UsageError {
@@ -59,7 +59,10 @@ struct Arguments: Sendable {
     }
 
     func flag(_ name: String) -> Bool { flags.contains(name) }
-    func value(_ name: String) -> String? { values[name] }
+    /// The last one given counts.
+    func value(_ name: String) -> String? { values[name]?.last }
+    /// Of an option that may be given again and again.
+    func all(_ name: String) -> [String] { values[name] ?? [] }
 
     func int(_ name: String, default fallback: Int, in range: ClosedRange<Int>) throws(UsageError) -> Int {
         guard let text = value(name) else { return fallback }
@@ -68,6 +71,14 @@ struct Arguments: Sendable {
                 "\(name): \"\(text)\" is not a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    func size(_ name: String) throws(UsageError) -> Int? {
+        guard let text = value(name) else { return nil }
+        guard let size = Settings.parseSize(text), size > 0 else {
+            throw UsageError("\(name): \"\(text)\" is not a size such as 20MiB")
+        }
+        return size
     }
 
     func duration(_ name: String) throws(UsageError) -> Duration? {

@@ -27,6 +27,8 @@ enum CommandList {
         StatusCommand.self,
         DoctorCommand.self,
         ReloadCommand.self,
+        BackupCommand.self,
+        RestoreCommand.self,
         BenchCommand.self,
         VersionCommand.self,
         CompletionCommand.self,
