@@ -60,7 +60,7 @@ public final class BackupJob: Sendable {
             let tenants = try chosen()
             let target = try BackupFolder(
                 request.directory, data: origin.folder.path, node: origin.node,
-                bytes: tenants.reduce(0) { $0 + origin.bytes(of: $1) }, on: origin.folder.files)
+                bytes: tenants.reduce(0) { $0 + $1.bytes }, on: origin.folder.files)
             folder = target
             try await copy(tenants, into: target)
         } catch {
@@ -91,28 +91,32 @@ public final class BackupJob: Sendable {
             })
     }
 
-    private func chosen() throws(SpoolError) -> [String] {
+    /// Whose spools, and what they are thought to take.
+    private typealias Choice = (tenant: String, bytes: Int64)
+
+    private func chosen() throws(SpoolError) -> [Choice] {
         let all = origin.tenants()
         for tenant in request.tenants where !all.contains(tenant) {
             throw SpoolError(.misuse, "there is no spool of a tenant \"\(tenant)\"")
         }
         let tenants = request.tenants.isEmpty ? all : all.filter { request.tenants.contains($0) }
         guard !tenants.isEmpty else { throw SpoolError(.misuse, "there is no spool to be backed up") }
+        let choices = tenants.map { (tenant: $0, bytes: origin.bytes(of: $0)) }
         note { progress in
-            progress.tenants = tenants.count
-            progress.bytes = tenants.reduce(0) { $0 + origin.bytes(of: $1) }
+            progress.tenants = choices.count
+            progress.bytes = choices.reduce(0) { $0 + $1.bytes }
         }
-        return tenants
+        return choices
     }
 
-    private func copy(_ tenants: [String], into folder: BackupFolder) async throws(SpoolError) {
+    private func copy(_ tenants: [Choice], into folder: BackupFolder) async throws(SpoolError) {
         var manifest = BackupManifest(
             madeAt: "", node: request.node, programVersion: request.programVersion, engineVersion: StorageEngine.version
         )
-        for tenant in tenants {
-            let (before, expected) = (progress, origin.bytes(of: tenant))
+        for (tenant, expected) in tenants {
+            let before = progress
             do throws(SpoolError) {
-                manifest.spools.append(try await copy(tenant, into: folder))
+                manifest.spools.append(try await copy(tenant, expected, into: folder))
             } catch {
                 try checkCancelled()
                 // No room for one is no room for the next; and a node that closes has no more to copy.
@@ -142,7 +146,9 @@ public final class BackupJob: Sendable {
     /// How often a copy is begun anew because the spool was reopened, or found its way into the config or out of it.
     private static let tries = 4
 
-    private func copy(_ tenant: String, into folder: BackupFolder) async throws(SpoolError) -> BackupManifest.Spool {
+    private func copy(
+        _ tenant: String, _ expected: Int64, into folder: BackupFolder
+    ) async throws(SpoolError) -> BackupManifest.Spool {
         let before = progress
         var tries = 1
         while true {
@@ -154,7 +160,7 @@ public final class BackupJob: Sendable {
             }
             let isServed = origin.isServed(tenant)
             do throws(SpoolError) {
-                try await copyOnce(tenant, isServed: isServed, into: folder)
+                try await copyOnce(tenant, expected, isServed: isServed, into: folder)
                 return try await describe(tenant, isServed: isServed, in: folder)
             } catch {
                 try checkCancelled()
@@ -168,28 +174,30 @@ public final class BackupJob: Sendable {
         }
     }
 
-    private func copyOnce(_ tenant: String, isServed: Bool, into folder: BackupFolder) async throws(SpoolError) {
+    private func copyOnce(
+        _ tenant: String, _ expected: Int64, isServed: Bool, into folder: BackupFolder
+    ) async throws(SpoolError) {
         guard case .running(let store) = origin, isServed else {
             if let obstacle = try origin.obstacle(tenant) { throw SpoolError(.unavailable, obstacle) }
             let source = ClosedSpool(
                 origin.folder.spool(of: tenant), vfs: origin.folder.files.disk.vfs, on: worker,
                 isClosed: { [origin] in !origin.isServed(tenant) })
-            return try await drive(source, tenant, into: folder)
+            return try await drive(source, tenant, expected, into: folder)
         }
         try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
-            try await drive(spool, tenant, into: folder)
+            try await drive(spool, tenant, expected, into: folder)
         }
     }
 
     /// What is written before it is synced, in the middle of a copy: the disk is not to be given all of it at the end.
     private static let bytesASync: Int64 = 8 << 20
 
-    private func drive(_ source: some CopySource, _ tenant: String, into folder: BackupFolder) async throws(SpoolError)
-    {
+    private func drive(
+        _ source: some CopySource, _ tenant: String, _ expected: Int64, into folder: BackupFolder
+    ) async throws(SpoolError) {
         try await source.beginCopy(to: folder.spool(of: tenant))
         do throws(SpoolError) {
             let before = progress
-            let expected = origin.bytes(of: tenant)
             let pace = CopyPace(request.bytesPerSecond, origin.scheduling.monotonic)
             var (copied, synced): (Int64, Int64) = (0, 0)
             while true {

@@ -58,8 +58,16 @@ enum BackupOrigin: Sendable {
         }.sorted()
     }
 
-    /// What the spool's file takes now.
-    func bytes(of tenant: String) -> Int64 { folder.files.size(folder.spool(of: tenant)) }
+    /// What a copy of the spool takes, as far as that is known without opening it.
+    func bytes(of tenant: String) -> Int64 {
+        if case .running(let store) = self, case .open(let spool)? = store.state.withLock({ $0.tenants[tenant]?.phase })
+        {
+            return spool.account.databaseBytes
+        }
+        // A closed spool has no log; after a kill it is a part of the copy.
+        let path = folder.spool(of: tenant)
+        return folder.files.size(path) + folder.files.size(path + "-wal")
+    }
 
     /// Why the file that nobody has open is not to be copied as it is; nil when nothing speaks against it.
     func obstacle(_ tenant: String) throws(SpoolError) -> String? {

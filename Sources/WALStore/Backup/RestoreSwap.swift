@@ -19,22 +19,18 @@ struct RestoreSwap: Sendable {
     let commits: String
     let files: Files
 
-    var staged: String { folder + "/spool.db.restored" }
+    private static let staged = "spool.db.restored"
+    private static let note = "restore"
+
+    var staged: String { "\(folder)/\(RestoreSwap.staged)" }
     private var spool: String { folder + "/spool.db" }
-    private var note: String { folder + "/restore" }
+    private var note: String { "\(folder)/\(RestoreSwap.note)" }
     private var setAside: SetAside { SetAside(folder: folder, files: files) }
 
     init(_ tenant: String, in data: DataFolder) {
         folder = data.folder(of: tenant)
         commits = data.commits(of: tenant)
         files = data.files
-    }
-
-    /// Leaves nothing of an earlier restore: ends it, or removes what it left.
-    func clear() throws(SpoolError) {
-        try finish()
-        // Before there is a staged file again, which it would speak for.
-        if try files.exists(note) { try files.remove(note) }
     }
 
     /// Makes the staged file count. It has to be durable, with its name, and closed.
@@ -48,10 +44,22 @@ struct RestoreSwap: Sendable {
         return isThere ? name : nil
     }
 
-    /// Ends what was decided, or removes what was not. One look when there is nothing to do.
+    /// Ends what was decided, or removes what was not, and what is left behind an end. One listing when there is nothing.
+    ///
+    /// - Throws: also when nobody can tell: a spool that is opened before a restore of it has ended would be replaced later,
+    ///   with what it took in meanwhile.
     func finish() throws(SpoolError) {
-        guard try files.exists(staged) else { return }
-        guard let name = try decided() else { return try discard() }
+        let names: [String]
+        do throws(FileError) { names = try files.disk.names(in: folder) } catch {
+            throw Files.failure("look into", folder, error)
+        }
+        guard names.contains(where: { $0.hasPrefix(RestoreSwap.staged) || $0 == RestoreSwap.note }) else { return }
+        guard try files.exists(staged), let name = try decided() else {
+            // A log of a staged file that a power cut took would be read as one of the next.
+            try discard()
+            if try files.exists(note) { try files.remove(note) }
+            return
+        }
         for part in SetAside.parts where try files.exists(spool + part) {
             try files.rename(spool + part, to: "\(folder)/\(name)\(part)")
         }
@@ -62,12 +70,13 @@ struct RestoreSwap: Sendable {
         try files.remove(note)
     }
 
+    /// The name for the old spool; nil when nothing was decided. A note that is garbled decides nothing.
     private func decided() throws(SpoolError) -> String? {
         guard let bytes = try files.read(note, limit: 256) else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         guard lines.count == 2, lines[0] == RestoreSwap.header, lines[1].hasPrefix("spool.db\(RestoreSwap.infix)"),
             !lines[1].contains("/")
-        else { throw SpoolError(.unavailable, "\(note) does not name what a restore replaces: remove it") }
+        else { return nil }
         return String(lines[1])
     }
 

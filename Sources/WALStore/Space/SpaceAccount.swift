@@ -198,6 +198,9 @@ final class SpaceAccount: Sendable {
     /// How long the database and its log are.
     var lengths: (database: Int64, log: Int64) { state.withLock { ($0.database, $0.log) } }
 
+    /// How long the database is when its log has been folded in.
+    var databaseBytes: Int64 { state.withLock { max($0.database, $0.promised) } }
+
     /// How much more what makes room may take.
     var room: Int64 {
         let mine = state.withLock { state in
