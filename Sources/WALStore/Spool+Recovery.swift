@@ -21,6 +21,10 @@ extension Spool {
     /// that recovery shows answered as success; else its requests fail, and a resend may double them.
     func recover(from failure: SQLiteError) -> Recovery {
         raise(.warning, "a spool is reopened after an input/output error", ["error": failure.description])
+        // What fails from here on is decided here.
+        let wasTransacting = isTransacting
+        isTransacting = true
+        defer { isTransacting = wasTransacting }
         let former = Dictionary(uniqueKeysWithValues: ledger.backends.map { ($0.id, $0) })
         // With a connection left, opening again would take its index of the log for the truth and recover nothing.
         reader.disconnect()

@@ -79,7 +79,15 @@ extension Spool {
     ///
     /// - Throws: `.full` when there is no room for the next rows: they wait, and nothing of them is lost.
     func carryOver() async throws(SpoolError) {
-        while try salvageStep() { await letCommitsPass() }
+        do throws(SpoolError) {
+            while try salvageStep() {
+                salvage?.problem = nil
+                await letCommitsPass()
+            }
+        } catch {
+            salvage?.problem = error.description
+            throw error
+        }
     }
 
     /// - Returns: whether there is another step.

@@ -18,6 +18,7 @@ extension Spool {
         let left = SetAside.left(in: Files.parent(of: path), environment.files)
         (status.setAsideFiles, status.setAsideBytes) = left
         status.salvaging = salvage == nil ? 0 : 1
+        status.salvageProblem = salvage?.problem
         let storedPoints = try checked { () throws(SQLiteError) in try measure(database.statements, &status) }
         let usedBytes = status.databaseBytes - status.freePageBytes
         for backend in ledger.backends {

@@ -130,9 +130,16 @@ extension Spool {
         } catch {
             lastFailure = error
             // Inside a transaction its end decides.
-            if error.isCorrupt, isServing, !isTransacting { declareDamaged(error.asSpoolError) }
+            if isServing, !isTransacting { metOutsideTransaction(error) }
             throw error.asSpoolError
         }
+    }
+
+    /// What was asked for fails; whoever asks next has a file that was opened anew, or another one.
+    func metOutsideTransaction(_ error: SQLiteError) {
+        lastFailure = nil
+        if error.isCorrupt { declareDamaged(error.asSpoolError) }
+        if error.isInputOutput { _ = recover(from: error) }
     }
 
     private func rollBack(_ database: Database) -> Recovery {

@@ -40,15 +40,16 @@ actor SpoolReader {
         return try found.get()
     }
 
-    /// A read that the disk failed (EIO) comes out of SQLite as a damaged file, which it need not be: only when it fails
-    /// again and again, each time anew from the disk, is the row given up.
-    /// <https://sqlite.org/rescode.html#ioerr_corruptfs>
+    /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and
+    /// again, each time anew from the disk, is the row given up.
     private func failure(_ error: SQLiteError, _ sequence: Int64) -> SpoolError {
         select = nil
-        guard error.isCorrupt else { return error.asSpoolError }
+        guard error.isCorrupt || error.isInputOutput else { return error.asSpoolError }
         let count = failures[sequence, default: 0] + 1
         failures[sequence] = count < SpoolReader.maximumFailures ? count : nil
-        if count >= SpoolReader.maximumFailures { return error.asSpoolError }
+        if count >= SpoolReader.maximumFailures {
+            return SpoolError(.unreadable, "a stored block cannot be read", cause: error.description)
+        }
         return SpoolError(
             .unavailable, "a stored block cannot be read; it is tried again", cause: error.description)
     }

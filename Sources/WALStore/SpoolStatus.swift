@@ -47,6 +47,8 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     public var setAsideBytes: Int64 = 0
     /// What can be read of a spool that was set aside is being carried over: 1, else 0.
     public var salvaging: Int64 = 0
+    /// Why that does not get on; nil while it does.
+    public var salvageProblem: String?
     public var maximumBytes: Int64?
     /// Until `maximumBytes` is reached at the present growth; nil when it does not grow or has no budget.
     public var secondsToFull: Double?

@@ -44,6 +44,7 @@ extension StatusReport.Tenant {
             "set_aside_files": .int(spool.setAsideFiles),
             "set_aside_bytes": .int(spool.setAsideBytes),
             "salvaging": .bool(spool.salvaging != 0),
+            "salvage_problem": spool.salvageProblem.map(JSONValue.string),
             "problem": problem.map(JSONValue.string),
             "current": .bool(isCurrent),
             "losses": .int(spool.lossRows),

@@ -87,7 +87,8 @@ enum StatusTable {
             notes.append("\(id): its spool cannot be opened, requests are answered with 503: \(problem)")
         }
         if tenant["salvaging"]?.bool == true {
-            notes.append("\(id): a damaged spool is being carried over; delivery goes on when that is done")
+            let problem = tenant["salvage_problem"]?.string.map { "; it waits: \($0)" } ?? ""
+            notes.append("\(id): a damaged spool is being carried over; delivery goes on when that is done\(problem)")
         }
         if let files = tenant["set_aside_files"]?.int, files > 0 {
             let size = Amount.bytes(tenant["set_aside_bytes"]?.int ?? 0)

@@ -75,6 +75,22 @@ struct MetricsPage {
                 }
             }
         }
+        let waits: [(String, String, (StatusReport.Tenant) -> Bool)] = [
+            (
+                "holdfast_spool_unusable", "1 while the spool cannot be opened; requests are answered with 503.",
+                { $0.problem != nil }
+            ),
+            (
+                "holdfast_salvage_waiting", "1 while the carrying over does not get on, mostly for want of room.",
+                { $0.spool.salvageProblem != nil }
+            ),
+        ]
+        for (name, help, isSo) in waits {
+            page.family(name, .gauge, help)
+            for tenant in report.tenants {
+                page.sample(name, [("tenant", tenant.spool.tenant)], isSo(tenant) ? 1 : 0)
+            }
+        }
         page.family("holdfast_spool_maximum_bytes", .gauge, "The tenant's budget, where it has one.")
         for tenant in report.tenants {
             guard let maximum = tenant.spool.maximumBytes else { continue }

@@ -29,9 +29,11 @@ struct CommitMark: Sendable {
     func read() -> Value? {
         var bytes = [UInt8](repeating: 0, count: CommitMark.bytes)
         do throws(FileError) {
-            guard let file = try files.disk.open(path),
-                try file.read(at: 0, into: &bytes, from: 0) == CommitMark.bytes
-            else { return nil }
+            // Nothing read is nothing known, and that is believed.
+            let count = try Files.patiently { () throws(FileError) in
+                try files.disk.open(path)?.read(at: 0, into: &bytes, from: 0)
+            }
+            guard count == CommitMark.bytes else { return nil }
         } catch { return nil }
         let words = stride(from: 0, to: CommitMark.bytes, by: 8).map { CommitMark.word(bytes, $0) }
         guard words[0] == CommitMark.header, words[4] == CommitMark.sum(bytes) else { return nil }

@@ -74,6 +74,16 @@ struct Files: Sendable {
         try syncFolder(Files.parent(of: path))
     }
 
+    private static let attempts = 5
+
+    /// Reads again what the disk failed to give: EIO may pass, and some have no later turn.
+    static func patiently<Result>(_ read: () throws(FileError) -> Result) throws(FileError) -> Result {
+        for _ in 1..<attempts {
+            do throws(FileError) { return try read() } catch { guard error.number == EIO else { throw error } }
+        }
+        return try read()
+    }
+
     func syncFolder(_ path: String) throws(SpoolError) {
         do throws(FileError) { try disk.syncFolder(path) } catch {
             throw Files.failure("sync the folder", path, error)

@@ -36,6 +36,8 @@ struct StoreState: Sendable {
         var isStale = false
         /// Why its spool could not be opened when it was last tried.
         var problem: String?
+        /// Since when, on the boot clock, the disk fails to read what this life of the spool carries over.
+        var unreadSince: (incarnation: [UInt8], at: Int64)?
         /// Boot clock, nanoseconds, of its last upkeep.
         var visitedAt: Int64 = .min
     }

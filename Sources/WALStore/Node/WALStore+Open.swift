@@ -35,6 +35,8 @@ extension WALStore {
                     .error, "a spool cannot be opened", ["tenant": tenant, "error": error.description]))
             let waiters = state.withLock { state in
                 state.tenants[tenant]?.problem = error.description
+                // Whoever mends the disk need not send anything: it is tried again with the next upkeep.
+                if error.mayPass { state.markStale(tenant) }
                 return state.failedToOpen(tenant)
             }
             for waiter in waiters { waiter(.failure(error)) }
@@ -106,7 +108,8 @@ extension WALStore {
                 evidence: SalvagedLedger.Evidence(
                     reservedBefore: first, mark: environment.commitMark?.read(),
                     summary: state.withLock { $0.summary.entries[tenant]?.status },
-                    registrations: configuration.backends))
+                    registrations: configuration.backends),
+                mayGiveUp: { [self] in isPatienceOver(with: tenant, note.incarnation) })
         }
         let path = folder.spool(of: tenant)
         let account = space.account(tenant)
@@ -120,6 +123,18 @@ extension WALStore {
             space.closed(tenant, account)
             if error.code == .full, let refusal { throw SpoolError(.full, refusal.reason) }
             throw error
+        }
+    }
+
+    /// Whether the disk has had its time to give what it failed to read, since this salvage first met that.
+    private func isPatienceOver(with tenant: String, _ incarnation: [UInt8]) -> Bool {
+        let now = time.boot()
+        return state.withLock { state in
+            if let known = state.tenants[tenant]?.unreadSince, known.incarnation == incarnation {
+                return now - known.at >= SalvageJob.patience
+            }
+            state.tenants[tenant]?.unreadSince = (incarnation, now)
+            return false
         }
     }
 
@@ -287,4 +302,9 @@ extension WALStore {
             noteClosed(tenant, spool, nil)
         }
     }
+}
+
+extension SpoolError {
+    /// What the machine did, not the config or the file: it may be mended while the node runs.
+    fileprivate var mayPass: Bool { code == .full || code == .unavailable || code == .commitFailed }
 }

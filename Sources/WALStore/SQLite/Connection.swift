@@ -32,13 +32,9 @@ final class Connection {
             (access == .readWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY)
             | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         var uri = Connection.uri(path)
-        var vfs = vfs
         if isImmutable { uri += "&immutable=1" }
-        if let account {
-            uri += "&\(CountedFiles.parameter)=\(account.id)"
-            vfs = CountedFiles.name(over: vfs)
-        }
-        let code = sqlite3_open_v2(uri, &handle, flags, vfs)
+        if let account { uri += "&\(CountedFiles.parameter)=\(account.id)" }
+        let code = sqlite3_open_v2(uri, &handle, flags, CountedFiles.name(over: vfs))
         guard code == SQLITE_OK, let handle else {
             let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             sqlite3_close_v2(handle)

@@ -4,6 +4,9 @@ import Synchronization
 /// A layer between SQLite and the system's files: a file of a spool with an account grows only when the account says so,
 /// before the write. A growth that is refused is a full disk to SQLite, which rolls the transaction back.
 ///
+/// It also keeps apart what SQLite's own layer mixes up: a read that the disk failed is an input/output error here, not a
+/// damaged file, and neither is one that breaks off inside the file (`storage.md` 19).
+///
 /// It lies over whatever VFS is the process's default when a database is opened. <https://sqlite.org/vfs.html>
 enum CountedFiles {
     private typealias File = UnsafeMutablePointer<sqlite3_file>
@@ -182,6 +185,28 @@ enum CountedFiles {
         account._withUnsafeGuaranteedRef { $0.has(header.pointee.kind == .database ? .database : .log, bytes) }
     }
 
+    // MARK: Reading
+
+    /// `SQLITE_IOERR_READ`, `_SHORT_READ` and `_CORRUPTFS`, macros that Swift does not import.
+    private static let readFailure = SQLITE_IOERR | (1 << 8)
+    private static let shortRead = SQLITE_IOERR | (2 << 8)
+    private static let corruptFileSystem = SQLITE_IOERR | (33 << 8)
+
+    /// EIO comes out of SQLite's layer as a corrupt file system, which SQLite tells its callers as a damaged database
+    /// (<https://sqlite.org/rescode.html#ioerr_corruptfs>), and what a short read left out counts as zeros, which is right
+    /// only behind the end of the file.
+    private static func read(
+        _ file: UnsafeMutablePointer<sqlite3_file>?, _ bytes: UnsafeMutableRawPointer?, _ count: Int32, _ offset: Int64
+    ) -> Int32 {
+        let below = inner(file)
+        let code = below.pointee.pMethods.pointee.xRead(below, bytes, count, offset)
+        if code == corruptFileSystem { return readFailure }
+        guard code == shortRead else { return code }
+        var size: Int64 = 0
+        guard below.pointee.pMethods.pointee.xFileSize(below, &size) == SQLITE_OK else { return readFailure }
+        return size >= offset + Int64(count) ? readFailure : shortRead
+    }
+
     // MARK: Methods
 
     private static var methods: UnsafePointer<sqlite3_io_methods>? { UnsafePointer(bitPattern: methodsAddress) }
@@ -208,8 +233,7 @@ enum CountedFiles {
             return code
         }
         own.xRead = { file, bytes, count, offset in
-            let below = CountedFiles.inner(file)
-            return below.pointee.pMethods.pointee.xRead(below, bytes, count, offset)
+            CountedFiles.read(file, bytes, count, offset)
         }
         own.xSync = { file, flags in
             let below = CountedFiles.inner(file)

@@ -15,6 +15,8 @@ final class DatabasePages {
     let usesLog: Bool
     /// The highest page there is.
     let count: UInt32
+    /// The disk failed a read since somebody asked: what was taken for no page may be one.
+    private var hasFailed = false
 
     /// - Parameter usesLog: false reads the file as it is, without the log beside it.
     /// - Throws: `.unavailable` when the files cannot be read. A file that is not there has no pages.
@@ -45,10 +47,20 @@ final class DatabasePages {
         guard let source else { return false }
         if buffer.count != size { buffer = [UInt8](repeating: 0, count: size) }
         let filled: Int
-        do throws(FileError) { filled = try source.read(at: offset, into: &buffer, from: 0) } catch { return false }
+        do throws(FileError) {
+            filled = try Files.patiently { () throws(FileError) in try source.read(at: offset, into: &buffer, from: 0) }
+        } catch {
+            hasFailed = true
+            return false
+        }
         guard filled > 0 else { return false }
         for index in filled..<size { buffer[index] = 0 }
         return true
+    }
+
+    func takeFailure() -> Bool {
+        defer { hasFailed = false }
+        return hasFailed
     }
 
     static func isPointerMap(_ page: UInt32) -> Bool { page >= 2 && (page - 2) % (mappedPages + 1) == 0 }

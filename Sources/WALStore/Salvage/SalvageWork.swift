@@ -9,6 +9,8 @@ final class SalvageWork {
     var unreadableRows: Int64 = 0
     /// After the last file: what the next row of the walk in order should begin with.
     var walk: SalvageWalk?
+    /// Why the last step failed; nil when it did not.
+    var problem: String?
 
     private var files: [String]
     private var scan: SalvageScan?
@@ -45,10 +47,15 @@ final class SalvageWork {
                 guard let pages = try job.pages(file) else { continue }
                 scan = SalvageScan(pages, .whole)
             }
+            let before = scan
             let rows =
                 scan?.next { row in
                     row.table == .batches ? wants(row) : SalvageTable.copied.contains(row.table)
                 } ?? []
+            if let pages = scan?.pages, pages.takeFailure(), !job.mayGiveUp() {
+                scan = before
+                throw SalvageJob.notRead
+            }
             for row in rows {
                 bytes += row.payload.count
                 waiting.append(row)
@@ -72,12 +79,18 @@ struct SalvageJob: Sendable {
     var names: [String]
     var tenant: String
     var evidence: SalvagedLedger.Evidence
+    /// Whether a page that the disk fails to give counts as gone: not as long as it may come back.
+    var mayGiveUp: @Sendable () -> Bool = { true }
+
+    /// For so long a page that cannot be read is asked for again: nanoseconds.
+    static let patience: Int64 = 60_000_000_000
+    static let notRead = SpoolError(.unavailable, "the disk fails to read what was set aside; it is tried again")
 
     /// The books to begin with: of the newest file that has any.
     func books() throws(SpoolError) -> SalvagedLedger {
         for name in names {
             guard let pages = try pages("\(folder)/\(name)") else { continue }
-            let found = survey(pages)
+            let found = try survey(pages)
             if found.identity != nil || found.newest != nil { return SalvagedLedger(found, evidence) }
         }
         return SalvagedLedger(nil, evidence)
@@ -86,17 +99,19 @@ struct SalvageJob: Sendable {
     /// The file's pages, with its log where that belongs to it; nil for a file that is none of this tenant's.
     func pages(_ path: String) throws(SpoolError) -> DatabasePages? {
         let whole = try DatabasePages(path, files)
-        let surveyed = survey(whole)
+        let surveyed = try survey(whole)
         guard whole.logPages > 0 else { return surveyed.isForeign ? nil : whole }
         let alone = try DatabasePages(path, files, usesLog: false)
-        guard let base = survey(alone).identity else { return surveyed.isForeign ? nil : whole }
+        guard let base = try survey(alone).identity else { return surveyed.isForeign ? nil : whole }
         guard let shown = surveyed.identity, !surveyed.isForeign else { return base.tenant == tenant ? alone : nil }
         // Another spool's log, or an old copy of this one's: it would put old pages over newer ones.
         return shown.uuid == base.uuid && shown.version >= base.version ? whole : alone
     }
 
-    private func survey(_ pages: DatabasePages) -> SalvageSurvey {
-        SalvageSurvey(pages, tenant: tenant, reservedBefore: evidence.reservedBefore)
+    private func survey(_ pages: DatabasePages) throws(SpoolError) -> SalvageSurvey {
+        let found = SalvageSurvey(pages, tenant: tenant, reservedBefore: evidence.reservedBefore)
+        if pages.takeFailure(), !mayGiveUp() { throw SalvageJob.notRead }
+        return found
     }
 }
 

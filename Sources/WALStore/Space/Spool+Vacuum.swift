@@ -46,7 +46,7 @@ extension Spool {
             guard error.isDiskFull else {
                 keepPromises()
                 // Like any commit of unknown outcome: what the log shows may not be on the disk (`recover`).
-                if error.isInputOutput { _ = recover(from: error) } else { lastFailure = error }
+                metOutsideTransaction(error)
                 throw error.asSpoolError
             }
             keepPromises()

@@ -7,6 +7,8 @@ struct DiskFault: Sendable {
         case full
         /// A part is written, then ENOSPC.
         case shortWrite
+        /// Less is read than the file has, without an error.
+        case shortRead
         /// A failed fsync as Linux has it: the pages count as clean from then on, some of them are on the disk, and the
         /// next fsync succeeds without writing them. <https://lwn.net/Articles/752063/>
         case syncDropsPages
@@ -18,6 +20,7 @@ struct DiskFault: Sendable {
             case .inputOutput: call != .sync
             case .full: isGrowing
             case .shortWrite: call == .write && isGrowing
+            case .shortRead: call == .read
             case .syncDropsPages, .syncKeepsPages: call == .sync
             }
         }

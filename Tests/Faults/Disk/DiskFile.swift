@@ -21,6 +21,8 @@ final class DiskFile {
     var reservedBytes = 0
     var modifiedAt: Int64 = 0
     let locks = DatabaseLocks()
+    /// Handles that SQLite has on it.
+    var databaseHandles = 0
     var memory: SharedMemory?
 
     init(inode: UInt64, content: DiskBytes = DiskBytes(), durable: DiskBytes = DiskBytes(), pending: [Change] = []) {

@@ -40,6 +40,8 @@ final class DiskState {
     var tally = DiskTally()
     var trace: [DiskCall]?
     private var lastHandle = 0
+    /// Files opened by plain calls while SQLite had them open: closing them would have dropped SQLite's locks.
+    var plainOpens: [String] = []
     /// Nanoseconds: one more with every change, so that each leaves another time.
     private var clock: Int64 = 1_800_000_000_000_000_000
 
@@ -138,6 +140,11 @@ final class DiskState {
             throw FileError(EIO)
         case .fault(let fault): throw FileError(fault == .full ? ENOSPC : EIO)
         }
+    }
+
+    /// A plain call opens the file for its time, and closes it.
+    func openPlainly(_ path: String) {
+        if let file = file(path), file.databaseHandles > 0 { plainOpens.append(path) }
     }
 
     func newHandle() -> Int {

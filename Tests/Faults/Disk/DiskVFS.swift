@@ -1,5 +1,6 @@
 import CSQLite
 import Synchronization
+import TestSupport
 import WALStore
 
 #if canImport(Glibc)
@@ -10,6 +11,9 @@ import WALStore
 ///
 /// It answers as SQLite's own VFS for Linux does (`os_unix.c`), its oddities included: EIO of a read is "corrupt", a
 /// failed sync of a folder is not noticed, an empty file counts as none.
+///
+/// The salts of logs are by chance all the same: SQLite has one generator a process, which it seeds by the default VFS.
+/// Nothing here depends on their values but the noise of a garbled sector that looks like a frame.
 ///
 /// `@unchecked Sendable`: nothing changes after `init`; the disk has a lock.
 final class DiskVFS: @unchecked Sendable {
@@ -38,9 +42,10 @@ final class DiskVFS: @unchecked Sendable {
             strcpy(target, name)
             return SQLITE_OK
         }
-        vfs.xRandomness = { _, count, target in
+        vfs.xRandomness = { vfs, count, target in
             guard let target else { return 0 }
-            arc4random_buf(target, Int(count))
+            var random = SeededGenerator(seed: DiskVFS.of(vfs).disk.seed)
+            for index in 0..<Int(count) { target[index] = CChar(truncatingIfNeeded: random.next()) }
             return count
         }
         vfs.xSleep = { _, microseconds in

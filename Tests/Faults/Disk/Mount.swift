@@ -54,15 +54,58 @@ final class Mount: FileSystem {
 
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
         try locked { (state) throws(FileError) in
-            try state.perform(.read, path, life: life) {}
+            // After a short read the store's own reading goes on with the rest.
+            let verdict = try state.begin(.read, path, life: life)
+            state.openPlainly(path)
+            guard verdict == .pass || verdict == .fault(.shortRead) else { throw FileError(EIO) }
             guard let file = state.file(path) else { throw FileError(state.isFolder(path) ? EISDIR : ENOENT) }
             guard file.content.count <= limit else { throw FileError(EFBIG) }
             return file.content.array
         }
     }
 
+    func open(_ path: String) throws(FileError) -> (any OpenedFile)? {
+        try locked { (state) throws(FileError) in
+            try state.perform(.open, path, life: life) {}
+            guard let file = state.file(path) else {
+                if state.isFolder(path) { throw FileError(EISDIR) }
+                return nil
+            }
+            state.openPlainly(path)
+            return Reader(mount: self, file: file, path: path, count: Int64(file.content.count))
+        }
+    }
+
+    /// `@unchecked Sendable`: the file is only touched under the disk's lock.
+    private final class Reader: OpenedFile, @unchecked Sendable {
+        private let mount: Mount
+        private let file: DiskFile
+        private let path: String
+        let count: Int64
+
+        init(mount: Mount, file: DiskFile, path: String, count: Int64) {
+            self.mount = mount
+            self.file = file
+            self.path = path
+            self.count = count
+        }
+
+        func read(at offset: Int64, into buffer: inout [UInt8], from start: Int) throws(FileError) -> Int {
+            let bytes = try mount.locked { (state) throws(FileError) -> [UInt8] in
+                // After a short read the store's own reading goes on with the rest.
+                let verdict = try state.begin(.read, path, life: mount.life, offset: Int(offset))
+                guard verdict == .pass || verdict == .fault(.shortRead) else { throw FileError(EIO) }
+                let end = min(file.content.count, Int(offset) + buffer.count - start)
+                return Int(offset) < end ? file.content[Int(offset)..<end] : []
+            }
+            buffer.replaceSubrange(start..<start + bytes.count, with: bytes)
+            return bytes.count
+        }
+    }
+
     func write(_ bytes: [UInt8], to path: String) throws(FileError) {
         try locked { (state) throws(FileError) in
+            state.openPlainly(path)
             try state.perform(.create, path, life: life, isGrowing: true) { () throws(FileError) in
                 guard !state.isFolder(path) else { throw FileError(EISDIR) }
                 if let file = state.file(path) { file.truncate(0) } else { _ = try state.makeFile(path) }
@@ -93,6 +136,7 @@ final class Mount: FileSystem {
 
     func note(_ bytes: [UInt8], at path: String) throws(FileError) {
         try locked { (state) throws(FileError) in
+            state.openPlainly(path)
             if state.file(path) == nil {
                 try state.perform(.create, path, life: life, isGrowing: true) { () throws(FileError) in
                     _ = try state.makeFile(path)

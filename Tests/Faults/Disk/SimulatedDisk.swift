@@ -34,11 +34,13 @@ final class SimulatedDisk: @unchecked Sendable {
 
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let state: DiskState
+    let seed: UInt64
 
     /// - Parameters:
     ///   - seed: decides what a power cut leaves, and how far a short write gets.
     ///   - bytes: its size: beyond it calls fail with ENOSPC.
     init(seed: UInt64, bytes: Int64 = 256 << 20) {
+        self.seed = seed
         state = DiskState(random: SeededGenerator(seed: seed), bytes: bytes)
         pthread_mutex_init(lock, nil)
     }
@@ -71,6 +73,16 @@ final class SimulatedDisk: @unchecked Sendable {
     /// Replaces the fault that was there; nil: the disk is well again.
     func inject(_ fault: DiskFault?) { locked { $0.fault = fault } }
 
+    /// Keeps the fault away while `body` looks at what is stored.
+    func withoutFault<Result>(_ body: () async throws -> Result) async rethrows -> Result {
+        let fault = locked { state in
+            defer { state.fault = nil }
+            return state.fault
+        }
+        defer { inject(fault) }
+        return try await body()
+    }
+
     /// Whether the injected fault has met a call it applies to.
     var hasMetFault: Bool { locked { $0.fault?.hasMet ?? false } }
 
@@ -86,6 +98,9 @@ final class SimulatedDisk: @unchecked Sendable {
 
     /// Calls, cuts and faults so far.
     var tally: DiskTally { locked { $0.tally } }
+
+    /// Paths that plain calls of a living process opened while SQLite had them open (`storage.md` 11).
+    var plainOpens: [String] { locked { $0.plainOpens } }
 
     /// Every call from now on, in order, until the next `takeTrace`.
     func startTrace() { locked { $0.trace = [] } }

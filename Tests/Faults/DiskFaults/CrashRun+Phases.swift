@@ -48,6 +48,14 @@ extension CrashRun {
         case .prune:
             for _ in 0..<4 { for tenant in CrashRun.tenants { try await append(tenant) } }
             try await deliverAll()
+        case .vacuum:
+            try await fill()
+            try await deliverAll()
+            age()
+            // Rows go, and their pages stay in the file.
+            try await hurryVacuum(smallestPages: .max)
+            await maintain()
+            try await hurryVacuum(smallestPages: 1)
         case .recovery:
             for tenant in CrashRun.tenants { try await append(tenant) }
             await restart(.kill)
@@ -71,6 +79,7 @@ extension CrashRun {
         case .prune:
             age()
             await maintain()
+        case .vacuum: await maintain()
         case .close: try await reopen()
         case .recovery, .powerCut: try await startAgain()
         }
@@ -90,6 +99,20 @@ extension CrashRun {
         for _ in 0..<2 {
             clock.advance(seconds: 1)
             await store.maintain()
+        }
+    }
+
+    /// More than half of the file, on both spools.
+    private mutating func fill() async throws {
+        for _ in 0..<12 { for tenant in CrashRun.tenants { try await append(tenant, bulk: 16_000) } }
+        for tenant in CrashRun.tenants { try await append(tenant) }
+    }
+
+    private func hurryVacuum(smallestPages: Int64) async throws {
+        for tenant in CrashRun.tenants {
+            try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+                await spool.hurryUpkeep(checkpointPages: 1, walCapBytes: 4096, vacuumPages: smallestPages)
+            }
         }
     }
 

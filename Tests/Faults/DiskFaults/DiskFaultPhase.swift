@@ -16,4 +16,6 @@ enum DiskFaultPhase: String, CaseIterable, Sendable {
     case recovery
     /// The start after a power cut in the middle of a commit.
     case powerCut
+    /// What was freed goes back to the file system: last, for it is long to prepare.
+    case vacuum
 }

@@ -25,6 +25,8 @@ struct DiskFaultTests {
         Plan(kind: .shortWrite, stride: 4),
         Plan(kind: .syncDropsPages),
         Plan(kind: .syncKeepsPages),
+        Plan(kind: .inputOutput, calls: [.read], stride: 2),
+        Plan(kind: .shortRead, stride: 4),
     ]
 
     private static let seeds = Effort.count("HOLDFAST_DISK_FAULT_SEEDS", default: 1)
@@ -65,6 +67,7 @@ struct DiskFaultTests {
             case .create: #expect(before == 0 && after > 0)
             case .commit, .settle, .prune: #expect(writes.contains(database + "-wal"), "\(phase)")
             case .checkpoint, .recovery: #expect(writes.contains(database), "\(phase)")
+            case .vacuum: #expect(after < before, "\(after) bytes of \(before)")
             case .close: #expect(trace.contains { $0.kind == .remove && $0.path == database + "-wal" })
             case .powerCut: #expect(trace.contains { $0.kind == .read && $0.path == database + "-wal" })
             }

@@ -42,7 +42,9 @@ extension CrashRun {
     private static let sizes = [0, 1, 3, 17, 60, 250]
 
     /// Some requests that share a commit.
-    mutating func append(_ tenant: String) async throws {
+    ///
+    /// - Parameter bulk: characters that hardly compress in each of them, in the name of its series.
+    mutating func append(_ tenant: String, bulk: Int = 0) async throws {
         // Open before: those that wait for it would come one by one.
         try await store.withSpool(tenant) { _ throws(SpoolError) in }
         let count = random.below(4) + 1
@@ -53,11 +55,9 @@ extension CrashRun {
             guard let index = models[tenant]?.newRequest(points), let request = models[tenant]?.requests[index] else {
                 return
             }
-            requests.append(
-                (
-                    index,
-                    NumberedPoints.request(request.values, labels: "m\(random.below(3))", id: request.id)
-                ))
+            var labels = "m\(random.below(3))"
+            while labels.utf8.count < bulk { labels += String(random.next(), radix: 16) }
+            requests.append((index, NumberedPoints.request(request.values, labels: labels, id: request.id)))
         }
         note("append \(tenant) \(requests.map { $0.request.requestID })")
         let floor = models[tenant]?.highestSequence ?? 0

@@ -134,14 +134,18 @@ struct CrashRun {
 
     mutating func check(_ tenant: String) async throws {
         let hurry = hurry
-        let truth = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+        try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
             await spool.hurryUpkeep(
                 checkpointPages: hurry.checkpointPages, walCapBytes: hurry.walCapBytes, vacuumPages: hurry.vacuumPages)
-            return try await spool.truth()
+        }
+        let store = store
+        let truth = try await disk.withoutFault {
+            try await store.withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.truth() }
         }
         do throws(Violation) { try models[tenant]?.check(truth) } catch {
             throw Violation("tenant \(tenant): \(error)")
         }
+        if let path = disk.plainOpens.first { throw Violation("\(path) was opened beside SQLite") }
         if let path = disk.paths.first(where: { $0.contains("set-aside") }) { throw Violation("\(path) was set aside") }
     }
 
