@@ -60,6 +60,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["WALStore", "Metrics", "CSQLite"],
             path: "Tests/TestSupport",
+            exclude: ["Released"],
             swiftSettings: strict
         ),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: tests),

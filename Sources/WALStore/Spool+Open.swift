@@ -73,7 +73,8 @@ extension Spool {
     @discardableResult
     func load() throws(SpoolError) -> Bool {
         let vfs = environment.files.disk.vfs
-        let database = try Database(path: path, vfs: vfs, configuration.durability, account)
+        let database = try Database(
+            path: path, vfs: vfs, configuration.durability, account, schema: environment.schema)
         self.database = database
         do throws(SpoolError) {
             let connection = database.connection

@@ -19,6 +19,7 @@ struct SpoolEnvironment: Sendable {
     /// How full the node's disk is; nil: a spool on its own.
     var space: NodeSpace?
     var scheduling = Scheduling.system
+    var schema = Schema.released
     /// Where the end of each commit is noted, outside the database; nil: a spool on its own.
     var commitMark: CommitMark?
     /// Counts the spool's files; nil: one of its own.

@@ -3,9 +3,10 @@ final class Database {
     let connection: Connection
     let statements: SpoolStatements
 
-    /// Opens the spool's file, or makes it, with the current schema and our settings.
+    /// Opens the spool's file, or makes it, with the newest schema and our settings.
     init(
-        path: String, vfs: String?, _ durability: Durability, _ account: SpaceAccount? = nil
+        path: String, vfs: String?, _ durability: Durability, _ account: SpaceAccount? = nil,
+        schema: Schema = .released
     ) throws(SpoolError) {
         do throws(SQLiteError) {
             connection = try Connection(path: path, access: .readWrite, vfs: vfs, account: account)
@@ -13,7 +14,7 @@ final class Database {
             throw error.asSpoolError
         }
         do throws(SpoolError) {
-            try Schema.apply(to: connection)
+            try schema.apply(to: connection)
             statements = try Database.prepare(connection, durability)
         } catch {
             connection.close()

@@ -1,14 +1,20 @@
-/// The versions of the schema, embedded from `schema/`, and how a file gets from one to the next.
-enum Schema {
-    /// Version n is what `versions[n - 1]` leaves behind; a released one never changes.
-    private static let versions: [[UInt8]] = [PackageResources.v001_spool_sql]
+/// The versions of the schema, and how a file gets from one to the next: when it is opened, each file by itself, one
+/// transaction a version (`storage.md` 22).
+struct Schema: Sendable {
+    /// What this program writes, embedded from `schema/`.
+    static let released = Schema(versions: [PackageResources.v001_spool_sql])
+    /// The version that a file has after it was opened.
+    static var current: Int64 { released.newest }
 
-    static var current: Int64 { Int64(versions.count) }
+    /// Version n is what the statements in `versions[n - 1]` make of version n - 1; a released one never changes.
+    let versions: [[UInt8]]
+    var newest: Int64 { Int64(versions.count) }
 
-    /// Brings the file to the current version, one transaction a version.
+    /// Brings the file to the newest version.
     ///
-    /// - Throws: `.incompatible`, before anything is written, for a later version or another program's file.
-    static func apply(to connection: Connection) throws(SpoolError) {
+    /// - Throws: `.incompatible`, before anything is written, for a later version or another program's file; what the
+    ///   disk does to a migration leaves the file at the version it had.
+    func apply(to connection: Connection) throws(SpoolError) {
         let found: (application: Int64, version: Int64, tables: Int64)
         do throws(SQLiteError) {
             found = (
@@ -22,26 +28,34 @@ enum Schema {
         let isOurs = found.application == Connection.applicationID
         let isEmpty = found.version == 0 && found.tables == 0 && (found.application == 0 || isOurs)
         guard isEmpty || isOurs else { throw SpoolError(.incompatible, "the file is another program's database") }
-        guard found.version <= current else {
+        guard found.version <= newest else {
             throw SpoolError(
-                .incompatible, "the file has schema version \(found.version); this program knows up to \(current)")
+                .incompatible, "the file has schema version \(found.version); this program knows up to \(newest)")
+        }
+        guard found.version >= 0 else {
+            throw SpoolError(.incompatible, "the file has schema version \(found.version), which there is not")
         }
         do throws(SQLiteError) {
-            if isEmpty { try prepareEmptyFile(connection) }
+            if isEmpty {
+                try prepareEmptyFile(connection)
+            } else if found.version < newest {
+                // Whatever the tenant's durability: a migration is synced.
+                try Schema.configure(connection, .full)
+            }
             for next in Int(found.version)..<versions.count { try migrate(connection, to: next + 1) }
         } catch {
             throw error.asSpoolError
         }
     }
 
-    private static func prepareEmptyFile(_ connection: Connection) throws(SQLiteError) {
+    private func prepareEmptyFile(_ connection: Connection) throws(SQLiteError) {
         // They take effect only before the first table.
         try connection.execute("PRAGMA page_size = 4096")
         try connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         try connection.execute("PRAGMA application_id = \(Connection.applicationID)")
     }
 
-    private static func migrate(_ connection: Connection, to version: Int) throws(SQLiteError) {
+    private func migrate(_ connection: Connection, to version: Int) throws(SQLiteError) {
         try connection.execute("BEGIN IMMEDIATE")
         do throws(SQLiteError) {
             try connection.execute(String(decoding: versions[version - 1], as: UTF8.self))

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A look at one tenant's folder from another process than the daemon: `holdfast doctor`. Nothing is written; a database
 /// is opened read-only, and only when no daemon has it.
 public struct SpoolInspection: Sendable {
@@ -26,9 +30,16 @@ public struct SpoolInspection: Sendable {
     public static func look(
         at tenant: String, in directory: String, isLive: Bool, openedElsewhere: [Int]
     ) -> [Remark] {
-        var look = SpoolInspection(folder: "\(directory)/tenants/\(tenant)", tenant: tenant)
+        look(at: tenant, in: directory, .system, isLive: isLive, openedElsewhere: openedElsewhere)
+    }
+
+    static func look(
+        at tenant: String, in directory: String, _ files: Files, isLive: Bool, openedElsewhere: [Int]
+    ) -> [Remark] {
+        var look = SpoolInspection(folder: "\(directory)/tenants/\(tenant)", tenant: tenant, files: files)
         let first =
-            (try? HighWaterMark(path: "\(directory)/sequences/\(tenant)", files: .system, wall: { 0 }).read()) ?? 1
+            (try? HighWaterMark(path: "\(directory)/sequences/\(tenant)", files: files, wall: { 0 }).read()) ?? 1
+        guard look.canLook() else { return look.remarks }
         look.lookAtFiles(wasUsed: first > 1)
         look.lookAtWhatIsLeft()
         if !openedElsewhere.isEmpty {
@@ -36,7 +47,7 @@ public struct SpoolInspection: Sendable {
                 .warning, "process \(openedElsewhere.map(String.init).joined(separator: ", ")) has its spool open",
                 "A reader that stays keeps the log from being emptied: end it, and open spools with mode=ro only.")
         }
-        if !isLive { look.lookInside(CommitMark(path: "\(directory)/sequences/\(tenant).last", files: .system).read()) }
+        if !isLive { look.lookInside(CommitMark(path: "\(directory)/sequences/\(tenant).last", files: files).read()) }
         return look.remarks
     }
 
@@ -44,15 +55,33 @@ public struct SpoolInspection: Sendable {
     private let tenant: String
     private var remarks: [Remark] = []
     private var spool: String { folder + "/spool.db" }
-    private let files = Files.system
+    private let files: Files
 
-    private init(folder: String, tenant: String) {
+    private init(folder: String, tenant: String, files: Files) {
         self.folder = folder
         self.tenant = tenant
+        self.files = files
     }
 
     private mutating func add(_ severity: Severity, _ message: String, _ advice: String = "") {
         remarks.append(Remark(severity: severity, message: "\(tenant): \(message)", advice: advice))
+    }
+
+    /// A folder that does not let this user in says nothing of what is in it.
+    private mutating func canLook() -> Bool {
+        do throws(FileError) {
+            guard try files.disk.status(folder) != nil else { return true }
+            _ = try files.disk.names(in: folder)
+            _ = try files.disk.status(spool)
+            return true
+        } catch {
+            guard error.number == EACCES || error.number == EPERM else { return true }
+            add(
+                .error, "its folder \(folder) cannot be entered by this user",
+                "Give it to the user the daemon runs as (chown -R USER \(folder)); requests of this tenant are answered with 503 until then."
+            )
+            return false
+        }
     }
 
     private mutating func lookAtFiles(wasUsed: Bool) {
@@ -75,7 +104,7 @@ public struct SpoolInspection: Sendable {
             } else if !isUsable(spool + part) {
                 add(
                     .error, "\(name) cannot be read and written by this user",
-                    "chown it to the user the daemon runs as; requests of this tenant are answered with 503 until then."
+                    "Give it to the user the daemon runs as (chown USER \(spool)\(part)); requests of this tenant are answered with 503 until then."
                 )
             }
         }
@@ -110,9 +139,7 @@ public struct SpoolInspection: Sendable {
     /// A database that nobody has open.
     private mutating func lookInside(_ mark: CommitMark.Value?) {
         guard let status = try? files.status(spool), status.isFile else { return }
-        if let version = foreignVersion() {
-            return add(.error, version, "Run the program that wrote it, or let the daemon set it aside, unwritten.")
-        }
+        if let (whose, advice) = foreignVersion() { return add(.error, whose, advice) }
         let log = try? LogFrames(spool + "-wal", files)
         let hasLog = files.size(spool + "-wal") > 0
         if hasLog { add(.note, "its spool was not closed: the daemon was killed, or the power failed") }
@@ -123,7 +150,7 @@ public struct SpoolInspection: Sendable {
                 "The daemon carries over what is readable; one commit may only be what a power cut tore.")
         }
         do throws(SQLiteError) {
-            let connection = try Connection(path: spool, access: .readOnly)
+            let connection = try Connection(path: spool, access: .readOnly, vfs: files.disk.vfs)
             defer { connection.close() }
             let text = try Statement("PRAGMA quick_check(1)", on: connection).first { $0.text(0) } ?? ""
             guard text == "ok" else {
@@ -146,15 +173,23 @@ public struct SpoolInspection: Sendable {
         }
     }
 
-    private func foreignVersion() -> String? {
+    /// Whose file it is, when it is not one of ours or not one that this program can read.
+    private func foreignVersion() -> (String, advice: String)? {
         var page = [UInt8](repeating: 0, count: 100)
         guard let file = try? files.disk.open(spool), (try? file.read(at: 0, into: &page, from: 0)) == 100,
             page.starts(with: "SQLite format 3\0".utf8)
         else { return nil }
         if Int64(RecordCells.bigEndian(page, 68)) != Connection.applicationID {
-            return "spool.db is another program's database"
+            return (
+                "spool.db is another program's database",
+                "Put the right file there; otherwise the daemon sets this one aside, unwritten, at its next start."
+            )
         }
         let version = Int64(RecordCells.bigEndian(page, 60))
-        return version > Schema.current ? "its spool has schema version \(version), of a later Holdfast" : nil
+        guard version > Schema.current else { return nil }
+        return (
+            "its spool has schema version \(version), this program knows up to \(Schema.current)",
+            "Start a Holdfast that knows schema version \(version): this one sets the spool aside, unwritten, and delivers nothing of it."
+        )
     }
 }
