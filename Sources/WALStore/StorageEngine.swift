@@ -10,7 +10,10 @@ public enum StorageEngine {
     /// Whether two connections that write or checkpoint at once can corrupt a WAL that is being reset: 3.7.0 to 3.51.2,
     /// without 3.44.6 and 3.50.7. One writer a database makes it impossible here; other programs that
     /// open a spool for writing do not know that.
-    public static var hasWALResetBug: Bool {
+    public static var hasWALResetBug: Bool { hasWALResetBug(number) }
+
+    /// - Parameter number: as `sqlite3_libversion_number` has it.
+    package static func hasWALResetBug(_ number: Int) -> Bool {
         let fixedBranches = [3_044_006...3_044_999, 3_050_007...3_050_999]
         return (3_007_000..<3_051_003).contains(number) && !fixedBranches.contains { $0.contains(number) }
     }

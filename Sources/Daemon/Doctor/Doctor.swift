@@ -31,23 +31,46 @@ struct Doctor: Sendable {
             return [Finding("data_dir", .note, "\(path) does not exist yet; `holdfast run` makes it")]
         }
         // Root may write anywhere, but not where the mount says no.
-        if let system = FileSystem.of(path), system.options.contains("ro") {
-            return [
-                Finding(
-                    "data_dir", .error, "\(path) is on \(system.type) at \(system.mountPoint), mounted read-only",
-                    advice: "Look into the kernel's log for why, mend the disk, and remount it "
-                        + "(mount -o remount,rw \(system.mountPoint)); a waiting daemon then starts by itself.")
-            ] + spools(daemon: nil, mayOpen: false)
+        if let system = FileSystem.of(path), system.isReadOnly {
+            return [readOnly(path, system)] + spools(daemon: nil, mayOpen: false)
         }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             return [
                 Finding(
                     "data_dir", .error, "\(path) cannot be read and written by this user",
-                    advice: "Run as the user that owns it, or chown it.")
+                    advice: "Run as the user that owns it, or give it to this one: chown -R \(geteuid()) \(path)")
             ]
         }
         let (lock, daemon) = lock(path)
-        return [permissions(path), fileSystem(path), sync(path), space(path), lock] + spools(daemon: daemon)
+        let onThePlace = [permissions(path), fileSystem(path), sync(path), space(path), lock]
+        return onThePlace + strangers(path) + spools(daemon: daemon)
+    }
+
+    private func readOnly(_ path: String, _ system: FileSystem) -> Finding {
+        let place = "\(path) is on \(system.type) at \(system.mountPoint)"
+        guard system.isStoppedByError else {
+            return Finding(
+                "data_dir", .error, "\(place), mounted read-only",
+                advice: "Look into the kernel's log for why, mend the disk, and remount it "
+                    + "(mount -o remount,rw \(system.mountPoint)); a waiting daemon then starts by itself.")
+        }
+        return Finding(
+            "data_dir", .error, "\(place), which the kernel has stopped writing to after an error",
+            advice: "Look into its log (dmesg) for why. Then stop the daemon, umount \(system.mountPoint), run fsck on "
+                + "its device, mount it again and start the daemon: what was acknowledged is in its spools.")
+    }
+
+    /// Files of another owner than the folder's: mostly left by a command that somebody ran as root.
+    private func strangers(_ path: String) -> [Finding] {
+        guard let owner = Ownership.owner(of: path) else { return [] }
+        let found = Ownership.strangers(in: path, owner: owner)
+        guard let first = found.first else { return [] }
+        let more = found.count > 1 ? " and \(found.count - 1) more" : ""
+        return [
+            Finding(
+                "owner", .error, "\(first.path)\(more) belongs to user \(first.owner), \(path) to user \(owner)",
+                advice: "A daemon that runs as user \(owner) cannot use it: chown -R \(owner) \(path)")
+        ]
     }
 
     private func permissions(_ path: String) -> Finding {
@@ -178,6 +201,14 @@ struct Doctor: Sendable {
                     Finding(
                         "spool", .error, "\(tenant["tenant"]?.string ?? "?"): its spool cannot be opened: \(problem)",
                         advice: "Its requests are answered with 503; it is tried again with each of them."))
+            }
+            if let problem = tenant["salvage_problem"]?.string {
+                let name = tenant["tenant"]?.string ?? "?"
+                findings.append(
+                    Finding(
+                        "spool", .error, "\(name): a damaged spool waits to be carried over: \(problem)",
+                        advice: "Mostly there is no room for a second copy: free some; it goes on by itself, and "
+                            + "nothing is lost meanwhile."))
             }
             for backend in tenant["backends"]?.array ?? [] where backend["state"]?.string == "held" {
                 let name = "\(tenant["tenant"]?.string ?? "?")/\(backend["backend"]?.string ?? "?")"

@@ -13,6 +13,12 @@ struct FileSystem: Sendable, Equatable {
     var mountPoint: String
     var options: [String]
 
+    /// Whether nothing can be written: mounted so, or made so by the kernel after an error. Kernels from 6.12 on leave `rw`
+    /// in place then and add a word of their own.
+    var isReadOnly: Bool { options.contains("ro") || isStoppedByError }
+    /// ext4 and xfs stop writing when their own structures cannot be trusted any more; remounting does not help.
+    var isStoppedByError: Bool { options.contains("emergency_ro") || options.contains("shutdown") }
+
     var support: Support {
         switch type {
         case "ext4", "xfs", "f2fs":

@@ -32,6 +32,18 @@ import Testing
         }
     }
 
+    @Test func `a file system that takes no writes is told, however the kernel says it`() {
+        func mount(_ options: String, _ own: String) -> FileSystem? {
+            FileSystem.parse("36 22 7:0 / /data \(options) - ext4 /dev/loop0 \(own)\n", path: "/data/x")
+        }
+        #expect(mount("rw,relatime", "rw")?.isReadOnly == false)
+        #expect(mount("ro,relatime", "rw")?.isReadOnly == true)
+        #expect(mount("rw,relatime", "ro")?.isReadOnly == true)
+        #expect(mount("rw,relatime", "ro")?.isStoppedByError == false)
+        #expect(mount("rw,relatime", "rw,abort,emergency_ro")?.isStoppedByError == true)
+        #expect(mount("rw,relatime", "rw,shutdown")?.isReadOnly == true)
+    }
+
     @Test func `the probe measures real writes and leaves nothing behind`() throws {
         let folder = try TemporaryFolder()
         let probe = try SyncProbe.run(in: folder.path)

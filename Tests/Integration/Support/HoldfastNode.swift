@@ -14,17 +14,20 @@ final class HoldfastNode {
     ///   - config: the config without `data_dir` and `server`, which are added.
     ///   - server: one more line of `server`.
     ///   - dataFolder: where data is; in the bench when nil.
-    init(_ bench: Workbench, name: String = "holdfast", config: String, server: String = "", dataFolder: String? = nil)
-        throws
-    {
+    ///   - user: who it runs as; nil: whoever runs the tests.
+    init(
+        _ bench: Workbench, name: String = "holdfast", config: String, server: String = "", dataFolder: String? = nil,
+        user: OtherUser? = nil
+    ) throws {
         self.bench = bench
         self.server = server
         port = try Workbench.freePort()
         let dataFolder = dataFolder ?? bench.path("\(name)-data")
         self.dataFolder = dataFolder
         configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, server, dataFolder, port))
-        process = bench.program(
-            Workbench.holdfast, ["run", "--config", bench.path("\(name).yml")], name: name)
+        let command = [Workbench.holdfast, "run", "--config", bench.path("\(name).yml")]
+        let whole = user.map { $0.prefix + command } ?? command
+        process = bench.program(whole[0], Array(whole.dropFirst()), name: name)
     }
 
     var url: String { "http://127.0.0.1:\(port)" }
