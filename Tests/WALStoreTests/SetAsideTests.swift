@@ -52,6 +52,36 @@ import Testing
         #expect(fixture.raised("a spool was set aside and a fresh one opened") == 1)
     }
 
+    @Test func `a salvaged spool has an id of its own, and remembers those before it`() async throws {
+        let fixture = try StoreFixture()
+        var store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme")])
+        _ = try await store.append(Make.batch(0..<10), tenant: "acme")
+        func lives(_ store: WALStore) async throws -> [String] {
+            try await store.withSpool("acme") { (spool) async throws(SpoolError) in try await spool.lives() }
+        }
+        let before = try await lives(store)
+        #expect(before.count == 1 && before[0].hasPrefix("created "))
+        await store.close()
+        // A header of nonsense; the pages behind it are there.
+        var bytes = try FileBytes.read(fixture.spool("acme"))
+        for index in 0..<4096 { bytes[index] = 0x5a }
+        try FileBytes.write(fixture.spool("acme"), bytes)
+        store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme")])
+        _ = try await store.append(Make.batch(10..<11), tenant: "acme")
+        await store.maintain()
+        let after = try await lives(store)
+        #expect(after.count == 2 && after[0] == before[0], "\(after)")
+        #expect(after.last?.hasPrefix("salvaged ") == true)
+        #expect(Set(after.map { $0.split(separator: " ")[1] }).count == 2)
+        let current = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            try await spool.status().incarnation
+        }
+        #expect(after.last == "salvaged \(current)")
+        await store.close()
+    }
+
     @Test func `a rename that a crash interrupted is ended at the next open`() throws {
         let folder = try TemporaryFolder()
         let name = "spool.db.set-aside-20260101T000000Z"
@@ -96,5 +126,26 @@ import Testing
             broken[index] ^= 0x10
             #expect(NodeSummary(decoding: broken) == nil)
         }
+    }
+}
+
+extension Spool {
+    /// `reason uuid` of each life of the file, oldest first.
+    fileprivate func lives() throws(SpoolError) -> [String] {
+        var lives: [String] = []
+        try checked { () throws(SQLiteError) in
+            try Statement(
+                "SELECT reason, lower(hex(uuid)) FROM incarnations ORDER BY id", on: try openConnection()
+            ).rows { row in
+                lives.append("\(row.text(0)) \(row.text(1))")
+                return true
+            }
+        }
+        return lives
+    }
+
+    private func openConnection() throws(SQLiteError) -> Connection {
+        guard let database else { throw SQLiteError(code: 1, operation: "look", message: "closed") }
+        return database.connection
     }
 }
