@@ -78,7 +78,9 @@ public actor Spool {
         account = environment.account ?? SpaceAccount(node: environment.space, baseline: 0)
         account.set(configuration.spaceLimits)
         cacheID = environment.cache.admitSpool()
-        reader = SpoolReader(path: path, executor: environment.reader, vfs: environment.files.disk.vfs)
+        reader = SpoolReader(
+            path: path, executor: environment.reader, vfs: environment.files.disk.vfs,
+            monotonic: environment.scheduling.monotonic)
         ledger = Ledger()
         clock = SpoolClock(startingWith: environment.time)
     }

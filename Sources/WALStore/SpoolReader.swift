@@ -8,15 +8,22 @@ actor SpoolReader {
     private let vfs: String?
     private var select: Statement?
     private var isClosed = false
-    /// How often rows could not be read in a row; those that were read in the end are not in it.
-    private var failures: [Int64: Int] = [:]
+    /// Rows that could not be read, by sequence: how often in a row, and since when; those that were read in the end are
+    /// not in it.
+    private var failures: [Int64: (count: Int, since: Int64)] = [:]
     /// So many failed reads of a row in a row, a second apart as workers retry, end what is owed of it.
     static let maximumFailures = 5
+    /// Nanoseconds on `monotonic`.
+    private let monotonic: @Sendable () -> Int64
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(path: String, executor: any SpoolExecutor, vfs: String?) {
+    init(
+        path: String, executor: any SpoolExecutor, vfs: String?,
+        monotonic: @escaping @Sendable () -> Int64 = Scheduling.systemMonotonic
+    ) {
         self.path = path
+        self.monotonic = monotonic
         self.executor = executor
         self.vfs = vfs
     }
@@ -41,15 +48,20 @@ actor SpoolReader {
     }
 
     /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and
-    /// again, each time anew from the disk, is the row given up.
+    /// again, each time anew from the disk, is the row given up; one that the disk did not give, after a minute at the
+    /// earliest.
     private func failure(_ error: SQLiteError, _ sequence: Int64) -> SpoolError {
         select = nil
         guard error.isCorrupt || error.isInputOutput else { return error.asSpoolError }
-        let count = failures[sequence, default: 0] + 1
-        failures[sequence] = count < SpoolReader.maximumFailures ? count : nil
-        if count >= SpoolReader.maximumFailures {
+        let now = monotonic()
+        var failed = failures[sequence] ?? (0, now)
+        failed.count += 1
+        let isOver = error.isCorrupt || now - failed.since >= SalvageJob.patience
+        if failed.count >= SpoolReader.maximumFailures, isOver {
+            failures[sequence] = nil
             return SpoolError(.unreadable, "a stored block cannot be read", cause: error.description)
         }
+        failures[sequence] = failed
         return SpoolError(
             .unavailable, "a stored block cannot be read; it is tried again", cause: error.description)
     }

@@ -35,16 +35,30 @@ struct ReadFailureTests {
         let mount = disk.mount()
         let executor = ThreadExecutor()
         defer { executor.stop() }
-        let reader = SpoolReader(path: "/data/tenants/acme/spool.db", executor: executor, vfs: mount.vfs)
-        for _ in 1..<SpoolReader.maximumFailures {
+        let clock = FaultClock()
+        func fail(_ reader: SpoolReader) async -> SpoolError? {
             disk.inject(DiskFault(.inputOutput, atCall: 1, count: .max, suffix: "spool.db", calls: [.read]))
-            let failure = await #expect(throws: SpoolError.self) { try await reader.block(1) }
-            // Only an unreadable block ends as a loss.
-            #expect(failure?.code != .unreadable, "\(failure.map { "\($0)" } ?? "no failure")")
-            disk.inject(nil)
+            defer { disk.inject(nil) }
+            return await #expect(throws: SpoolError.self) { try await reader.block(1) }
         }
-        #expect(try await reader.block(1).batch.points.count == 50)
-        await reader.close()
+        for isGivenUp in [false, true] {
+            let reader = SpoolReader(
+                path: "/data/tenants/acme/spool.db", executor: executor, vfs: mount.vfs,
+                monotonic: { clock.nanoseconds })
+            // Two lanes that try at once count twice; the time is the same.
+            for _ in 0..<3 * SpoolReader.maximumFailures {
+                let failure = await fail(reader)
+                // Only an unreadable block ends as a loss.
+                #expect(failure?.code == .unavailable, "\(failure.map { "\($0)" } ?? "no failure")")
+            }
+            if isGivenUp {
+                clock.advance(seconds: 61)
+                #expect(await fail(reader)?.code == .unreadable)
+            } else {
+                #expect(try await reader.block(1).batch.points.count == 50)
+            }
+            await reader.close()
+        }
         await store.close()
     }
 

@@ -123,11 +123,11 @@ extension Spool {
                 audit.losses.append(SpoolAudit.Stretch(row))
             } else if row.text(6) == LossReason.dropNewest.rawValue {
                 audit.droppedInLosses += row.integer(5)
-            } else {
-                audit.hasSetAside = true
             }
             return true
         }
+        // Also where all of it could be carried over.
+        audit.hasSetAside = try connection.integer("SELECT 1 FROM incarnations WHERE reason = 'salvaged'") != nil
         try Statement("SELECT backend_id, origin_sequence, origin_ordinal FROM dead_letters", on: connection).rows {
             row in
             audit.deadLetters.append((row.integer(0), Place(row.integer(1), row.integer(2))))
