@@ -99,6 +99,11 @@ public final class BlockCache: Sendable {
         }
     }
 
+    /// The row is no longer what it was.
+    func remove(_ spool: UInt64, _ sequence: Int64) {
+        state.withLock { BlockCache.remove(Key(spool: spool, sequence: sequence), &$0) }
+    }
+
     func removeAll(_ spool: UInt64) {
         state.withLock { state in
             for key in state.entries.keys where key.spool == spool { BlockCache.remove(key, &state) }

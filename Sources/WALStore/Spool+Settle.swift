@@ -44,7 +44,7 @@ extension Spool {
         } catch {
             return .failure(error)
         }
-        for ending in coalesced(endings) { try carryOut(ending, settle, backend: index, database) }
+        for ending in coalesced(endings) { try carryOut(ending, settle, record, backend: index, database) }
         leases[settle.lease.id] = record.remaining.isEmpty ? nil : record
         return .success(())
     }
@@ -92,7 +92,7 @@ extension Spool {
     }
 
     private func carryOut(
-        _ ending: Ending, _ settle: CommitQueue.Settle, backend index: Int, _ database: Database
+        _ ending: Ending, _ settle: CommitQueue.Settle, _ lease: LeaseRecord, backend index: Int, _ database: Database
     ) throws(SpoolError) {
         let backendID = ledger.backends[index].id
         let edits = ledger.backends[index].end(ending.span)
@@ -110,8 +110,8 @@ extension Spool {
         case .dead(let reason):
             ledger.backends[index].deadPoints += ending.span.points
             let batch = settle.lease.pieces[ending.piece].batch
-            for (offset, ordinal) in ending.ordinals.enumerated() {
-                let place = Place(ending.span.start.place.sequence, ending.span.start.place.ordinal + Int64(offset))
+            for ordinal in ending.ordinals {
+                let place = lease.pieces[ending.piece].start(ordinal).place
                 try bury(batch, ordinal, place, reason, settle.settlement, backendID, database)
             }
         case .released: preconditionFailure("what is released stays owed")

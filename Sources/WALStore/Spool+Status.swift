@@ -61,13 +61,16 @@ extension Spool {
         -> Double
     {
         guard let oldest = backend.owedInOrder(upTo: ledger.end).first else { return 0 }
-        var received: Int64?
-        try checked { () throws(SQLiteError) in
+        var holding: StoredRow?
+        let received = try checked { () throws(SQLiteError) in
             try eachRow(from: oldest.start.place, database) { row in
                 guard row.positions.upperBound > oldest.start.position else { return true }
-                received = row.receivedAt
+                holding = row
                 return false
             }
+            guard let holding else { return Int64?.none }
+            let since = max(holding.sequence, oldest.start.place.sequence)
+            return try firstReceived(of: holding, from: since, database)
         }
         // As floats: a damaged time must not overflow.
         return received.map { max(0, Double(now) - Double($0)) / 1_000_000_000 } ?? 0

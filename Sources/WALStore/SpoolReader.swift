@@ -35,16 +35,27 @@ actor SpoolReader {
     func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
         let found: Result<DecodedBlock, SpoolError>?
-        do throws(SQLiteError) {
-            found = try statement().first(.integer(sequence)) { row in
-                row.withBlob(0) { bytes in Result { () throws(SpoolError) in try Block.decode(bytes) } }
-            }
-        } catch {
-            throw failure(error, sequence)
-        }
+        do throws(SQLiteError) { found = try read(sequence) } catch { throw failure(error, sequence) }
         failures[sequence] = nil
         guard let found else { throw SpoolError(.unreadable, "a row that is owed is not stored") }
         return try found.get()
+    }
+
+    /// The same for somebody who passes over what cannot be read: it is not counted.
+    func peek(_ sequence: Int64) throws(SpoolError) -> DecodedBlock? {
+        guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
+        let found: Result<DecodedBlock, SpoolError>?
+        do throws(SQLiteError) { found = try read(sequence) } catch {
+            select = nil
+            throw error.asSpoolError
+        }
+        return try found?.get()
+    }
+
+    private func read(_ sequence: Int64) throws(SQLiteError) -> Result<DecodedBlock, SpoolError>? {
+        try statement().first(.integer(sequence)) { row in
+            row.withBlob(0) { bytes in Result { () throws(SpoolError) in try Block.decode(bytes) } }
+        }
     }
 
     /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and

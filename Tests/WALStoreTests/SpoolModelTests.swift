@@ -12,6 +12,7 @@ struct SpoolModelTests {
         do {
             for _ in 0..<220 { try await model.step() }
             try await model.drain()
+            #expect(model.repackedRows > 0, "a run without a repack tries too little")
             await model.spool.close()
         } catch {
             Issue.record("seed \(random.seed) run \(run): \(error)")
@@ -35,6 +36,7 @@ private struct SpoolModel {
     var leases: [Lease] = []
     /// By lease: positions not settled yet.
     var open: [UInt64: Set<Int>] = [:]
+    var repackedRows: Int64 = 0
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
@@ -49,9 +51,12 @@ private struct SpoolModel {
         case 35..<60: try await lease()
         case 60..<85: try await settle()
         case 85..<90: await release()
-        case 90..<93: try await reopen(cleanly: true)
+        case 90..<93:
+            try await reopen(cleanly: true)
+            await repack()
         case 93..<96: try await reopen(cleanly: false)
         case 96..<98: try await reconfigure()
+        case 98: await repack()
         default: try await lose()
         }
         try await check()
@@ -129,6 +134,14 @@ private struct SpoolModel {
         case 3: (.released, .pending)
         default: (.delivered, .delivered)
         }
+    }
+
+    /// Merges what pays, the smallest of runs included.
+    private mutating func repack() async {
+        await spool.hurryRepack()
+        let (round, failure) = await spool.repack(RepackRound())
+        #expect(failure == nil)
+        repackedRows += round.tally.rows
     }
 
     private mutating func release() async {

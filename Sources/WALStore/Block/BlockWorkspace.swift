@@ -12,11 +12,14 @@ public final class BlockWorkspace {
     var predictors: [ValuePredictor] = []
     private(set) var sections = 0
     private let compressor: OpaquePointer
+    private let level: Int32
 
-    /// zstd's fastest ordinary level: more costs more time than it saves bytes on columns like these.
-    static let level: Int32 = 1
+    /// zstd's fastest ordinary level: for a fresh block more costs more time than it saves bytes.
+    public static let freshLevel: Int32 = 1
 
-    public init() {
+    /// - Parameter level: of zstd.
+    public init(level: Int32 = BlockWorkspace.freshLevel) {
+        self.level = level
         guard let context = ZSTD_createCCtx() else { preconditionFailure("zstd has no memory for a context") }
         compressor = context
     }
@@ -51,7 +54,7 @@ public final class BlockWorkspace {
             let bound = ZSTD_compressBound(bytes.count)
             payload.reserve(bound)
             let written = ZSTD_compressCCtx(
-                compressor, payload.base + payload.count, bound, bytes.baseAddress, bytes.count, BlockWorkspace.level)
+                compressor, payload.base + payload.count, bound, bytes.baseAddress, bytes.count, level)
             if ZSTD_isError(written) == 0, written < bytes.count {
                 payload.count += written
                 return .zstd

@@ -83,7 +83,9 @@ struct StoredRow: Sendable, Hashable {
             if left < run.count { return Place(run.sequence, run.firstOrdinal + Int64(left)) }
             left -= run.count
         }
-        preconditionFailure("the runs of a block cover its points")
+        // Of a row without points there is only the place where it begins.
+        precondition(left == 0, "the runs of a block cover its points")
+        return Place(lastSequence, 0)
     }
 }
 

@@ -56,6 +56,9 @@ struct StoreState: Sendable {
     var isClosing = false
     /// Boot clock, nanoseconds: when files beside the spools were counted last.
     var recountedAt: Int64 = .min / 2
+    /// With whose spool the last round of repacks ended.
+    var repackedLast = ""
+    var repacked = RepackTally()
     /// Resumed when a spool has been opened or closed.
     var changeWaiters: [CheckedContinuation<Void, Never>] = []
     /// Tenants whose summary entry may be wrong, in the order in which they are looked at.

@@ -16,6 +16,7 @@ extension WALStore {
         space.look(now: now, events)
         for (tenant, configuration) in state.withLock({ $0.behind }) { await catchUp(tenant, with: configuration) }
         for (tenant, _) in state.withLock({ $0.open }) { await maintainIfOpen(tenant) }
+        await repack()
         let closed = state.withLock { state in
             for tenant in state.due(before: time.boot() - WALStore.visitNanoseconds) { state.markStale(tenant) }
             return state.takeStale(WALStore.visitsARound)

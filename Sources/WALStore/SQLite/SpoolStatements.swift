@@ -8,6 +8,11 @@ final class SpoolStatements {
     let rowsFrom: Statement
     let firstRowSince: Statement
     let timesOfRow: Statement
+    let timesOfRows: Statement
+    let insertMergedBatch: Statement
+    let deleteBatches: Statement
+    let receivedSince: Statement
+    let holdingSequence: Statement
     let insertReceipt: Statement
     let insertRefusal: Statement
     let requestOfPlace: Statement
@@ -64,6 +69,24 @@ final class SpoolStatements {
             on: connection)
         timesOfRow = try Statement(
             "SELECT first_time, last_time FROM batches WHERE sequence = ?1", on: connection)
+        // Times of points; a row without any has none.
+        timesOfRows = try Statement(
+            """
+            SELECT max(received_at), (SELECT received_wall FROM batches WHERE sequence = ?2),
+                coalesce(min(first_time) FILTER (WHERE points > 0), 0),
+                coalesce(max(last_time) FILTER (WHERE points > 0), 0)
+            FROM batches WHERE sequence BETWEEN ?1 AND ?2
+            """, on: connection)
+        insertMergedBatch = try Statement(
+            """
+            INSERT INTO batches (sequence, last_sequence, position, points, received_at, received_wall, first_time,
+                last_time, key_id, block) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)
+            """, on: connection)
+        deleteBatches = try Statement("DELETE FROM batches WHERE sequence BETWEEN ?1 AND ?2", on: connection)
+        receivedSince = try Statement(
+            "SELECT received_at FROM receipts WHERE sequence >= ?1 ORDER BY sequence LIMIT 1", on: connection)
+        holdingSequence = try Statement(
+            "SELECT coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1)", on: connection)
         insertReceipt = try Statement(
             """
             INSERT INTO receipts (sequence, first_ordinal, points, request_id, request_part, trace_parent, source, peer,

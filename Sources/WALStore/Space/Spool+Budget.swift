@@ -152,12 +152,15 @@ extension Spool {
     /// - Returns: how many rows were ended; 0 when nothing is too old, or while ages cannot be trusted.
     func dropAged() throws(SpoolError) -> Int {
         guard let maximum = configuration.maximumAgeSeconds, clock.at >= upkeep.agePausedUntil else { return 0 }
-        let first = ledger.backends.compactMap { $0.owedInOrder(upTo: ledger.end).map(\.start.place.sequence).min() }
-        guard let oldest = first.min() else { return 0 }
+        let starts = ledger.backends.compactMap { $0.owedInOrder(upTo: ledger.end).map(\.start.place.sequence).min() }
+        guard let oldest = starts.min() else { return 0 }
         let cutoff = clock.at.subtractingSeconds(maximum)
         let database = try openDatabase()
         // The row that holds `oldest` may begin before it.
-        let rows = try storedRows(from: oldest, receivedBy: cutoff, database).map(\.row).filter { row in
+        let first = try checked { () throws(SQLiteError) in
+            try database.statements.holdingSequence.integer(.integer(oldest))
+        }
+        let rows = try storedRows(from: first, receivedBy: cutoff, database).map(\.row).filter { row in
             !isLeased(row) && isHeld(row) && row.points > 0
         }
         guard !rows.isEmpty else { return 0 }

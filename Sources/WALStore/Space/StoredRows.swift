@@ -11,13 +11,13 @@ extension Spool {
 
     /// The next rows from `sequence` on that were received at `cutoff` or before, oldest first, never the newest one:
     /// it carries the spool's end. Lengths are read without the blocks.
-    func storedRows(from sequence: Int64, receivedBy cutoff: Int64, _ database: Database) throws(SpoolError)
-        -> [SizedRow]
-    {
+    func storedRows(
+        from sequence: Int64, receivedBy cutoff: Int64, limit: Int = Spool.rowsADeletion, _ database: Database
+    ) throws(SpoolError) -> [SizedRow] {
         var rows: [SizedRow] = []
         var isSound = true
         try checked { () throws(SQLiteError) in
-            try database.statements.sizedRows.rows(.integer(sequence), .integer(Int64(Spool.rowsADeletion))) { row in
+            try database.statements.sizedRows.rows(.integer(sequence), .integer(Int64(limit))) { row in
                 guard let found = StoredRow(row, upTo: ledger.end) else {
                     isSound = false
                     return false
@@ -29,6 +29,13 @@ extension Spool {
             if !isSound { throw SQLiteError.corrupt("a stored row is outside what was accepted") }
         }
         return rows
+    }
+
+    /// When the oldest point of a row came, spool clock: a merged row is itself as young as its youngest.
+    func firstReceived(of row: StoredRow, from sequence: Int64? = nil, _ database: Database) throws(SQLiteError) -> Int64 {
+        if row.lastSequence == row.sequence { return row.receivedAt }
+        let found = try database.statements.receivedSince.first(.integer(sequence ?? row.sequence)) { $0.integer(0) }
+        return min(found ?? row.receivedAt, row.receivedAt)
     }
 
     /// Whether a backend is still owed a point of the row, or a worker has one leased.

@@ -18,6 +18,7 @@ struct UpkeepState: Sendable {
     /// Pages in use, for the time until the budget is used up.
     var growth = GrowthMeter()
     var usedBytes: Int64 = 0
+    var repack = RepackState()
     /// An operator has been told that the budget will soon be used up.
     var isFullSoon = false
 }

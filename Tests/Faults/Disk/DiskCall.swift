@@ -32,6 +32,8 @@ struct DiskTally: Sendable, Hashable {
     var kills = 0
     /// Unsynced writes that a power cut met.
     var writesAtRisk = 0
+    /// Rows that were merged meanwhile.
+    var repackedRows: Int64 = 0
     var faults: [DiskFault.Kind: Int] = [:]
 
     mutating func add(_ other: DiskTally) {
@@ -39,6 +41,7 @@ struct DiskTally: Sendable, Hashable {
         powerCuts += other.powerCuts
         kills += other.kills
         writesAtRisk += other.writesAtRisk
+        repackedRows += other.repackedRows
         faults.merge(other.faults, uniquingKeysWith: +)
     }
 }

@@ -45,6 +45,11 @@ extension CrashRun {
                     await spool.hurryUpkeep(checkpointPages: 1, walCapBytes: 4096, vacuumPages: 1)
                 }
             }
+        case .repack:
+            for _ in 0..<4 {
+                for tenant in CrashRun.tenants { try await append(tenant) }
+                clock.advance(seconds: 1)
+            }
         case .prune:
             for _ in 0..<4 { for tenant in CrashRun.tenants { try await append(tenant) } }
             try await deliverAll()
@@ -76,6 +81,12 @@ extension CrashRun {
         case .checkpoint:
             try await attempt { try await $0.append(CrashRun.tenants[0]) }
             await maintain()
+        case .repack:
+            for tenant in CrashRun.tenants {
+                try await attempt { (run) async throws in try await run.hurryUp(tenant) }
+                clock.advance(seconds: 5)
+                await maintain()
+            }
         case .prune:
             age()
             await maintain()

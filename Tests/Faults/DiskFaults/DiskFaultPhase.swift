@@ -8,6 +8,8 @@ enum DiskFaultPhase: String, CaseIterable, Sendable {
     case settle
     /// A log past its cap is folded into the database.
     case checkpoint
+    /// Small rows that are owed are merged.
+    case repack
     /// Rows that everybody has settled are deleted.
     case prune
     /// A clean stop, and the start after it.

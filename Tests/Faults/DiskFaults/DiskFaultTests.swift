@@ -58,6 +58,7 @@ struct DiskFaultTests {
         for phase in DiskFaultPhase.allCases {
             try await run.prepare(phase)
             let before = run.disk.content(database)?.count ?? 0
+            let merged = run.store.repacked.rows
             run.disk.startTrace()
             try await run.work(phase)
             let trace = run.disk.takeTrace()
@@ -66,6 +67,7 @@ struct DiskFaultTests {
             switch phase {
             case .create: #expect(before == 0 && after > 0)
             case .commit, .settle, .prune: #expect(writes.contains(database + "-wal"), "\(phase)")
+            case .repack: #expect(run.store.repacked.rows > merged)
             case .checkpoint, .recovery: #expect(writes.contains(database), "\(phase)")
             case .vacuum: #expect(after < before, "\(after) bytes of \(before)")
             case .close: #expect(trace.contains { $0.kind == .remove && $0.path == database + "-wal" })

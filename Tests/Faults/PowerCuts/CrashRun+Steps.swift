@@ -197,7 +197,10 @@ extension CrashRun {
             clock.advance(seconds: 1000)
             for tenant in models.keys { models[tenant]?.mayPrune = true }
         }
+        if let tenant = present.sorted().randomElement(using: &random) { try await hurryUp(tenant) }
+        let before = store.repacked.rows
         await store.maintain()
+        repackedRows += store.repacked.rows - before
     }
 
     /// A tenant or a backend comes or goes.

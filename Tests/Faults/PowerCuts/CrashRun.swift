@@ -19,6 +19,7 @@ struct CrashRun {
     /// In the config now.
     var present: Set<String> = Set(CrashRun.tenants)
     var leases: [HeldLease] = []
+    var repackedRows: Int64 = 0
     let node: NodeConfiguration
     let durability: Durability
     let hurry: (checkpointPages: Int64, walCapBytes: Int64, vacuumPages: Int64)
@@ -132,12 +133,17 @@ struct CrashRun {
         for tenant in present.sorted() { try await check(tenant) }
     }
 
-    mutating func check(_ tenant: String) async throws {
+    /// Opens the tenant's spool and lets its upkeep do at once what it does once in a long while.
+    func hurryUp(_ tenant: String) async throws {
         let hurry = hurry
         try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
             await spool.hurryUpkeep(
                 checkpointPages: hurry.checkpointPages, walCapBytes: hurry.walCapBytes, vacuumPages: hurry.vacuumPages)
         }
+    }
+
+    mutating func check(_ tenant: String) async throws {
+        try await hurryUp(tenant)
         let store = store
         let truth = try await disk.withoutFault {
             try await store.withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.truth() }

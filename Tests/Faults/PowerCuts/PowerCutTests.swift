@@ -15,8 +15,10 @@ struct PowerCutTests {
         let tally = await SeedLanes.run(from: PowerCutTests.base, count: count) { await PowerCutTests.run($0) }
         print(
             "power cuts: \(count) seeds from \(PowerCutTests.base), \(tally.calls) calls, \(tally.powerCuts) cuts, "
-                + "\(tally.writesAtRisk) unsynced writes met, \(tally.kills) kills, \(ContinuousClock.now - began)")
+                + "\(tally.writesAtRisk) unsynced writes met, \(tally.kills) kills, \(tally.repackedRows) rows merged, "
+                + "\(ContinuousClock.now - began)")
         #expect(count < 100 || tally.powerCuts >= count, "a run without a cut tries nothing")
+        #expect(count < 100 || tally.repackedRows > 0, "no repack was tried")
     }
 
     private static func run(_ seed: UInt64) async -> DiskTally {
@@ -27,7 +29,9 @@ struct PowerCutTests {
         } catch {
             Issue.record("seed \(seed): \(error)\n\(run?.report ?? "")")
         }
-        return run?.disk.tally ?? DiskTally()
+        var tally = run?.disk.tally ?? DiskTally()
+        tally.repackedRows = run?.repackedRows ?? 0
+        return tally
     }
 
     /// Seeds that found something once; what they found has tests of its own too.

@@ -5,6 +5,7 @@ import Synchronization
 
 /// All that a spool's file says, read row by row: what the oracle compares with what clients and backends were told.
 struct StoredTruth: Sendable {
+    /// One commit; a merged row counts as those that it holds.
     struct Row: Sendable {
         var sequence: Int64
         var position: Int64
@@ -75,16 +76,20 @@ extension Spool {
 
     private func read(_ connection: Connection, _ truth: inout StoredTruth) throws(SQLiteError) {
         truth.integrity = try Statement("PRAGMA integrity_check(1)", on: connection).first { $0.text(0) } ?? "none"
-        try Statement("SELECT sequence, position, points, block FROM batches ORDER BY sequence", on: connection).rows {
-            row in
-            let values: [Int] = row.withBlob(3) { bytes in
+        try Statement("SELECT sequence, position, block FROM batches ORDER BY sequence", on: connection).rows { row in
+            let (sequence, position) = (row.integer(0), row.integer(1))
+            row.withBlob(2) { bytes in
                 do throws(SpoolError) {
-                    return try Block.decode(bytes).batch.points.bits.map { Int($0) }
+                    for commit in try Block.decode(bytes).commits(row: sequence) {
+                        truth.rows.append(
+                            .init(
+                                sequence: commit.sequence, position: position + Int64(commit.offset),
+                                values: commit.bits.map { Int($0) }))
+                    }
                 } catch {
-                    return [-1]
+                    truth.rows.append(.init(sequence: sequence, position: position, values: [-1]))
                 }
             }
-            truth.rows.append(.init(sequence: row.integer(0), position: row.integer(1), values: values))
             return true
         }
         try Statement("SELECT request_id, sequence, first_ordinal, points FROM receipts ORDER BY id", on: connection)
@@ -125,11 +130,18 @@ extension Spool {
         database = nil
     }
 
-    /// Checkpoints, emptied logs and vacuums that real spools see once in a long while.
+    /// Checkpoints, emptied logs, vacuums and repacks that real spools see once in a long while.
     func hurryUpkeep(checkpointPages: Int64, walCapBytes: Int64, vacuumPages: Int64) {
         upkeep.checkpointPages = checkpointPages
         upkeep.walCapBytes = walCapBytes
         upkeep.smallestVacuumPages = vacuumPages
+        upkeep.repack.rules.targetPoints = 600
+        upkeep.repack.rules.smallestRun = 2
+        upkeep.repack.rules.largestPercent = 100
+        upkeep.repack.rules.rest = 1_000_000_000
+        upkeep.repack.rules.keptRest = 1_000_000_000
+        upkeep.repack.rules.patience = 2_000_000_000
+        upkeep.repack.rules.secondLook = 5_000_000_000
     }
 }
 

@@ -4,6 +4,7 @@ import Metrics
 
 /// Everything a spool says of itself, read in one go on its own thread.
 struct SpoolAudit: Sendable {
+    /// One commit; a merged row counts as those that it holds.
     struct Row: Sendable {
         var sequence: Int64
         var position: Int64
@@ -79,18 +80,24 @@ extension Spool {
     private func read(
         _ connection: Connection, after: Int64, into audit: inout SpoolAudit
     ) throws(SQLiteError) {
-        try Statement("SELECT sequence FROM batches", on: connection).rows { row in
-            audit.storedSequences.insert(row.integer(0))
-            return true
-        }
         try Statement(
-            "SELECT sequence, position, block FROM batches WHERE sequence > ?1 ORDER BY sequence", on: connection
+            """
+            SELECT sequence, position, iif(last_sequence > ?1 OR last_sequence > sequence, block, NULL) FROM batches
+            ORDER BY sequence
+            """, on: connection
         ).rows(.integer(after)) { row in
+            let (sequence, position) = (row.integer(0), row.integer(1))
+            audit.storedSequences.insert(sequence)
+            if row.isNull(2) { return true }
             let block = row.withBlob(2) { bytes in try? Block.decode(bytes) }
-            audit.rows.append(
-                SpoolAudit.Row(
-                    sequence: row.integer(0), position: row.integer(1),
-                    numbers: block?.batch.points.bits.map(SimulatedPoint.number) ?? []))
+            for commit in block?.commits(row: sequence) ?? [] {
+                audit.storedSequences.insert(commit.sequence)
+                guard commit.sequence > after else { continue }
+                audit.rows.append(
+                    SpoolAudit.Row(
+                        sequence: commit.sequence, position: position + Int64(commit.offset),
+                        numbers: commit.bits.map(SimulatedPoint.number)))
+            }
             return true
         }
         try Statement(

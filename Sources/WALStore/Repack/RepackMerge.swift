@@ -1,0 +1,45 @@
+import Metrics
+
+/// A merged row in the making.
+struct RepackMerge {
+    private(set) var batch = Batch()
+    private(set) var origins: [OriginRun] = []
+    let memoryBytes: Int
+
+    init(memoryBytes: Int) { self.memoryBytes = memoryBytes }
+
+    /// Adds the next row, in order.
+    ///
+    /// - Returns: false when it would make the row too large, or is not that of its block.
+    mutating func add(_ row: StoredRow, _ block: DecodedBlock) -> Bool {
+        guard block.batch.points.count == row.points, row.isRow(of: block),
+            batch.points.count + row.points <= Block.maximumPoints,
+            origins.isEmpty || batch.memoryBytes + block.batch.memoryBytes <= memoryBytes
+        else { return false }
+        batch.merge(block.batch)
+        // One for each row, of no points too: the first and the last of them are the row's sequences.
+        if block.origins.isEmpty {
+            origins.append(OriginRun(sequence: row.sequence, firstOrdinal: 0, count: 0))
+        } else {
+            origins.append(contentsOf: block.origins)
+        }
+        return true
+    }
+
+    /// The block; nil when it is larger than a stored one may be.
+    func encoded() -> [UInt8]? {
+        let block = Block.encode(batch, origins: origins, workspace: BlockWorkspace(level: RepackMerge.level))
+        return block.count <= Block.maximumStoredBytes ? block : nil
+    }
+
+    /// Merged once and kept for long: a little more time than for a fresh block pays.
+    private static let level: Int32 = 3
+}
+
+extension StoredRow {
+    /// Whether a block says that it is of this row.
+    func isRow(of block: DecodedBlock) -> Bool {
+        guard let first = block.origins.first, let last = block.origins.last else { return points == 0 }
+        return first.sequence == sequence && last.sequence == lastSequence
+    }
+}
