@@ -99,11 +99,11 @@ extension Spool {
             throw SpoolError(.full, "the disk's free-space reserve is reached: the salvage of a spool waits for room")
         }
         let known = try checked { () throws(SQLiteError) in
-            try Statement("SELECT 1 FROM batches WHERE sequence = ?1", on: database.connection)
+            try Statement(Spool.holdsRow, on: database.connection)
         }
         let isThere = try work.fill { row in
             guard let sequence = row.rowID else { return false }
-            return (try? known.integer(.integer(sequence))) != 1
+            return (try? known.integer(.integer(sequence), .integer(row.integer(1) ?? sequence))) != 1
         }
         guard isThere else {
             work.walk = SalvageWalk()
@@ -119,10 +119,7 @@ extension Spool {
                         unreadable += 1
                         continue
                     }
-                    try checked { () throws(SQLiteError) in
-                        try work.insertion(.batches, on: database.connection).run(values: values)
-                    }
-                    carried += database.connection.changes
+                    carried += try checked { () throws(SQLiteError) in try put(values, work, database) }
                 } else {
                     try checked { () throws(SQLiteError) in
                         try work.insertion(row.table, on: database.connection).run(values: row.values)
@@ -135,6 +132,26 @@ extension Spool {
         work.waiting = []
         checkpointIfDue(isIdle: true)
         return true
+    }
+
+    /// A stored row that has all of a row's sequences.
+    private static let holdsRow = """
+        SELECT count(*) FROM batches
+        WHERE sequence = (SELECT max(sequence) FROM batches WHERE sequence <= ?1) AND last_sequence >= ?2
+        """
+
+    /// Stores a row of `batches`. Rows that a repack had merged into one may still be found: the merged one takes their
+    /// place, whichever was found first.
+    ///
+    /// - Returns: how many rows came by it.
+    private func put(_ values: [SQLValue], _ work: SalvageWork, _ database: Database) throws(SQLiteError) -> Int64 {
+        let span = [values[0], values[1]]
+        let isHeld = try Statement(Spool.holdsRow, on: database.connection).integer(span[0], span[1]) == 1
+        if isHeld { return 0 }
+        try database.statements.deleteBatches.run(span[0], span[1])
+        let replaced = database.connection.changes
+        try work.insertion(.batches, on: database.connection).run(values: values)
+        return database.connection.changes - replaced
     }
 
     /// A row of `batches` with what its block says of itself, which is checked, in place of what its columns say.

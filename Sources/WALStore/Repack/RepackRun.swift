@@ -17,7 +17,9 @@ struct RepackRun: Sendable {
     }
 
     /// A merged row of it is worth being written: see `RepackRules`.
-    func pays(_ rules: RepackRules) -> Bool { rows.count >= rules.smallestRun && largest * 100 <= points * rules.largestPercent }
+    func pays(_ rules: RepackRules) -> Bool {
+        rows.count >= rules.smallestRun && largest * 100 <= points * rules.largestPercent
+    }
 
     /// Itself when it pays, otherwise what lies behind a row that outweighs all others; nil when nothing pays.
     func payingPart(_ rules: RepackRules) -> RepackRun? {

@@ -121,9 +121,12 @@ struct SalvageSurvey {
             let points = row.integer(3), (0...SalvageSurvey.maximumPosition).contains(position),
             (0...Int64(Block.maximumPoints)).contains(points)
         else { return }
-        let found = Batch(sequence: sequence, position: position, points: points)
-        if sequence < oldest?.sequence ?? .max { oldest = found }
-        if sequence > newest?.sequence ?? .min { newest = found }
+        if sequence < oldest?.sequence ?? .max {
+            oldest = Batch(sequence: sequence, position: position, points: points)
+        }
+        // A merged row goes on to a later sequence.
+        let last = min(max(sequence, row.integer(1) ?? sequence), reservedBefore - 1)
+        if last > newest?.sequence ?? .min { newest = Batch(sequence: last, position: position, points: points) }
     }
 }
 

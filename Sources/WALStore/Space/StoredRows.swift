@@ -32,7 +32,9 @@ extension Spool {
     }
 
     /// When the oldest point of a row came, spool clock: a merged row is itself as young as its youngest.
-    func firstReceived(of row: StoredRow, from sequence: Int64? = nil, _ database: Database) throws(SQLiteError) -> Int64 {
+    func firstReceived(
+        of row: StoredRow, from sequence: Int64? = nil, _ database: Database
+    ) throws(SQLiteError) -> Int64 {
         if row.lastSequence == row.sequence { return row.receivedAt }
         let found = try database.statements.receivedSince.first(.integer(sequence ?? row.sequence)) { $0.integer(0) }
         return min(found ?? row.receivedAt, row.receivedAt)
