@@ -24,7 +24,8 @@ extension Node {
             listen: listenText, uptimeSeconds: uptime, disk: try? DiskSpace.of(configuration.dataDirectory),
             space: StatusReport.Space(
                 usedBytes: store.nodeUsedBytes, maximumBytes: store.nodeMaximumBytes,
-                secondsToFull: store.nodeSecondsToFull),
+                secondsToFull: store.nodeSecondsToFull,
+                repacked: store.repacked),
             tenants: tenants)
     }
 

@@ -39,6 +39,8 @@ struct StatusReport: Sendable {
         var maximumBytes: Int64
         /// Until the budget is used up or the free-space reserve is reached; nil while nothing grows.
         var secondsToFull: Double?
+        /// What has been merged since the start.
+        var repacked = RepackTally()
     }
 
     var isRunning: Bool

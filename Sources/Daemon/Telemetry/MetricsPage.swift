@@ -163,6 +163,14 @@ struct MetricsPage {
                 "holdfast_node_seconds_to_full", .gauge,
                 "Until the node's budget is used up or the free-space reserve is reached; absent while nothing grows.")
             if let seconds = space.secondsToFull { page.sample("holdfast_node_seconds_to_full", [], seconds) }
+            page.family(
+                "holdfast_repacked_points_total", .counter,
+                "Points whose rows were merged into larger ones, since start.")
+            page.sample("holdfast_repacked_points_total", [], Double(space.repacked.points))
+            page.family("holdfast_repacked_bytes_total", .counter, "Their blocks, before and after.")
+            for (form, bytes) in [("before", space.repacked.bytesBefore), ("after", space.repacked.bytesAfter)] {
+                page.sample("holdfast_repacked_bytes_total", [("form", form)], Double(bytes))
+            }
         }
         guard let disk = report.disk else { return }
         page.family("holdfast_disk_free_bytes", .gauge, "Free bytes on the data folder's file system.")

@@ -56,6 +56,8 @@ public struct RepackTally: Sendable, Hashable {
     public var bytesBefore: Int64 = 0
     public var bytesAfter: Int64 = 0
 
+    public init() {}
+
     static func += (sum: inout RepackTally, other: RepackTally) {
         sum.rows += other.rows
         sum.mergedRows += other.mergedRows

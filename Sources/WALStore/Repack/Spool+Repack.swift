@@ -34,9 +34,11 @@ extension Spool {
         guard isFreeToRepack else { return tally }
         let done = run.prefix(merged?.rows ?? run.rows.count)
         if let merged, Int64(merged.block.count) < done.bytes, try swap(done.rows.map(\.row), for: merged.block) {
-            tally = RepackTally(
-                rows: Int64(done.rows.count), mergedRows: 1, points: Int64(done.points), bytesBefore: done.bytes,
-                bytesAfter: Int64(merged.block.count))
+            tally.rows = Int64(done.rows.count)
+            tally.mergedRows = 1
+            tally.points = Int64(done.points)
+            tally.bytesBefore = done.bytes
+            tally.bytesAfter = Int64(merged.block.count)
         }
         // Also when nothing came of it: it is looked at again with all that was passed over.
         upkeep.repack.doneBefore = (done.rows.last?.row.lastSequence ?? 0) + 1

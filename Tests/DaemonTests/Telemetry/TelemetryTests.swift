@@ -146,6 +146,7 @@ import WALStore
         let text = String(decoding: page.render(), as: UTF8.self)
         #expect(text.contains("holdfast_seconds_to_full{tenant=\"acme\"} 600\n"))
         #expect(text.contains("holdfast_node_seconds_to_full 90\n"))
+        #expect(text.contains("holdfast_repacked_bytes_total{form=\"after\"} 0\n"))
         #expect(text.contains("holdfast_node_used_bytes 3145728\n"))
         #expect(!text.contains("holdfast_seconds_to_drained{"))
         #expect(report.json["space"]?["seconds_to_full"]?.double == 90)
