@@ -11,8 +11,8 @@ struct IngestRecord: Sendable {
     var source: String
     /// Empty while nobody knows whose it was.
     var tenant: String
-    /// 0 for sources that answer nobody (`scrape`).
-    var status: Int
+    /// 0 for sources that answer nobody (`scrape`); nil for a part of a request that is answered when all of it came.
+    var status: Int?
     var storedPoints = 0
     var refusals: [RefusalReason: Int] = [:]
     var bodyBytes = 0
@@ -122,15 +122,18 @@ final class Ingest: Sendable {
         }
     }
 
-    /// Commits without anybody to answer: a scrape, a slice of a stream.
+    /// Commits without an answer of its own: a scrape, a slice of a stream.
+    ///
+    /// - Parameter isPart: of a request that is reported at its end.
     func store(
         _ decoded: DecodedRequest, _ arrival: Arrival, tenant: String, ticket: IngestTicket? = nil,
-        completion: @escaping Completion
+        isPart: Bool = false, completion: @escaping Completion
     ) {
         append(arrival.request(decoded), tenant) { [self] result in
             defer { withExtendedLifetime(ticket) {} }
             pool.recycle(decoded)
             var record = arrival.record(tenant: tenant)
+            if isPart { record.status = nil }
             if case .success(let receipt) = result {
                 record.storedPoints = receipt.storedPoints
                 record.refusals = decoded.refusals.points

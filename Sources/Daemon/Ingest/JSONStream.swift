@@ -18,6 +18,8 @@ final class JSONStream: BodyStream {
         var isDecoded = false
         var isCommitting = false
         var hasEnded = false
+        /// When the body's last byte was here; nil when the answer comes before.
+        var endedAt: Int64?
         var isOver = false
         var totals = JSONTotals()
 
@@ -74,6 +76,7 @@ final class JSONStream: BodyStream {
     func finish() {
         let step = state.withLock { state -> Step in
             state.hasEnded = true
+            state.endedAt = MonotonicTime.now()
             do throws(WireError) {
                 try state.decompressor.finish(into: &state.plain)
             } catch {
@@ -126,9 +129,12 @@ final class JSONStream: BodyStream {
         if state.isOver { return .idle }
         state.isOver = true
         state.plain = []
-        guard let reply else { return .answer(state.totals.reply(isStream: isStream)) }
-        ingest.report(IngestRecord(source: JSONSource.name, tenant: ticket.tenant, status: reply.status))
-        return .answer(state.totals.failure(reply, isStream: isStream))
+        let answer =
+            reply.map { state.totals.failure($0, isStream: isStream) } ?? state.totals.reply(isStream: isStream)
+        var record = IngestRecord(source: JSONSource.name, tenant: ticket.tenant, status: answer.status)
+        if let endedAt = state.endedAt { record.nanoseconds = MonotonicTime.now() - endedAt }
+        ingest.report(record)
+        return .answer(answer)
     }
 
     private func run(_ step: Step) {
@@ -145,7 +151,7 @@ final class JSONStream: BodyStream {
         }
         let arrival = Arrival(head, source: JSONSource.name, bodyBytes: slice.bodyBytes)
         let refusals = slice.decoded.refusals
-        ingest.store(slice.decoded, arrival, tenant: ticket.tenant, ticket: ticket) { [self] result in
+        ingest.store(slice.decoded, arrival, tenant: ticket.tenant, ticket: ticket, isPart: true) { [self] result in
             let step = state.withLock { state -> Step in
                 state.isCommitting = false
                 switch result {

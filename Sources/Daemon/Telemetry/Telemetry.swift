@@ -30,18 +30,22 @@ final class Telemetry: Sendable {
         pointsIn = MetricFamily(labels: ["tenant"]) { [time] in RateMeter(now: time.boot()) }
     }
 
-    /// Counts one request that was answered, or one scrape.
+    /// Counts one request that was answered, one scrape, or what a part of a request brought.
     ///
-    /// - Parameter tenant: empty while nobody knows whose it was.
+    /// - Parameters:
+    ///   - tenant: empty while nobody knows whose it was.
+    ///   - status: nil for a part of a request: the request is counted once, when it is answered.
     func ingested(
-        tenant: String, source: String, status: Int, points: Int, refusals: [(reason: String, points: Int)],
+        tenant: String, source: String, status: Int?, points: Int, refusals: [(reason: String, points: Int)],
         bytes: Int, nanoseconds: Int64
     ) {
-        ingestRequests.with(tenant, source, String(status)).add()
+        if let status {
+            ingestRequests.with(tenant, source, String(status)).add()
+            ingestLatency.with(source).record(nanoseconds: nanoseconds)
+        }
         ingestBytes.with(tenant, source).add(bytes)
         ingestPoints.with(tenant, source).add(points)
         for refusal in refusals { ingestRefusedPoints.with(tenant, source, refusal.reason).add(refusal.points) }
-        ingestLatency.with(source).record(nanoseconds: nanoseconds)
         if points > 0 { pointsIn.with(tenant).add(points, now: time.boot()) }
     }
 

@@ -29,6 +29,28 @@ import WALStore
         await fixture.close()
     }
 
+    @Test func `a body counts as one request with its answer's status, however many slices it came in`() async throws {
+        let fixture = try await IngestFixture(limits: { $0.sliceBytes = 4 << 10 })
+        let client = try fixture.client()
+        let many = (0..<1000).map { record("m\($0)", $0) }.joined(separator: "\n")
+        #expect(
+            try await client.request("POST", "/api/v1/json", headers: lines, body: Array(many.utf8)).status == 200)
+        let json = ["Content-Type: application/json"]
+        #expect(
+            try await client.request("POST", "/api/v1/json", headers: json, body: Array(record("one", 1).utf8)).status
+                == 200)
+        #expect(try await client.request("POST", "/api/v1/json", headers: json, body: Array("[".utf8)).status == 400)
+        await fixture.close()
+        #expect(fixture.observed.count > 5, "the stream was committed in parts")
+        let telemetry = Telemetry()
+        while fixture.observed.count > 0, let record = fixture.observed.take() { telemetry.ingested(record) }
+        let counted = telemetry.ingestRequests.all.map { ($0.values, $0.instrument.total) }
+        #expect(counted.map(\.0) == [["default", "json", "200"], ["default", "json", "400"]], "\(counted)")
+        #expect(counted.map(\.1) == [2, 1])
+        #expect(telemetry.ingestPoints.with("default", "json").total == 1001)
+        #expect(telemetry.ingestLatency.with("json").snapshot.count == 3)
+    }
+
     @Test(arguments: [
         ("application/x-ndjson", 200), ("application/jsonl", 200), ("application/stream+json; charset=utf-8", 200),
         ("text/plain", 415), ("", 415), ("application/x-www-form-urlencoded", 415),
