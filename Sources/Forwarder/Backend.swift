@@ -66,11 +66,17 @@ public protocol Backend: Sendable {
         name: String, settings: Settings, environment: BackendEnvironment
     ) throws(SettingsError) -> any Backend
     var traits: BackendTraits { get }
+    /// Where it keeps its files, with `{tenant}` in it: nobody else may write there. nil for a backend that keeps none.
+    var folder: String? { get }
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
     func encode(_ chunk: Chunk, into request: inout EncodedRequest)
     /// One attempt. Most backends build an `HTTPRequest` and hand it to `transport`.
     func send(_ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport) async -> Answer
     func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome
+}
+
+extension Backend {
+    public var folder: String? { nil }
 }
 
 /// What came back, or did not.

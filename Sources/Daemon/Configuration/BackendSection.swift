@@ -31,7 +31,25 @@ struct BackendSection: Sendable {
             }
             all.append(try BackendSection(name, section, environment: environment, readSecret: readSecret))
         }
+        try checkFormerNames(all)
         return all
+    }
+
+    /// A ledger has one heir, and none while its backend is still there: the key would be passed over without a word.
+    private static func checkFormerNames(_ all: [BackendSection]) throws(SettingsError) {
+        let names = Set(all.map(\.name))
+        var heirs: [String: String] = [:]
+        for section in all {
+            guard let former = section.registration.renamedFrom else { continue }
+            let key = "backends.\(section.name).renamed_from: \(former)"
+            guard !names.contains(former) else {
+                throw SettingsError(
+                    "\(key) is still a backend of its own; remove its section, or this key", line: section.line)
+            }
+            if let other = heirs.updateValue(section.name, forKey: former) {
+                throw SettingsError("\(key) is what \(other) was already; one of them can be it", line: section.line)
+            }
+        }
     }
 
     private static let builtIn = SettingsNode(

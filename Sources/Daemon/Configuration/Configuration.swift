@@ -96,6 +96,7 @@ extension Configuration {
         try settings.finish()
         if let job = try ScrapeSection.commandLine(overrides.targets, tenants: tenants) { scrapeJobs.append(job) }
         try checkAccess(settings)
+        try checkFolders()
         warnings = findWarnings()
     }
 
@@ -105,6 +106,22 @@ extension Configuration {
             throw SettingsError(
                 "server.listen: \(server.listen) can be reached from other machines and no tenant has credentials; "
                     + "add tenants.<id>.credentials, or listen on 127.0.0.1", line: server.listenLine)
+        }
+    }
+
+    /// Of two backends with one folder the second would wait for the first one's lock for ever.
+    private func checkFolders() throws(SettingsError) {
+        let folders = Dictionary(
+            backends.compactMap { section in section.backend.folder.map { (section.name, PlainPath.of($0)) } },
+            uniquingKeysWith: { first, _ in first })
+        for tenant in tenants {
+            var owners: [String: String] = [:]
+            for name in tenant.backends {
+                guard let folder = folders[name], let other = owners.updateValue(name, forKey: folder) else { continue }
+                throw SettingsError(
+                    "backends.\(name).path: \(folder) is the folder of backend \(other) too, and tenant \(tenant.id) has "
+                        + "both; give each its own", line: backend(name)?.line ?? 0)
+            }
         }
     }
 

@@ -5,7 +5,10 @@ import WALStore
 extension NodeConfiguration {
     init(_ settings: Settings) throws(SettingsError) {
         self.init()
-        if let bytes = try settings.size("max_bytes") { maximumBytes = Int64(bytes) }
+        // Less would not hold a spool, its log and the ballast's share.
+        if settings.has("max_bytes") {
+            maximumBytes = Int64(try settings.size("max_bytes", default: 0, in: 16 << 20...1 << 50))
+        }
         if let text = try settings.string("free_space_reserve") {
             guard text.hasSuffix("%"), let percent = Double(text.dropLast()), (0...90).contains(percent) else {
                 throw SettingsError(

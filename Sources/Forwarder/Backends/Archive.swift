@@ -9,6 +9,7 @@ import WALStore
 public struct Archive: Backend {
     public static let type = "archive"
     public let traits: BackendTraits
+    public var folder: String? { path.text }
 
     private let path: TenantTemplate
     private let writer: ArchiveWriter

@@ -55,7 +55,17 @@ struct HTTPEndpoint: Sendable {
         guard !authority.contains("@") else {
             throw SettingsError("\(name) must not carry a user: use basic_auth", line: line)
         }
+        guard let port = Self.port(of: authority) else { return text }
+        guard port.utf8.allSatisfy({ (48...57).contains($0) }), UInt16(port) ?? 0 > 0 else {
+            throw SettingsError("\(name): \"\(port)\" is not a port from 1 to 65535", line: line)
+        }
         return text
+    }
+
+    /// What stands behind the host's colon; nil without one. The colons of `[::1]` are the host's.
+    private static func port(of authority: Substring) -> Substring? {
+        let host = authority.lastIndex(of: "]") ?? authority.startIndex
+        return authority[host...].lastIndex(of: ":").map { authority[authority.index(after: $0)...] }
     }
 
     private static func headers(

@@ -40,6 +40,22 @@ import Testing
         Mistake(
             text: "tenants: { a: {}, b: {} }\nscrape:\n  - job: j\n    targets: [\"h:1\"]", line: 5,
             words: ["tenant is missing: there are several"]),
+        Mistake(
+            text: """
+                  a: { type: archive, path: "/x/{tenant}" }
+                  b: { type: archive, path: "/x/./{tenant}/" }
+                """, line: 4,
+            words: ["backends.b.path: /x/{tenant} is the folder of backend a too", "tenant default"]),
+        Mistake(
+            text: "  better: { type: archive, renamed_from: central }", line: 3,
+            words: ["backends.better.renamed_from: central is still a backend of its own"]),
+        Mistake(
+            text: "  a: { type: archive, renamed_from: old }\n  b: { type: archive, renamed_from: old }", line: 4,
+            words: ["backends.b.renamed_from: old is what a was already"]),
+        Mistake(
+            text: "  far: { type: influxdb, url: \"http://127.0.0.1:99999\", database: d }", line: 3,
+            words: ["backends.far.url", "99999", "not a port"]),
+        Mistake(text: "node: { max_bytes: 1MiB }", line: 3, words: ["node.max_bytes must be from 16777216"]),
         Mistake(text: "data_dir: [a]", line: 3, words: ["data_dir", "one value"]),
         Mistake(text: "[a]: 1", line: 3, words: ["a key must be a plain word"]),
     ])
@@ -59,6 +75,25 @@ import Testing
         let backfill = ConfigurationTests.error("backends:\n  a:\n    type: archive\n    backfill: some\n")
         #expect(backfill.hasPrefix("holdfast.yaml:4: backends.a.backfill: "), "\(backfill)")
         #expect(backfill.hasSuffix("neither none, all nor a duration such as 24h"))
+    }
+
+    @Test func `archives of one path are fine while no tenant has both`() throws {
+        let backends = """
+            backends:
+              a: { type: archive, path: "/x/{tenant}" }
+              b: { type: archive, path: "/x/{tenant}" }
+
+            """
+        let apart = "tenants: { one: { backends: [a] }, two: { backends: [b] } }\n"
+        #expect(try ConfigurationTests.parse(backends + apart).backends.count == 2)
+        let together = "tenants: { one: { backends: [a, b] } }\n"
+        #expect(ConfigurationTests.error(backends + together).contains("give each its own"))
+    }
+
+    @Test func `paths are compared from the root on, without what changes nothing`() {
+        #expect(PlainPath.of("/a//b/./c/") == "/a/b/c")
+        #expect(PlainPath.of("./a") == PlainPath.of("a"))
+        #expect(PlainPath.of("a").hasPrefix("/") && PlainPath.of("a").hasSuffix("/a"))
     }
 
     @Test func `a tenant without a backend is allowed, with a warning`() throws {
