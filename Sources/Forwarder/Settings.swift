@@ -314,14 +314,14 @@ extension Settings {
             }
             return String(cString: value)
         }
-        guard let file = fopen(String(reference.dropFirst(5)), "r") else {
-            throw SecretError(description: String(cString: strerror(errno)))
-        }
-        defer { fclose(file) }
+        // A pipe must not make us wait for somebody to write: it reads as empty, or fails.
+        let file = open(String(reference.dropFirst(5)), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { throw SecretError(description: String(cString: strerror(errno))) }
+        defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = fread(&bytes, 1, bytes.count, file)
+        let count = read(file, &bytes, bytes.count)
         // A folder opens, and fails here: an unreadable secret must not pass for an empty one.
-        guard ferror(file) == 0 else { throw SecretError(description: String(cString: strerror(errno))) }
+        guard count >= 0 else { throw SecretError(description: String(cString: strerror(errno))) }
         var text = bytes.prefix(count)
         while let last = text.last, last == 10 || last == 13 { text.removeLast() }
         return String(decoding: text, as: UTF8.self)

@@ -37,6 +37,7 @@ struct Finding: Sendable, Equatable {
 
     var text: String {
         let mark = level.rawValue + String(repeating: " ", count: 8 - level.rawValue.utf8.count)
-        return "\(mark)\(name): \(message)\n" + (advice.isEmpty ? "" : "          \(advice)\n")
+        let lines = message.split(separator: "\n") + advice.split(separator: "\n")
+        return "\(mark)\(name): \(lines.joined(separator: "\n          "))\n"
     }
 }

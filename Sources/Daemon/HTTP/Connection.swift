@@ -30,6 +30,7 @@ final class Connection: Sendable {
         var progressBytes = 0
         /// Whether the request line that came last names one target.
         var hasTarget = true
+        var targetBytes = 0
         /// When the peer was first seen gone, with nothing left to read; 0 while it is there.
         var goneSince: Int64 = 0
         var exchange: Exchange?
@@ -53,7 +54,11 @@ final class Connection: Sendable {
     }
     var exchange: Exchange? { state.withLock { $0.exchange } }
     var hasTarget: Bool { state.withLock { $0.hasTarget } }
-    func targetRead(isTarget: Bool) { state.withLock { $0.hasTarget = isTarget } }
+    /// Of the target of the request line that came last.
+    var targetBytes: Int { state.withLock { $0.targetBytes } }
+    func targetRead(isTarget: Bool, bytes: Int) {
+        state.withLock { ($0.hasTarget, $0.targetBytes) = (isTarget, bytes) }
+    }
 
     func enter(_ phase: Phase) {
         state.withLock { state in

@@ -3,7 +3,7 @@
 #endif
 
 extension ListenAddress: CustomStringConvertible {
-    /// Reads `HOST:PORT` with a numeric host, `[V6]:PORT`, or `unix:PATH`; nil for anything else.
+    /// Reads `HOST:PORT` with a numeric host or `localhost`, `[V6]:PORT`, or `unix:PATH`; nil for anything else.
     init?(_ text: String) {
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))

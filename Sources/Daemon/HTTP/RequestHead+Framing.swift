@@ -16,6 +16,15 @@ extension RequestHead {
         return lineFault ?? lengthFault
     }
 
+    /// What the head takes beside the target, a blank or a line end after each part.
+    var lineBytes: Int {
+        method.utf8.count + version.utf8.count + 4
+            + headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+    }
+
+    /// The path's beginning, for answers: bounded in bytes, as a character has no bound.
+    var shownPath: String { String(decoding: path.utf8.prefix(200), as: UTF8.self) }
+
     /// Lines that are no header lines to everybody.
     private var lineFault: String? {
         var seen: Set<String> = []

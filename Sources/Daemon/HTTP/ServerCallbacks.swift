@@ -44,7 +44,7 @@ func requestLineRead(
 ) -> UnsafeMutableRawPointer? {
     guard let raw, let connection = connectionObject(holdfast_http_socket_context(raw)) else { return nil }
     connection.enter(.headers)
-    connection.targetRead(isTarget: uri.map(HeadLine.isTarget) ?? false)
+    connection.targetRead(isTarget: uri.map(HeadLine.isTarget) ?? false, bytes: uri.map { strlen($0) } ?? 0)
     return nil
 }
 

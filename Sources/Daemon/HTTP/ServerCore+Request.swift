@@ -27,6 +27,10 @@ extension ServerCore {
 
     private func refusal(of head: RequestHead, _ match: Router.Match, _ exchange: Exchange) -> Reply? {
         if !exchange.connection.hasTarget { return .closing(.problem(400, "the request's target has a blank in it")) }
+        let headLimit = settings.maximumHeaderBytes
+        guard exchange.connection.targetBytes + head.lineBytes <= headLimit else {
+            return .closing(.problem(431, "line and headers are larger than the \(headLimit) bytes allowed"))
+        }
         if let fault = head.framingFault { return .closing(.problem(400, fault)) }
         if isDraining.load(ordering: .sequentiallyConsistent) {
             return .closing(.problem(503, "the server is shutting down", retryAfterSeconds: 5))
@@ -34,15 +38,15 @@ extension ServerCore {
         let route: Route
         switch match {
         case .route(let found): route = found
-        case .unknownPath: return .problem(404, "there is nothing at \(head.path.prefix(200))")
+        case .unknownPath: return .problem(404, "there is nothing at \(head.shownPath)")
         case .otherMethods(let allowed):
-            var reply = Reply.problem(405, "\(head.path.prefix(200)) takes \(allowed.joined(separator: ", "))")
+            var reply = Reply.problem(405, "\(head.shownPath) takes \(allowed.joined(separator: ", "))")
             reply.headers.append(("Allow", allowed.joined(separator: ", ")))
             return reply
         }
-        let limit = route.maximumBodyBytes ?? settings.maximumBodyBytes
-        exchange.maximumBodyBytes = limit
-        if let length = head.contentLength, length > limit { return ServerCore.tooLarge(limit) }
+        let bodyLimit = route.maximumBodyBytes ?? settings.maximumBodyBytes
+        exchange.maximumBodyBytes = bodyLimit
+        if let length = head.contentLength, length > bodyLimit { return ServerCore.tooLarge(bodyLimit) }
         switch route.preflight?(head) {
         case .refused(let reply): return reply
         case .admitted(let ticket): exchange.ticket = ticket

@@ -239,6 +239,20 @@ private final class RefusingStream: BodyStream {
         #expect(try RawClient(port: server.port).request("POST", "/echo", body: [65]).body == "A")
     }
 
+    @Test func `a request line that is too long by itself is refused, and an answer shows little of it`() throws {
+        let server = try startServer([echo]) { $0.maximumHeaderBytes = 32 << 10 }
+        defer { server.drain(limit: .seconds(1)) }
+        let long = "/" + String(repeating: "a", count: 40_000)
+        let response = try RawClient(port: server.port).request("GET", long)
+        #expect(response.status == 431)
+        #expect(response.body.utf8.count < 1000)
+        // One character of thirty thousand bytes.
+        let marks = "/a" + String(repeating: "%CC%81", count: 5000)
+        let unknown = try RawClient(port: server.port).request("GET", marks)
+        #expect(unknown.status == 404)
+        #expect(unknown.body.utf8.count < 1000)
+    }
+
     @Test func `a sender that leaves in the middle of a body leaves nothing behind`() throws {
         let server = try startServer([echo])
         defer { server.drain(limit: .seconds(1)) }

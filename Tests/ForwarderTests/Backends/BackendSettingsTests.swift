@@ -35,6 +35,9 @@ struct BackendSettingsTests {
         Mistake(values: ["bearer_token": "env:"], words: ["backends.b.bearer_token", "empty"]),
         Mistake(sections: ["tls": ["cert_file": "/c.pem"]], words: ["cert_file and key_file go together"]),
         Mistake(sections: ["tls": ["min_version": "1.1"]], words: ["backends.b.tls.min_version", "1.2"]),
+        Mistake(values: ["url": "http://127.0.0.1:0/x"], words: ["backends.b.url", "\"0\"", "not a port"]),
+        Mistake(values: ["url": "http://[::1]:65536"], words: ["backends.b.url", "65536", "not a port"]),
+        Mistake(values: ["proxy": "http://proxy:+80"], words: ["backends.b.proxy", "+80", "not a port"]),
         Mistake(values: ["timeout": "0s"], words: ["backends.b.timeout", "above 0 and at most 1h"]),
         Mistake(values: ["timeout": "2h"], words: ["backends.b.timeout", "above 0 and at most 1h"]),
         Mistake(values: ["connect_timeout": "soon"], words: ["backends.b.connect_timeout", "soon", "not a duration"]),
@@ -97,6 +100,17 @@ struct BackendSettingsTests {
             await BackendFixture.deliver(backend, BackendFixture.chunk(BackendFixture.samples([1]))) == .delivered)
         #expect(proxy.requests.map(\.target) == ["http://backend.invalid/api/v1/write"])
         proxy.stop()
+    }
+
+    @Test(arguments: ["http://127.0.0.1", "http://[::1]", "http://[::1]:8086", "https://example.org:65535/x?a=b:c"])
+    func `a url with a sound port, or none, is taken`(url: String) throws {
+        _ = try BackendFixture.make("prometheus_remote_write", ["url": url])
+    }
+
+    @Test func `a pipe that nobody writes to is an empty secret`() throws {
+        let folder = try TemporaryFolder()
+        #expect(mkfifo(folder.path + "/token", 0o600) == 0)
+        #expect(try Settings.systemSecret("file:\(folder.path)/token") == "")
     }
 
     @Test func `a secret is read from its file without the line's end, and a missing one says why`() throws {
