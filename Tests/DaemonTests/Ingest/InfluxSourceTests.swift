@@ -35,6 +35,21 @@ import Testing
         await fixture.close()
     }
 
+    @Test func `a bad line is refused as the points it has fields for, and one that is no line as one`() async throws {
+        let fixture = try await IngestFixture()
+        let client = try fixture.client()
+        let lines = Array("good v=1 1\nbad a=1,b=2,c=x,d=4 2\n".utf8)
+        let four = try await client.request("POST", "/write?db=d", body: lines)
+        #expect(four.status == 400 && four["x-holdfast-refused-points"] == "4")
+        #expect(four.body.contains("dropped=4"), "\(four.body)")
+        let one = try await client.request("POST", "/write?db=d", body: Array("good v=1 1\nbad line here\n".utf8))
+        #expect(one.status == 400 && one["x-holdfast-refused-points"] == "1", "\(one.body)")
+        let none = try await client.request("POST", "/write?db=d", body: Array("bad a=1,c=x 2\n".utf8))
+        #expect(none.status == 400 && none["x-holdfast-refused-points"] == nil, "a 400 without it has stored nothing")
+        #expect(try await fixture.stored().map(\.value) == [1, 1])
+        await fixture.close()
+    }
+
     @Test func `a body of bad lines only is refused whole`() async throws {
         let fixture = try await IngestFixture()
         let client = try fixture.client()
