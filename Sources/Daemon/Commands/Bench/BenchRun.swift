@@ -1,3 +1,5 @@
+// Its headers define `timespec` too, and whose it is depends on what the compiler met first.
+import CHTTPServer
 import Glibc
 
 /// One benchmark: prepares the load, sends it, watches, and reports.

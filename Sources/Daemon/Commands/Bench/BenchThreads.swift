@@ -1,3 +1,5 @@
+// Its headers define `timespec` too, and whose it is depends on what the compiler met first.
+import CHTTPServer
 import Glibc
 
 /// Plain threads that block, run to their end: what a load generator and a sink are made of.

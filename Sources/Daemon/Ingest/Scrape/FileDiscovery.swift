@@ -1,3 +1,5 @@
+// Its headers define `timespec` too, and whose it is depends on what the compiler met first.
+import CHTTPServer
 import Metrics
 
 #if canImport(Glibc)
