@@ -26,7 +26,8 @@ struct RepackRules: Sendable, Hashable {
 
 /// One round over the spools of a node; it comes each second.
 struct RepackRound: Sendable {
-    /// What may still be merged: less than a tenth of a core, and as much of the disk as that writes.
+    /// What may still be merged: about a sixth of a core, and as much of the disk as that writes. The last run may go
+    /// beyond it.
     var points = 524_288
     /// What may still be looked at, without blocks.
     var rows = 16_384
