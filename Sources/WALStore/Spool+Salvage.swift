@@ -119,7 +119,7 @@ extension Spool {
                         unreadable += 1
                         continue
                     }
-                    carried += try checked { () throws(SQLiteError) in try put(values, work, database) }
+                    carried += try checked { () throws(SQLiteError) in try put(values, known, work, database) }
                 } else {
                     try checked { () throws(SQLiteError) in
                         try work.insertion(row.table, on: database.connection).run(values: row.values)
@@ -143,12 +143,13 @@ extension Spool {
     /// Stores a row of `batches`. Rows that a repack had merged into one may still be found: the merged one takes their
     /// place, whichever was found first.
     ///
+    /// - Parameter known: `holdsRow`.
     /// - Returns: how many rows came by it.
-    private func put(_ values: [SQLValue], _ work: SalvageWork, _ database: Database) throws(SQLiteError) -> Int64 {
-        let span = [values[0], values[1]]
-        let isHeld = try Statement(Spool.holdsRow, on: database.connection).integer(span[0], span[1]) == 1
-        if isHeld { return 0 }
-        try database.statements.deleteBatches.run(span[0], span[1])
+    private func put(
+        _ values: [SQLValue], _ known: Statement, _ work: SalvageWork, _ database: Database
+    ) throws(SQLiteError) -> Int64 {
+        if try known.integer(values[0], values[1]) == 1 { return 0 }
+        try database.statements.deleteBatches.run(values[0], values[1])
         let replaced = database.connection.changes
         try work.insertion(.batches, on: database.connection).run(values: values)
         return database.connection.changes - replaced

@@ -76,7 +76,7 @@ final class Mount: FileSystem {
         }
     }
 
-    /// `@unchecked Sendable`: the file is only touched under the disk's lock.
+    /// `@unchecked Sendable`: `file`, which is no value, is only touched inside `mount.locked`; nothing else changes.
     private final class Reader: OpenedFile, @unchecked Sendable {
         private let mount: Mount
         private let file: DiskFile
