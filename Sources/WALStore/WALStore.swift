@@ -131,9 +131,7 @@ public final class WALStore: Sendable {
     }
 
     /// Tenants whose spool cannot be opened at present, and why. Their requests are answered with 503 and tried again.
-    public func problems() -> [String: String] {
-        state.withLock { $0.tenants.compactMapValues(\.problem) }
-    }
+    public func problems() -> [String: String] { state.withLock { $0.problems } }
 
     /// Tenants whose status may be an old one: their spools were not closed when the process before ended, and have not
     /// been looked at since.
@@ -145,9 +143,10 @@ public final class WALStore: Sendable {
     public func status(_ tenant: String) async -> SpoolStatus? {
         if let spool = state.withLock({ $0.acquireIfOpen(tenant) }) {
             defer { release(tenant) }
-            do throws(SpoolError) { return try await spool.status() } catch { return nil }
+            // One that cannot say is about to be replaced: what was noted stands until then.
+            do throws(SpoolError) { return try await spool.status() } catch {}
         }
-        return state.withLock { $0.summary.entries[tenant]?.status }
+        return state.withLock { $0.lastStatus(tenant, bootTime: time.boot()) }
     }
 
     // MARK: Use

@@ -9,9 +9,10 @@ extension Node {
         [
             Route(["GET"], "/-/healthy") { _, responder in responder.reply(.text(200, "ok\n")) },
             Route(["GET"], "/-/ready") { [weak self] _, responder in
-                let isReady = self?.acceptsRequests ?? false
-                responder.reply(
-                    isReady ? .text(200, "ready\n") : .problem(503, "the node is draining", retryAfterSeconds: 5))
+                guard let self, acceptsRequests else {
+                    return responder.reply(.problem(503, "the node is draining", retryAfterSeconds: 5))
+                }
+                responder.reply(.ready(tenants: configuration.tenants.count, unusable: store.problems().count))
             },
             Route(["GET"], "/metrics") { [weak self] request, responder in
                 guard let self, configuration.isOpen, request.head.peer.isLocal else {
@@ -86,6 +87,17 @@ extension Node {
 }
 
 extension Reply {
+    /// One tenant's broken spool must not take the node from the others: it is ready as long as it serves one. Whoever asks
+    /// need not be of a tenant, so none is named.
+    ///
+    /// - Parameter unusable: tenants whose spool cannot be opened; all their requests are answered with 503.
+    static func ready(tenants: Int, unusable: Int) -> Reply {
+        guard unusable > 0 else { return .text(200, "ready\n") }
+        let words = "\(unusable) of \(tenants) spools cannot be opened; `holdfast status` says why"
+        guard unusable < tenants else { return .problem(503, words, retryAfterSeconds: 10) }
+        return .text(200, "ready, but \(words)\n")
+    }
+
     static func json(_ value: JSONValue) -> Reply {
         var bytes: [UInt8] = []
         value.write(into: &bytes)

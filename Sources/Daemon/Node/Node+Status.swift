@@ -14,7 +14,7 @@ extension Node {
         for spool in await store.statuses() {
             let pointsIn = telemetry.pointsPerSecond(tenant: spool.tenant)
             var tenant = StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn)
-            tenant.problem = problems[spool.tenant]
+            if let reason = problems[spool.tenant] { tenant.cannotBeOpened(reason) }
             tenant.isCurrent = !outdated.contains(spool.tenant)
             tenants.append(tenant)
         }

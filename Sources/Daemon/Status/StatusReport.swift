@@ -17,7 +17,7 @@ struct StatusReport: Sendable {
         /// Until the budget is used up; nil while it does not grow.
         var secondsToFull: Double?
         var backends: [Backend]
-        /// Why its spool cannot be opened at present.
+        /// Why its spool cannot be opened at present: its requests are answered with 503, and nothing of it is delivered.
         var problem: String?
         /// False of a spool that was not closed and that no node has looked at since: these are the numbers of the last
         /// summary before.
@@ -100,6 +100,15 @@ extension StatusReport.Tenant {
         }
         // The growth that the spool itself has seen counts, once it has seen some.
         secondsToFull = spool.secondsToFull ?? growth(pointsIn)
+    }
+
+    /// Whatever its lanes did last, they deliver nothing now. One that an operator must act on stays that.
+    mutating func cannotBeOpened(_ reason: String) {
+        problem = reason
+        for index in backends.indices where !["detached", "held"].contains(backends[index].state.name) {
+            backends[index].state = StatusReport.LaneState(name: "backing_off", reason: "its spool cannot be opened")
+            backends[index].secondsToDrained = nil
+        }
     }
 
     /// What comes in faster than the slowest backend takes it stays, at the bytes a point that it takes now.

@@ -79,12 +79,15 @@ enum StatusTable {
         if let dropped = tenant["dropped_points"]?.int, dropped > 0 {
             notes.append("\(id): \(Amount.count(dropped)) points came while the budget was full and were dropped")
         }
-        if tenant["current"]?.bool == false {
+        let problem = tenant["problem"]?.string
+        if let problem {
             notes.append(
-                "\(id): its spool was not closed; these numbers are the last ones noted before, and may be old")
-        }
-        if let problem = tenant["problem"]?.string {
-            notes.append("\(id): its spool cannot be opened, requests are answered with 503: \(problem)")
+                "\(id): its spool cannot be opened, requests are answered with 503: \(problem); the numbers are the last "
+                    + "ones noted")
+        } else if tenant["current"]?.bool == false {
+            notes.append(
+                "\(id): its spool was not closed, or has changed since; these numbers are the last ones noted before, and "
+                    + "may be old")
         }
         if tenant["salvaging"]?.bool == true {
             let problem = tenant["salvage_problem"]?.string.map { "; it waits: \($0)" } ?? ""
@@ -99,6 +102,8 @@ enum StatusTable {
             let reason = backend["reason"]?.string ?? ""
             let next = backend["next_attempt_at"]?.string
             switch backend["state"]?.string {
+            // Said once for all of them.
+            case "backing_off" where problem != nil: break
             case "backing_off": notes.append("\(name) backing off until \(next ?? "soon"): \(reason)")
             case "held": notes.append("\(name) is held: \(reason)" + (next.map { "; next probe at \($0)" } ?? ""))
             case "detached": notes.append("\(name): \(reason)")

@@ -9,8 +9,8 @@ extension StoreState {
         for configuration in new {
             let name = configuration.tenant
             guard let old = tenants[name] else {
-                tenants[name] = Tenant(configuration: configuration, visitedAt: bootTime)
-                if isStale(name, configuration, folder) { markStale(name) }
+                tenants[name] = Tenant(configuration: configuration, notedAt: bootTime, visitedAt: bootTime)
+                if isStale(name, configuration, folder) { lookAgain(name, folder) }
                 continue
             }
             tenants[name]?.isRemoved = false
@@ -18,7 +18,7 @@ extension StoreState {
             tenants[name]?.configuration = configuration
             if case .closed = old.phase {
                 tenants[name]?.isBehind = false
-                if isStale(name, configuration, folder) { markStale(name) }
+                if isStale(name, configuration, folder) { lookAgain(name, folder) }
             } else {
                 tenants[name]?.isBehind = true
                 changed.append((name, configuration))
@@ -26,6 +26,7 @@ extension StoreState {
         }
         let names = Set(new.map(\.tenant))
         for (name, tenant) in tenants where !names.contains(name) {
+            forgetProblem(name)
             if case .closed = tenant.phase, tenant.users == 0 {
                 tenants[name] = nil
             } else {
@@ -45,8 +46,23 @@ extension StoreState {
             || Set(known) != Set(configuration.backends.map(\.name))
     }
 
+    /// What cannot be looked at has not changed for that: its stamp tells, once it can be.
+    private mutating func lookAgain(_ tenant: String, _ folder: DataFolder) {
+        do throws(SpoolError) {
+            _ = try folder.files.status(folder.spool(of: tenant))
+            markStale(tenant)
+        } catch {
+            visitSoon(tenant)
+        }
+    }
+
     mutating func markStale(_ tenant: String) {
         summary.entries[tenant]?.stamp = nil
+        visitSoon(tenant)
+    }
+
+    /// What the summary says of it stands meanwhile.
+    mutating func visitSoon(_ tenant: String) {
         guard tenants[tenant]?.isStale == false else { return }
         tenants[tenant]?.isStale = true
         stale.append(tenant)
@@ -96,8 +112,20 @@ extension StoreState {
         return spool
     }
 
+    /// What was noted of a spool that is not open. What waits in it has waited on since, at least for as long as this
+    /// process knows: the age of a backlog that cannot be reached goes on growing.
+    func lastStatus(_ tenant: String, bootTime: Int64) -> SpoolStatus? {
+        guard var status = summary.entries[tenant]?.status else { return nil }
+        let passed = tenants[tenant].map { Double(max(0, bootTime - $0.notedAt)) / 1_000_000_000 } ?? 0
+        for index in status.backends.indices where status.backends[index].pendingPoints > 0 {
+            status.backends[index].oldestPendingAgeSeconds += passed
+        }
+        return status
+    }
+
     /// Remembers what a spool said; `stamp` is nil while it is open.
-    mutating func note(_ status: SpoolStatus, _ stamp: NodeSummary.Stamp?, _ tenant: String) {
+    mutating func note(_ status: SpoolStatus, _ stamp: NodeSummary.Stamp?, _ tenant: String, bootTime: Int64) {
+        tenants[tenant]?.notedAt = bootTime
         let entry = NodeSummary.Entry(status: status, stamp: stamp)
         if summary.entries[tenant] != entry {
             summary.entries[tenant] = entry

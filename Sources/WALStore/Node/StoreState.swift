@@ -34,10 +34,10 @@ struct StoreState: Sendable {
         var isBehind = false
         /// In `stale`.
         var isStale = false
-        /// Why its spool could not be opened when it was last tried.
-        var problem: String?
         /// Since when, on the boot clock, the disk fails to read what this life of the spool carries over.
         var unreadSince: (incarnation: [UInt8], at: Int64)?
+        /// Boot clock, nanoseconds: when what the summary says of it was noted, or found at the start.
+        var notedAt: Int64
         /// Boot clock, nanoseconds, of its last upkeep.
         var visitedAt: Int64 = .min
     }
@@ -50,6 +50,8 @@ struct StoreState: Sendable {
 
     let maximumOpen: Int
     var tenants: [String: Tenant] = [:]
+    /// Why a configured tenant's spool could not be opened when it was last tried; those only.
+    private(set) var problems: [String: String] = [:]
     var ingest: IngestBudget
     var summary: NodeSummary
     var isSummaryChanged = false
@@ -144,19 +146,27 @@ struct StoreState: Sendable {
         uses += 1
         let waiters = (tenants[tenant]?.waiters ?? []).map(\.waiter)
         tenants[tenant]?.phase = .open(spool)
-        tenants[tenant]?.problem = nil
+        problems[tenant] = nil
         tenants[tenant]?.users += waiters.count
         tenants[tenant]?.lastUse = uses
         tenants[tenant]?.waiters = []
         return waiters
     }
 
-    mutating func failedToOpen(_ tenant: String) -> [Waiter] {
+    /// - Parameter isTriedAgain: whoever mends the disk need not send anything: the next upkeep looks.
+    mutating func failedToOpen(_ tenant: String, _ reason: String, isTriedAgain: Bool) -> [Waiter] {
         openCount -= 1
         tenants[tenant]?.phase = .closed
+        if tenants[tenant]?.isRemoved == false {
+            problems[tenant] = reason
+            if isTriedAgain { visitSoon(tenant) }
+        }
         defer { tenants[tenant]?.waiters = [] }
         return (tenants[tenant]?.waiters ?? []).map(\.waiter)
     }
+
+    /// Nothing is asked of it any more.
+    mutating func forgetProblem(_ tenant: String) { problems[tenant] = nil }
 
     /// It would not close: something is leased or queued.
     mutating func stayedOpen(_ tenant: String, _ spool: Spool) -> [Waiter] {

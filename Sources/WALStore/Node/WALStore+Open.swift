@@ -33,11 +33,8 @@ extension WALStore {
             events(
                 Event(
                     .error, "a spool cannot be opened", ["tenant": tenant, "error": error.description]))
-            let waiters = state.withLock { state in
-                state.tenants[tenant]?.problem = error.description
-                // Whoever mends the disk need not send anything: it is tried again with the next upkeep.
-                if error.mayPass { state.markStale(tenant) }
-                return state.failedToOpen(tenant)
+            let waiters = state.withLock {
+                $0.failedToOpen(tenant, error.description, isTriedAgain: error.mayPass)
             }
             for waiter in waiters { waiter(.failure(error)) }
         }
@@ -228,7 +225,7 @@ extension WALStore {
         if let status { giveBackSequences(tenant, after: status.lastSequence) }
         let stamp = NodeSummary.Stamp(ofClosed: folder.spool(of: tenant), on: folder.files)
         let actions = state.withLock { state in
-            if let status { state.note(status, stamp, tenant) }
+            if let status { state.note(status, stamp, tenant, bootTime: time.boot()) }
             if stamp == nil || status == nil { state.markStale(tenant) }
             state.closed(tenant)
             return state.isClosing ? [] : state.next()
@@ -292,7 +289,7 @@ extension WALStore {
         guard let spool else { return }
         Task(executorPreference: scheduling.tasks) { [self] in
             let books = await spool.books()
-            state.withLock { $0.note(books, nil, tenant) }
+            state.withLock { $0.note(books, nil, tenant, bootTime: time.boot()) }
             await spool.close()
             do throws(SpoolError) {
                 _ = try folder.setAside(of: tenant).perform(wall: time.wall())

@@ -68,7 +68,7 @@ extension WALStore {
             try await spool.maintain()
             let status = try await spool.status()
             state.withLock { state in
-                state.note(status, nil, tenant)
+                state.note(status, nil, tenant, bootTime: time.boot())
                 state.tenants[tenant]?.visitedAt = time.boot()
             }
         } catch {

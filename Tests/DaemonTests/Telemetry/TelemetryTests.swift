@@ -153,6 +153,57 @@ import WALStore
         #expect(StatusTable.text(report.json).contains("of 12"))
     }
 
+    @Test func `a spool that cannot be opened shows on the page, in its lanes and in status, and only there`() {
+        let tenants = ["broken", "sound"].map { name in
+            var spool = SpoolStatus()
+            spool.tenant = name
+            for (backend, mode) in [("central", RetryState.Mode.ok), ("refusing", .held)] {
+                var ledger = BackendLedger()
+                ledger.name = backend
+                ledger.retry.mode = mode
+                spool.backends.append(ledger)
+            }
+            return StatusReport.Tenant(spool, lanes: [], pointsIn: 0)
+        }
+        var report = StatusReport(isRunning: true, dataDirectory: "x", tenants: tenants)
+        report.tenants[0].cannotBeOpened("spool.db: Permission denied")
+        report.tenants[0].isCurrent = false
+        let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        let lines = String(decoding: page.render(), as: UTF8.self).split(separator: "\n").map(String.init)
+        #expect(lines.contains("holdfast_spool_unusable{tenant=\"broken\"} 1"))
+        #expect(lines.contains("holdfast_spool_unusable{tenant=\"sound\"} 0"))
+        for (tenant, backend, state) in [
+            ("broken", "central", "backing_off"), ("broken", "refusing", "held"), ("sound", "central", "ok"),
+        ] {
+            let labels = "tenant=\"\(tenant)\",backend=\"\(backend)\""
+            let states = lines.filter { $0.hasPrefix("holdfast_lane_state{\(labels)") && $0.hasSuffix(" 1") }
+            #expect(states == ["holdfast_lane_state{\(labels),state=\"\(state)\"} 1"])
+        }
+        let text = StatusTable.text(report.json)
+        #expect(text.contains("broken: its spool cannot be opened") && text.contains("Permission denied"))
+        #expect(text.split(separator: "\n").count { $0.contains("cannot be opened") } == 1, "once for all of its lanes")
+        // The reason is known, and it is not that somebody was killed.
+        #expect(!text.contains("was not closed"))
+    }
+
+    @Test func `a node is ready as long as it serves one tenant, and says how many it does not, without their names`() {
+        for (unusable, status, words) in [
+            (0, 200, "ready\n"), (2, 200, "ready, but 2 of 3 spools cannot be opened; `holdfast status` says why\n"),
+            (3, 503, "3 of 3 spools cannot be opened"),
+        ] {
+            let reply = Reply.ready(tenants: 3, unusable: unusable)
+            #expect(reply.status == status)
+            #expect(text(of: reply).contains(words), "\(text(of: reply))")
+        }
+    }
+
+    private func text(of reply: Reply) -> String {
+        switch reply.body {
+        case .bytes(let bytes, _): String(decoding: bytes, as: UTF8.self)
+        default: String(describing: reply.body)
+        }
+    }
+
     @Test func `every sample of the page has a family before it, and no family comes twice`() {
         let report = StatusReport(isRunning: true, dataDirectory: "x", tenants: [])
         let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)

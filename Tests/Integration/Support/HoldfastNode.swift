@@ -25,6 +25,7 @@ final class HoldfastNode {
         let dataFolder = dataFolder ?? bench.path("\(name)-data")
         self.dataFolder = dataFolder
         configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, server, dataFolder, port))
+        if user != nil { try bench.letOthersIn() }
         let command = [Workbench.holdfast, "run", "--config", bench.path("\(name).yml")]
         let whole = user.map { $0.prefix + command } ?? command
         process = bench.program(whole[0], Array(whole.dropFirst()), name: name)

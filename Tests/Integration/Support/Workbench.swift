@@ -24,6 +24,15 @@ final class Workbench {
         return path(name)
     }
 
+    /// Programs of another user find the folder, and read what was written into it so far, whatever the umask is.
+    func letOthersIn() throws {
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path)
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        where name.hasSuffix(".yml") || name.hasSuffix(".token") {
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path(name))
+        }
+    }
+
     func program(_ executable: String, _ arguments: [String], name: String) -> ServerProcess {
         ServerProcess(executable, arguments, log: folder.appendingPathComponent("\(name).log"))
     }
