@@ -67,6 +67,34 @@ struct WrongOwnerTests {
         #expect(node.process.stop() == 0)
     }
 
+    /// All that it has used before is its own still, down to the lock: only new names cannot be made.
+    @Test func `a node whose data folder became another user's waits, whatever the mode, and starts by itself`()
+        async throws
+    {
+        let bench = try Workbench("owner-again")
+        let node = try Self.node(bench)
+        mkdir(node.dataFolder, 0o700)
+        Self.give(node.dataFolder, to: Self.user.id, mode: 0o700)
+        try await node.start()
+        #expect(try await Self.write("one", "a v=1", to: node).status == 204)
+        #expect(node.process.stop() == 0)
+        for mode: mode_t in [0o755, 0o700] {
+            Self.give(node.dataFolder, to: 0, mode: mode)
+            try node.process.start()
+            #expect(
+                try await eventually(within: 60) { (try? await Web.get("\(node.url)/-/healthy"))?.status == 200 },
+                "\(node.process.lastWords)")
+            let refused = try await Self.write("one", "a v=2", to: node)
+            #expect(refused.status == 503 && refused.body.contains("Permission denied"), "\(refused)")
+            #expect(refused.body.contains("chown -R \(Self.user.id) \(node.dataFolder)"), "\(refused)")
+            Self.give(node.dataFolder, to: Self.user.id, mode: 0o700)
+            #expect(
+                try await eventually(within: 60) { await Web.isUp("\(node.url)/-/ready") }, "\(node.process.lastWords)")
+            #expect(try await Self.write("one", "a v=3", to: node).status == 204)
+            #expect(node.process.stop() == 0, "\(node.process.lastWords)")
+        }
+    }
+
     /// What is another's, below the data folder, and what a daemon's doctor calls it.
     struct Stranger: Sendable, CustomTestStringConvertible {
         var path: String
