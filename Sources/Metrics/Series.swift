@@ -185,6 +185,16 @@ public struct SeriesTable: Sendable {
         slots[at] = hash << 32 | UInt64(id + 1)
     }
 
+    var allocatedBytes: Int { heapBytes(slots) + heapBytes(entries) + heapBytes(labelBytes) }
+
+    /// The same series without room for more, and not indexed until something is inserted, like a table from a block.
+    func trimmed() -> SeriesTable {
+        var table = SeriesTable()
+        table.entries = exactCopy(entries)
+        table.labelBytes = exactCopy(labelBytes)
+        return table
+    }
+
     public mutating func removeAll(keepingCapacity: Bool = true) {
         // One huge request must not make each later one clear its slots: what was mostly empty is given back.
         if !keepingCapacity || slots.count > max(1 << 14, 16 * entries.count) {

@@ -51,6 +51,11 @@ public final class BlockCache: Sendable {
         var spools: UInt64 = 0
     }
 
+    /// What an entry takes: its block, its place in the table, and its uses in two orders.
+    static func bytes(of block: DecodedBlock) -> Int {
+        block.batch.allocatedBytes + block.origins.count * MemoryLayout<OriginRun>.stride + 384
+    }
+
     public let maximumBytes: Int
     public let maximumSpoolBytes: Int
     private let state = Mutex(State())
@@ -78,7 +83,7 @@ public final class BlockCache: Sendable {
     }
 
     func insert(_ block: DecodedBlock, _ spool: UInt64, _ sequence: Int64) {
-        let bytes = block.batch.memoryBytes
+        let bytes = BlockCache.bytes(of: block)
         guard bytes <= maximumSpoolBytes, bytes <= maximumBytes else { return }
         state.withLock { state in
             let key = Key(spool: spool, sequence: sequence)
@@ -124,17 +129,5 @@ public final class BlockCache: Sendable {
         state.shares[key.spool]?.bytes -= entry.bytes
         state.shares[key.spool]?.count -= 1
         if state.shares[key.spool]?.count == 0 { state.shares[key.spool] = nil }
-    }
-}
-
-extension Batch {
-    /// Memory its columns and tables take, about: what queues and caches are bounded by.
-    var memoryBytes: Int {
-        var bytes = 512 + points.count * 20 + points.kinds.count + points.startTimes.count * 8 + points.flags.count
-        bytes += series.labelBytes.count + series.count * 72
-        bytes += strings.reduce(0) { $0 + $1.count + 32 }
-        bytes += explicitHistograms.count * 512 + exponentialHistograms.count * 512 + summaries.count * 256
-        bytes += exemplars.count * 128 + metadata.count * 192
-        return bytes
     }
 }

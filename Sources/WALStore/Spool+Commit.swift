@@ -121,8 +121,9 @@ extension Spool {
         guard isNear else { return }
         for row in rows {
             let origins = OriginRun.fresh(row.sequence, points: row.batch.points.count)
+            // What is kept is a copy without slack; the columns it was decoded into serve the next request.
             environment.cache.insert(
-                DecodedBlock(batch: row.batch, origins: origins), cacheID, row.sequence)
+                DecodedBlock(batch: row.batch.trimmed(), origins: origins), cacheID, row.sequence)
         }
     }
 

@@ -50,7 +50,7 @@ struct BlockCacheTests {
             case 0..<8:
                 let block = blocks[Int(random.next() % 40)]
                 cache.insert(block, spool, sequence)
-                model.insert(spool, sequence, block.batch.memoryBytes, limit: limit, share: share)
+                model.insert(spool, sequence, BlockCache.bytes(of: block), limit: limit, share: share)
             case 19 where random.next() % 20 == 0:
                 cache.removeAll(spool)
                 model.entries.removeAll { $0.spool == spool }
