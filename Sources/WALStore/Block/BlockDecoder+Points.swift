@@ -130,10 +130,10 @@ private struct ValueReader {
         case ValueClass.same: break
         case 1...8:
             let step = Varint.unzigzag(try number(Int(valueClass)))
-            guard last.scale < ValueClass.scales else { throw BlockReader.broken("a step without a start") }
+            guard last.scale < ValueScale.count else { throw BlockReader.broken("a step without a start") }
             last.integer = last.integer &+ step
             last.bits = ValuePredictor.bits(of: last.integer, scale: last.scale)
-        case ValueClass.decimalBase..<ValueClass.decimalBase + ValueClass.scales * 8:
+        case ValueClass.decimalBase..<ValueClass.xorBase:
             let code = valueClass - ValueClass.decimalBase
             let integer = Varint.unzigzag(try number(Int(code % 8) + 1))
             last.integer = integer

@@ -91,8 +91,7 @@ private struct ValueWriter {
     /// The first value of a series, or one that left its scale.
     private mutating func writeUnpredicted(_ bits: UInt64, _ last: inout ValuePredictor) {
         if last.scale != ValuePredictor.bitsOnly {
-            for scale in 0..<ValueClass.scales {
-                guard let integer = ValuePredictor.integer(for: bits, scale: scale) else { continue }
+            if let (scale, integer) = ValuePredictor.firstScale(for: bits) {
                 let zigzag = Varint.zigzag(integer)
                 let count = ValueWriter.width(zigzag)
                 put(ValueClass.decimalBase + scale * 8 + UInt8(count - 1), zigzag, count)

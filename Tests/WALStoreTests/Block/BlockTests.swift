@@ -107,11 +107,32 @@ struct BlockTests {
         var random = SeededGenerator.fresh()
         for _ in 0..<200_000 {
             let bits = RandomBatch.floatBits(using: &random)
-            for scale in 0..<ValueClass.scales {
+            for scale in 0..<ValueScale.count {
                 if let integer = ValuePredictor.integer(for: bits, scale: scale) {
                     #expect(ValuePredictor.bits(of: integer, scale: scale) == bits, "seed \(random.seed)")
                 }
             }
+        }
+    }
+
+    /// What exporters compute: a decimal as a parser reads it, and parts of a second turned into seconds by a factor, or in
+    /// two steps. None of them may cost as much as noise.
+    @Test func `a number of seconds is a small step, whatever made it of a whole number`() throws {
+        let forms: [(name: String, value: (Double) -> Double)] = [
+            ("hundredths", { $0 / 100 }), ("nanoseconds", { $0 / 1_000_000_000 }), ("by a factor", { $0 * 0.001 }),
+            ("micro, by a factor", { $0 * 0.000_001 }), ("nano, by a factor", { $0 * 0.000_000_001 }),
+            ("in two steps", { $0 / 1000 / 1000 }),
+        ]
+        for form in forms {
+            var batch = Make.batch(0..<0, labels: "seconds")
+            // 238605 by a factor is 238.60500000000002, which is no decimal of nine places.
+            for step in 0..<1000 {
+                batch.points.appendFloat64(
+                    series: 0, time: Int64(step), bits: form.value(Double(238_605 + step * 7)).bitPattern)
+            }
+            let block = Block.encode(batch, origins: OriginRun.fresh(1, points: 1000), workspace: BlockWorkspace())
+            #expect(try decode(block).batch == batch, "\(form.name)")
+            #expect(block.count < 400, "\(form.name): \(block.count) bytes")
         }
     }
 }
