@@ -2,20 +2,45 @@ import Metrics
 
 /// Series like those of many node exporters, and how each moves from scrape to scrape.
 ///
-/// The names, labels and behaviours follow what a node exporter shows: counters of seconds per CPU and mode, byte and
-/// packet counters per device, gauges of memory, constants. No two hosts move alike.
+/// The names, labels and behaviours follow what node exporters show: counters of seconds per CPU and mode, byte and packet
+/// counters per device, gauges of memory, constants. Of 514 series of a real one (1.5, one scrape a second, 20 scrapes), 72 %
+/// did not move, 60 % of the rest were whole numbers, 30 % had the nine decimals of a duration, and 2 were no short decimal
+/// in any form. These here move more: a third of them. No two hosts move alike.
 struct GeneratedSeries {
     enum Motion {
         /// A value that does not change: limits, flags, information.
         case constant(Double)
         /// Grows by a few whole steps each scrape: packets, bytes, operations.
         case counter(start: Double, step: UInt64)
-        /// Grows by hundredths: CPU seconds.
-        case seconds(start: Double, step: UInt64)
+        /// Grows likewise, in units that are parts of a second.
+        case seconds(start: Double, step: UInt64, unit: Unit)
         /// Whole and wandering: memory bytes.
         case gauge(base: Double, spread: UInt64)
-        /// Wandering with many digits: loads, temperatures, ratios.
+        /// Wandering parts of a unit: loads in hundredths, durations in nanoseconds.
+        case parts(base: UInt64, spread: UInt64, unit: Unit)
+        /// All digits of a double: the time of day.
         case noise
+    }
+
+    /// How an exporter makes a number of seconds of a whole number of parts.
+    enum Unit {
+        /// CPU time, loads: divided by 100.
+        case hundredths
+        /// Disk times: multiplied by 0.001, which is not the same as divided by 1000.
+        case milliseconds
+        /// Pressure: divided by 1000, twice.
+        case microseconds
+        /// Durations: divided by 10^9.
+        case nanoseconds
+
+        func value(_ parts: Double) -> Double {
+            switch self {
+            case .hundredths: parts / 100
+            case .milliseconds: parts * 0.001
+            case .microseconds: parts / 1000 / 1000
+            case .nanoseconds: parts / 1_000_000_000
+            }
+        }
     }
 
     /// Canonical label bytes.
@@ -57,10 +82,14 @@ struct GeneratedSeries {
                 let isStill = mode == "irq" || mode == "steal"
                 add(
                     "node_cpu_seconds_total", [("cpu", "\(cpu)"), ("mode", mode)],
-                    isStill ? .constant(0) : .seconds(start: Double(random.next() % 100_000_000), step: step))
+                    isStill
+                        ? .constant(0)
+                        : .seconds(start: Double(random.next() % 100_000_000), step: step, unit: .hundredths))
             }
             add("node_cpu_scaling_frequency_hertz", [("cpu", "\(cpu)")], .gauge(base: 2.4e9, spread: 1_000_000))
-            add("node_schedstat_running_seconds_total", [("cpu", "\(cpu)")], .noise)
+            add(
+                "node_schedstat_running_seconds_total", [("cpu", "\(cpu)")],
+                .seconds(start: start() * 1000, step: 2_000_000_000, unit: .nanoseconds))
             add("node_softnet_processed_total", [("cpu", "\(cpu)")], .counter(start: start(), step: 900))
             add("node_softnet_dropped_total", [("cpu", "\(cpu)")], .constant(0))
         }
@@ -83,8 +112,10 @@ struct GeneratedSeries {
             ] {
                 add("node_disk_\(field)_total", [("device", disk)], .counter(start: start(), step: 4000))
             }
-            for field in ["io_time_seconds", "read_time_seconds", "write_time_seconds", "io_time_weighted_seconds"] {
-                add("node_disk_\(field)_total", [("device", disk)], .noise)
+            for field in ["io_time_seconds", "read_time_seconds", "write_time_seconds", "discard_time_seconds"] {
+                add(
+                    "node_disk_\(field)_total", [("device", disk)],
+                    .seconds(start: start() / 10, step: 900, unit: .milliseconds))
             }
         }
         for (mount, type) in [
@@ -110,19 +141,35 @@ struct GeneratedSeries {
                 field % 3 == 0 ? .counter(start: start(), step: 300) : .constant(Double(field)))
         }
         for sensor in 0..<24 {
-            add("node_hwmon_temp_celsius", [("chip", "platform_coretemp_0"), ("sensor", "temp\(sensor)")], .noise)
+            add(
+                "node_hwmon_temp_celsius", [("chip", "platform_coretemp_0"), ("sensor", "temp\(sensor)")],
+                .gauge(base: 45, spread: 6))
+        }
+        for collector in 0..<45 {
+            let labels = [("collector", "collector\(collector)")]
+            add(
+                "node_scrape_collector_duration_seconds", labels,
+                .parts(base: 10_000 + random.next() % 500_000, spread: 200_000, unit: .nanoseconds))
+            add("node_scrape_collector_success", labels, .constant(1))
+        }
+        for what in ["cpu_waiting", "io_stalled", "io_waiting", "irq_stalled", "memory_stalled", "memory_waiting"] {
+            add(
+                "node_pressure_\(what)_seconds_total", [],
+                .seconds(start: start() * 100, step: 400_000, unit: .microseconds))
         }
         for field in 0..<160 {
             add(
                 "node_vmstat_field\(field)", [],
                 field % 4 == 0 ? .counter(start: start(), step: 700) : .constant(start()))
         }
-        for minutes in [1, 5, 15] { add("node_load\(minutes)", [], .noise) }
+        for minutes in [1, 5, 15] { add("node_load\(minutes)", [], .parts(base: 180, spread: 40, unit: .hundredths)) }
         for unit in 0..<110 {
             let labels = [("name", "service-\(unit).service"), ("state", "active"), ("type", "notify")]
             add("node_systemd_unit_state", labels, .constant(1))
         }
         add("node_boot_time_seconds", [], .constant(start()))
+        add("node_time_seconds", [], .noise)
+        add("node_timex_offset_seconds", [], .noise)
         add("up", [], .constant(1))
     }
 }

@@ -16,8 +16,8 @@ struct LoadGenerator {
         values = series.map { entry in
             switch entry.motion {
             case .constant(let value), .counter(let value, _), .gauge(let value, _): value
-            case .seconds(let start, _): start
-            case .noise: 0
+            case .seconds(let start, _, _): start
+            case .parts, .noise: 0
             }
         }
     }
@@ -61,9 +61,10 @@ struct LoadGenerator {
         case .constant(let value): return value
         case .counter(_, let step): values[index] += Double(random.next() % (2 * step))
         case .gauge(let base, let spread): values[index] = base + Double(random.next() % spread)
-        case .seconds(_, let step):
+        case .seconds(_, let step, let unit):
             values[index] += Double(random.next() % (2 * step))
-            return values[index] / 100
+            return unit.value(values[index])
+        case .parts(let base, let spread, let unit): return unit.value(Double(base + random.next() % spread))
         case .noise: return Double(random.next() >> 11) * 0x1p-53 * 90
         }
         return values[index]
