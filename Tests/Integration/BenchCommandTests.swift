@@ -26,6 +26,44 @@ import Testing
     @Test func `a benchmark of nothing is wrong usage`() throws {
         let result = try run(Workbench.holdfast, ["bench", "nothing"])
         #expect(result.status == 2)
-        #expect(result.errors.contains("ingest|deliver|path"))
+        #expect(result.errors.contains("ingest|deliver|path|compare"))
+    }
+
+    @Test func `a comparison has a figure of each for every row of its phases, and cleans up`() throws {
+        let bench = try Workbench("bench-compare")
+        // The binary beside itself: what else is installed is not known here.
+        let result = try run(
+            Workbench.holdfast,
+            [
+                "bench", "compare", "--json", "--rounds", "1", "--only", "outage", "--only", "path", "--series", "300",
+                "--samples", "100", "--scrapes", "5", "--connections", "2", "--data-dir", bench.folder.path,
+                "--peer", "holdfast=\(Workbench.holdfast)",
+            ])
+        #expect(result.status == 0, "\(result.errors)")
+        let json = try #require(JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+        let rows = try #require(json["rows"] as? [[String: Any]])
+        #expect(
+            Set(rows.compactMap { $0["row"] as? String }).isSuperset(of: [
+                "acked_samples_per_second", "path_samples_per_second",
+            ]))
+        for row in rows {
+            let figures = try #require(row["figures"] as? [[String: Any]])
+            #expect(figures.count == 2 && figures.allSatisfy { $0["median"] is NSNumber }, "\(row)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder.path).isEmpty)
+    }
+
+    @Test func `a peer that does not start has no figures, and the comparison goes on`() throws {
+        let bench = try Workbench("bench-broken")
+        let result = try run(
+            Workbench.holdfast,
+            [
+                "bench", "compare", "--rounds", "1", "--only", "path", "--series", "300", "--samples", "100",
+                "--scrapes", "5", "--data-dir", bench.folder.path, "--peer", "vmagent=/bin/false",
+            ])
+        #expect(result.status == 0)
+        #expect(result.errors.contains("/bin/false did not get ready"), "\(result.errors)")
+        #expect(result.output.contains("whole path, flat out"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder.path).isEmpty)
     }
 }

@@ -25,6 +25,10 @@ struct BenchSender {
     /// Samples a second over all connections; 0 = as fast as possible.
     let rate: Double
 
+    func send(_ load: BenchLoad) -> SendResult {
+        send(load.bodies, samples: load.samples, requestsPerScrape: load.requestsPerScrape)
+    }
+
     /// - Parameters:
     ///   - bodies: requests, scrape after scrape.
     ///   - samples: how many are in each.

@@ -45,6 +45,9 @@ final class BenchSink: Sendable {
         Double(lastAt.load(ordering: .acquiring) - firstAt.load(ordering: .acquiring)) / 1e9
     }
 
+    /// When the newest sample came, on `BenchClock`.
+    var newestAt: Int64 { lastAt.load(ordering: .acquiring) }
+
     func open() {
         listen(listener, 128)
         BenchThreads.detach { [self] in
@@ -58,6 +61,28 @@ final class BenchSink: Sendable {
         }
     }
 
+    /// Takes no more connections; those there are end with their senders.
+    func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
+
+    /// Waits until so many samples have come.
+    ///
+    /// - Parameter silence: none for so long is a `BenchFailure`; longer than any sender's pause between two tries.
+    func wait(for wanted: Int, silence: Duration = .seconds(90)) throws(BenchFailure) {
+        let patience = silence / .nanoseconds(1)
+        var last = -1
+        var lastChange = BenchClock.now
+        while samples < wanted {
+            let now = BenchClock.now
+            if samples != last {
+                last = samples
+                lastChange = now
+            } else if Double(now - lastChange) > patience {
+                throw BenchFailure("the backend got \(last) of \(wanted) samples and nothing for \(silence)")
+            }
+            BenchClock.sleep(until: now + 1_000_000)
+        }
+    }
+
     private func serve(_ connection: Int32) {
         defer { close(connection) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
@@ -65,8 +90,9 @@ final class BenchSink: Sendable {
         var filled = 0
         while true {
             guard let request = read(connection, &buffer, &filled) else { return }
-            let count = buffer[request].withUnsafeBytes { body -> Int? in
-                guard (try? Snappy.decompress(body, into: &plain, limit: 64 << 20)) != nil else { return nil }
+            let count = buffer[request.body].withUnsafeBytes { body -> Int? in
+                plain.removeAll(keepingCapacity: true)
+                guard BenchSink.unpack(body, request.coding, into: &plain) else { return nil }
                 return plain.withUnsafeBytes { BenchSink.samples(in: $0) }
             }
             if roundTripMilliseconds > 0 {
@@ -76,10 +102,10 @@ final class BenchSink: Sendable {
             note(count ?? 0)
             guard send(connection, "\(answer)\r\nContent-Length: 0\r\n\r\n") else { return }
             // What came behind this request is the start of the next one.
-            let rest = filled - request.upperBound
+            let rest = filled - request.body.upperBound
             if rest > 0 {
                 buffer.withUnsafeMutableBytes { bytes in
-                    if let base = bytes.baseAddress { memmove(base, base + request.upperBound, rest) }
+                    if let base = bytes.baseAddress { memmove(base, base + request.body.upperBound, rest) }
                 }
             }
             filled = rest
@@ -93,18 +119,36 @@ final class BenchSink: Sendable {
         counted.add(count, ordering: .acquiringAndReleasing)
     }
 
+    private struct Request {
+        /// Where it is in the buffer.
+        var body: Range<Int>
+        /// Remote write is snappy; vmagent's own form of it is zstd.
+        var coding = ContentCoding.snappy
+    }
+
+    private static func unpack(
+        _ body: UnsafeRawBufferPointer, _ coding: ContentCoding, into plain: inout [UInt8]
+    ) -> Bool {
+        let limit = 64 << 20
+        if coding == .snappy { return (try? Snappy.decompress(body, into: &plain, limit: limit)) != nil }
+        var decompressor = Decompressor(coding, limit: limit)
+        do throws(WireError) {
+            try decompressor.feed(body, into: &plain)
+            try decompressor.finish(into: &plain)
+            return true
+        } catch { return false }
+    }
+
     /// Reads until a whole request is in the buffer.
-    ///
-    /// - Returns: where its body is.
-    private func read(_ connection: Int32, _ buffer: inout [UInt8], _ filled: inout Int) -> Range<Int>? {
-        var body: Range<Int>?
+    private func read(_ connection: Int32, _ buffer: inout [UInt8], _ filled: inout Int) -> Request? {
+        var request: Request?
         while true {
-            if body == nil { body = BenchSink.body(in: buffer[..<filled]) }
-            if let body {
-                if body.upperBound <= filled { return body }
-                guard body.upperBound <= 64 << 20 else { return nil }
-                if body.upperBound > buffer.count {
-                    buffer += [UInt8](repeating: 0, count: body.upperBound - buffer.count)
+            if request == nil { request = BenchSink.request(in: buffer[..<filled]) }
+            if let request {
+                if request.body.upperBound <= filled { return request }
+                guard request.body.upperBound <= 64 << 20 else { return nil }
+                if request.body.upperBound > buffer.count {
+                    buffer += [UInt8](repeating: 0, count: request.body.upperBound - buffer.count)
                 }
             } else if filled == buffer.count {
                 return nil
@@ -117,21 +161,26 @@ final class BenchSink: Sendable {
         }
     }
 
-    private static func body(in bytes: ArraySlice<UInt8>) -> Range<Int>? {
+    private static func request(in bytes: ArraySlice<UInt8>) -> Request? {
         var at = 0
         while at + 3 < bytes.count {
             if bytes[at] == 13, bytes[at + 1] == 10, bytes[at + 2] == 13, bytes[at + 3] == 10 { break }
             at += 1
         }
         guard at + 3 < bytes.count else { return nil }
-        for line in String(decoding: bytes[..<at], as: UTF8.self).lowercased().split(separator: "\r\n")
-        where line.hasPrefix("content-length:") {
-            guard let length = Int(line.dropFirst("content-length:".count).drop { $0 == " " }), length >= 0 else {
-                break
+        var request = Request(body: at + 4..<at + 4)
+        for line in String(decoding: bytes[..<at], as: UTF8.self).lowercased().split(separator: "\r\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let value = line[line.index(after: colon)...].drop { $0 == " " }
+            switch line[..<colon] {
+            case "content-length":
+                if let length = Int(value), length >= 0 { request.body = at + 4..<at + 4 + length }
+            case "content-encoding":
+                request.coding = ContentCoding(header: String(value)) ?? .snappy
+            default: break
             }
-            return at + 4..<at + 4 + length
         }
-        return at + 4..<at + 4
+        return request
     }
 
     private func send(_ connection: Int32, _ text: String) -> Bool {

@@ -75,6 +75,28 @@ struct BenchConnection: ~Copyable {
         return answer()
     }
 
+    /// A GET on a connection of its own.
+    ///
+    /// - Returns: nil when there is no whole answer, or one above a mebibyte.
+    static func get(_ target: BenchTarget) -> (status: Int, body: String)? {
+        // HTTP/1.0: no chunks, and the end of the answer is that of the connection.
+        let head = "GET \(target.path) HTTP/1.0\r\nHost: \(target.host)\r\n\r\n"
+        guard let connection = BenchConnection(target), connection.send(Array(head.utf8)) else { return nil }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let received = recv(connection.descriptor, &piece, piece.count, 0)
+            guard received >= 0, bytes.count + received <= 1 << 20 else { return nil }
+            if received == 0 { break }
+            bytes += piece[..<received]
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let end = text.firstRange(of: "\r\n\r\n"), let status = Int(text.dropFirst(9).prefix(3)) else {
+            return nil
+        }
+        return (status, String(text[end.upperBound...]))
+    }
+
     private func send(_ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var rest = UnsafeRawBufferPointer(bytes)

@@ -7,6 +7,10 @@ struct ProcessUsage {
     /// Resident now and at most, bytes.
     var residentBytes = 0
     var peakResidentBytes = 0
+    /// What it made the kernel write to block devices: pages of files that it made dirty, `-wal` and temporary files
+    /// included. The file system's own journal is not in it. proc(5), `write_bytes`. Nil when the process is another
+    /// user's.
+    var writtenBytes: Int?
 
     /// - Returns: nil when there is no such process.
     init?(pid: Int32) {
@@ -23,6 +27,10 @@ struct ProcessUsage {
             else { continue }
             if line.hasPrefix("VmRSS:") { residentBytes = kibibytes << 10 }
             if line.hasPrefix("VmHWM:") { peakResidentBytes = kibibytes << 10 }
+        }
+        for line in (ProcessUsage.read("/proc/\(pid)/io") ?? "").split(separator: "\n")
+        where line.hasPrefix("write_bytes:") {
+            writtenBytes = Int(line.dropFirst("write_bytes: ".count))
         }
     }
 
