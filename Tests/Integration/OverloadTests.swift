@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test func `two thousand idle and two hundred busy connections cost no threads, bounded files and flat memory`()
+    @Test func `two thousand idle and two hundred busy connections cost no threads, bounded files and bounded memory`()
         async throws
     {
         try #require(ClientThreads.raiseFileLimit() >= 4096, "this process may not open 4,096 files: ulimit -n")
