@@ -123,6 +123,7 @@ extension Spool {
             var lost = walk.lostPoints
             lost += try loseGap(from: walk.expected, to: ledger.end, database)
             for index in ledger.backends.indices { lost += try loseLetters(backend: index, database) }
+            lost += try lostWithBooks(database)
             try record(
                 event: "salvaged",
                 "\(work.carriedRows) rows carried over, \(work.unreadableRows) unreadable, \(lost) points lost",
@@ -139,6 +140,19 @@ extension Spool {
                 "points.lost": String(lost), "spool.set_aside": work.job.names.joined(separator: " "),
             ])
         environment.onWork()
+    }
+
+    /// What counted as lost from the beginning, because nobody knew what had become of it: of the backend that lost most.
+    /// Asked of the rows, which outlive a restart.
+    private func lostWithBooks(_ database: Database) throws(SpoolError) -> Int64 {
+        try checked { () throws(SQLiteError) in
+            try Statement(
+                """
+                SELECT coalesce(max(points), 0) FROM (SELECT sum(points) AS points FROM losses WHERE detail = ?1
+                    AND lost_at >= (SELECT max(at) FROM events WHERE kind = 'salvage_begun') GROUP BY backend_id)
+                """, on: database.connection
+            ).integer(.text(SalvagedLedger.booksLost))
+        }
     }
 
     private func loseLetters(backend index: Int, _ database: Database) throws(SpoolError) -> Int64 {

@@ -13,6 +13,9 @@ struct SalvagedLedger: Sendable {
         var detail: String
     }
 
+    /// The detail of such a row.
+    static let booksLost = "the books of the backend were lost: what was delivered of these is not known"
+
     var ledger = Ledger()
     var clock: SpoolClock?
     var identity: (uuid: [UInt8], createdWall: Int64)?
@@ -201,7 +204,7 @@ struct SalvagedLedger: Sendable {
         losses.append(
             Ended(
                 backendID: fresh.id, places: places, points: left > 0 ? left : nil,
-                detail: "the books of the backend were lost: what was delivered of these is not known"))
+                detail: SalvagedLedger.booksLost))
         return fresh
     }
 
