@@ -59,6 +59,10 @@ public final class WALStore: Sendable {
             StoreState(
                 maximumOpen: node.openSpools, ingestBytes: node.ingestMemoryBytes,
                 summary: NodeSummary.read(folder.summary, on: folder.files) ?? NodeSummary()))
+        for (from, to) in folder.moved {
+            events(
+                Event(.error, "something in a file's place was moved aside", ["file.path": from, "file.name": to]))
+        }
         space.look(events)
         if let upkeepInterval { startUpkeep(every: upkeepInterval) }
     }
@@ -243,9 +247,14 @@ public final class WALStore: Sendable {
 
     // MARK: End
 
+    /// The node is about to close: reading of long files ends, with `.closing` for who waits for their spools. What is open
+    /// stays in use until `close`.
+    public func stopReading() { folder.files.stop.raise() }
+
     /// Commits what is queued, releases all leases, checkpoints and closes every spool, and writes the summary. Calls
     /// after it fail with `.closing`.
     public func close() async {
+        stopReading()
         let loop = upkeepLoop.withLock { loop in
             defer { loop = nil }
             return loop

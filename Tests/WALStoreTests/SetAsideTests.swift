@@ -88,9 +88,9 @@ import Testing
         try Files.system.replace(folder.path + "/set-aside", with: Array(name.utf8))
         try Files.system.replace(folder.path + "/spool.db", with: [1])
         try Files.system.replace(folder.path + "/\(name)-wal", with: [2])
-        #expect(try SetAside(folder: folder.path, files: .system).finish() == name)
+        #expect(try SetAside(folder: folder.path, files: .system).finish(wall: 0) == name)
         #expect(Set(Files.system.names(in: folder.path)) == [name, name + "-wal", "salvage"])
-        #expect(try SetAside(folder: folder.path, files: .system).finish() == nil)
+        #expect(try SetAside(folder: folder.path, files: .system).finish(wall: 0) == nil)
     }
 
     @Test func `reserved sequences do not come back, and a clean close leaves no gap`() throws {

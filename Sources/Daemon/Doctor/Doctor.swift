@@ -136,7 +136,8 @@ struct Doctor: Sendable {
 
     /// Whether a daemon holds the folder: asked with a lock of our own that is given back at once.
     private func lock(_ path: String) -> (Finding, daemon: Int?) {
-        let descriptor = open("\(path)/LOCK", O_RDONLY | O_CLOEXEC)
+        // What stands in its place must not make us wait for whoever is at its other end.
+        let descriptor = open("\(path)/LOCK", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return (Finding("lock", .ok, "no daemon has used this folder yet"), nil) }
         defer { close(descriptor) }
         guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {

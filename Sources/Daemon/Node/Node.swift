@@ -129,6 +129,7 @@ final class Node: Sendable {
         await scraper.stop()
         await Blocking.run { ingest?.drain(limit: limit) }
         backups.refuse()
+        store.stopReading()
         await forwarder.stop(grace: limit)
         await store.close()
         await backups.end()

@@ -64,7 +64,7 @@ public final class RestoreTarget: Sendable {
         let swap = RestoreSwap(spool.tenant, in: data)
         try data.files.makeFolder(swap.folder)
         try swap.finish()
-        try data.setAside(of: spool.tenant).finish()
+        try data.setAside(of: spool.tenant).finish(wall: time.wall())
         if !replacing, let obstacle = try RestoreTarget.obstacle(to: spool.tenant, in: data.path, on: data.files) {
             throw SpoolError(.misuse, "\(obstacle): --replace renames it away and keeps it")
         }

@@ -12,7 +12,8 @@ struct Ballast: Sendable {
         min(defaultBytes, maximum / 8 / FileBlocks.bytes * FileBlocks.bytes)
     }
 
-    var isHeld: Bool { files.size(path) >= bytes }
+    /// By its blocks: a length alone keeps nothing free.
+    var isHeld: Bool { files.taken(path) >= bytes }
 
     /// Takes the space again; false when the disk has too little of it to spare.
     func restore() -> Bool {

@@ -16,6 +16,8 @@
 final class DataFolder: Sendable {
     let path: String
     let files: Files
+    /// What stood in the place of a file of the node when the folder was taken, and where it is now.
+    let moved: [(from: String, to: String)]
     private let lock: any FileLock
 
     /// Makes the folder when there is none, and takes its lock until the value goes.
@@ -28,7 +30,17 @@ final class DataFolder: Sendable {
         try files.makeFolder(path)
         try files.makeFolder(path + "/tenants")
         try files.makeFolder(path + "/sequences")
+        var moved: [(from: String, to: String)] = []
+        let wall = TimeSource.system.wall()
+        if let name = try files.clear(path + "/LOCK", wall: wall) { moved.append((path + "/LOCK", name)) }
         lock = try DataFolder.takeLock(path + "/LOCK", on: files)
+        for file in [path + "/summary", path + "/ballast"] {
+            // The node does without either; writing them says what is wrong.
+            do throws(SpoolError) {
+                if let name = try files.clear(file, wall: wall) { moved.append((file, name)) }
+            } catch {}
+        }
+        self.moved = moved
     }
 
     /// Lets the next process have the folder: nothing in it may be touched any more.

@@ -19,7 +19,7 @@ package protocol FileSystem: Sendable {
     func names(in folder: String) throws(FileError) -> [String]
     /// `lstat`; nil when there is no such name.
     func status(_ path: String) throws(FileError) -> FileStatus?
-    /// The file's bytes; `EFBIG` when there are more than `limit`.
+    /// The file's bytes; `EFBIG` when there are more than `limit`. What is no plain file is never waited for: see `open`.
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]
     /// Makes the file, mode 0600, or empties it, and writes `bytes`; the content, not the name, is durable on return.
     func write(_ bytes: [UInt8], to path: String) throws(FileError)
@@ -39,7 +39,16 @@ package protocol FileSystem: Sendable {
 
     /// `stat`: of what a link points to. `ELOOP` for a link to itself, `ENOENT` for one that leads nowhere.
     func target(of path: String) throws(FileError) -> FileStatus
-    /// Opens a file to be read in places; nil when there is none.
+    /// The path without links on the way or at its end.
+    func realPath(_ path: String) throws(FileError) -> String
+    /// Renames what stands at `path` unless it is a plain file, or a link to one: nothing else is ever moved, whoever
+    /// does the same at the same time.
+    ///
+    /// - Returns: whether there was such a thing.
+    func moveAside(_ path: String, to target: String) throws(FileError) -> Bool
+
+    /// Opens a file to be read in places; nil when there is none. `EISDIR` for a folder, `EINVAL` for a pipe, a socket or
+    /// a device: the same goes for all that opens a file here.
     func open(_ path: String) throws(FileError) -> (any OpenedFile)?
     /// Writes `bytes` over the beginning of the file, making it, mode 0600, if need be. Nothing is durable, now or soon.
     func note(_ bytes: [UInt8], at path: String) throws(FileError)
@@ -62,6 +71,12 @@ extension FileSystem {
         guard let status = try status(path) else { throw FileError(ENOENT) }
         return status
     }
+    package func realPath(_ path: String) throws(FileError) -> String { path }
+    package func moveAside(_ path: String, to target: String) throws(FileError) -> Bool {
+        guard let status = try status(path), !status.isFile else { return false }
+        try rename(path, to: target)
+        return true
+    }
     package func open(_ path: String) throws(FileError) -> (any OpenedFile)? {
         guard try status(path) != nil else { return nil }
         return BytesInMemory(bytes: try read(path, limit: .max))
@@ -74,10 +89,17 @@ extension FileSystem {
 /// An open file; closed when the value goes.
 package protocol OpenedFile: Sendable {
     var count: Int64 { get }
+    /// The next bytes at or behind `offset` that are on the disk, and do not lie in a hole; nil when there are none. Where
+    /// nobody can tell, all of them.
+    func data(from offset: Int64) -> Range<Int64>?
     /// Fills `buffer[start...]` from `offset` on.
     ///
     /// - Returns: how many bytes there were: fewer at the end of the file.
     func read(at offset: Int64, into buffer: inout [UInt8], from start: Int) throws(FileError) -> Int
+}
+
+extension OpenedFile {
+    package func data(from offset: Int64) -> Range<Int64>? { offset < count ? offset..<count : nil }
 }
 
 private struct BytesInMemory: OpenedFile {

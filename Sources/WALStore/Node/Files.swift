@@ -8,8 +8,13 @@ struct Files: Sendable {
     static let system = Files(SystemFileSystem())
 
     let disk: any FileSystem
+    /// Raised when the node closes: whoever reads a long file then stops.
+    let stop: StopFlag
 
-    init(_ disk: any FileSystem) { self.disk = disk }
+    init(_ disk: any FileSystem, stop: StopFlag = StopFlag()) {
+        self.disk = disk
+        self.stop = stop
+    }
 
     /// Makes `path` and what is missing above it, mode 0700, and fsyncs the parent of each folder made, so that a power
     /// cut after the first acknowledgement cannot take the folder away (`storage.md` 21).
@@ -45,6 +50,32 @@ struct Files: Sendable {
         }
     }
 
+    /// Where the file is when the name is a link to it, else the name itself: SQLite follows links, and has the log
+    /// beside the file.
+    func resolved(_ path: String) -> String {
+        guard known(path)?.isLink == true else { return path }
+        do throws(FileError) { return try disk.realPath(path) } catch { return path }
+    }
+
+    /// Moves what is no file (a folder, a pipe, a socket, a link to itself) from a place where only a file of ours can be,
+    /// under a name that says when.
+    ///
+    /// - Parameter wall: nanoseconds since the epoch.
+    /// - Returns: the name it has now, in the same folder; nil when nothing was in the way.
+    /// - Throws: `.unavailable` for a link to what is not there: that may be on a disk that is not mounted.
+    func clear(_ path: String, wall: Int64) throws(SpoolError) -> String? {
+        guard let status = try status(path), !status.isFile else { return nil }
+        var name = "\(path).in-the-way-\(UTC.name(wall))"
+        var number = 2
+        while try exists(name) {
+            name = "\(path).in-the-way-\(UTC.name(wall)).\(number)"
+            number += 1
+        }
+        do throws(FileError) { return try disk.moveAside(path, to: name) ? name : nil } catch {
+            throw Files.failure(status.isLink ? "follow the link" : "move aside", path, error)
+        }
+    }
+
     /// The file's bytes, or nil when there is none.
     ///
     /// - Throws: `.unavailable` when it cannot be read, or is longer than `limit` bytes.
@@ -63,6 +94,7 @@ struct Files: Sendable {
     /// Replaces the file as a whole: after a crash it holds the old bytes or the new ones. Durable on return.
     func replace(_ path: String, with bytes: [UInt8]) throws(SpoolError) {
         let temporary = path + ".new"
+        if known(temporary)?.isFile == false { _ = try clear(temporary, wall: TimeSource.system.wall()) }
         do throws(FileError) {
             try disk.write(bytes, to: temporary)
             try disk.rename(temporary, to: path)
@@ -102,6 +134,20 @@ struct Files: Sendable {
     func remove(_ path: String) throws(SpoolError) {
         do throws(FileError) { try disk.remove(path) } catch { throw Files.failure("remove", path, error) }
         try syncFolder(Files.parent(of: path))
+    }
+
+    /// As `read`, for a file of ours that cannot be longer than `limit` bytes: one that is comes as no bytes at all, which
+    /// is as damaged.
+    func readSmall(_ path: String, limit: Int) throws(SpoolError) -> [UInt8]? {
+        do throws(FileError) {
+            return try disk.read(path, limit: limit)
+        } catch {
+            switch error.number {
+            case ENOENT: return nil
+            case EFBIG: return []
+            default: throw Files.failure("read", path, error)
+            }
+        }
     }
 
     /// What `lstat` says, or nil when there is no such file.

@@ -15,13 +15,19 @@ struct HighWaterMark: Sendable {
     ///
     /// A damaged file is answered with the wall clock's milliseconds: no spool has counted that far.
     func read() throws(SpoolError) -> Int64 {
-        guard let bytes = try files.read(path, limit: 256) else { return 1 }
+        guard let bytes = try files.readSmall(path, limit: 256) else { return 1 }
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.hasPrefix(HighWaterMark.header), text.hasSuffix("\n"),
             let mark = Int64(text.dropFirst(HighWaterMark.header.count).dropLast()), mark >= 1
-        else { return max(1, wall() / 1_000_000) }
+        else { return beyondAll }
         return mark
     }
+
+    /// More than any spool has counted to.
+    private var beyondAll: Int64 { max(1, wall() / 1_000_000) }
+
+    /// What stood in the file's place is gone, and the mark with it: as a damaged one.
+    func replaceLost() throws(SpoolError) { try set(beyondAll) }
 
     /// Reserves `sequence` and those after it, `step` in all; durable on return.
     ///

@@ -201,7 +201,7 @@ final class NodeSpace: Sendable {
     /// The account of a spool that is about to be opened; `closed` ends it.
     func account(_ tenant: String) -> SpaceAccount {
         let found = measureAgain(tenant)
-        return SpaceAccount(node: self, baseline: found.spool)
+        return SpaceAccount(node: self, baseline: found.spool, files: folder.files)
     }
 
     /// Counts a closed tenant's files as they are.

@@ -14,6 +14,7 @@ struct NodeSummary: Sendable, Equatable {
         /// nil when there is no such file, a `-wal` beside it holds what it does not, or the disk does not say.
         init?(ofClosed path: String, on files: Files) {
             do throws(SpoolError) {
+                let path = files.resolved(path)
                 guard let status = try files.status(path), try !files.exists(path + "-wal") else { return nil }
                 self.init(bytes: status.bytes, modifiedAt: status.modifiedAt, inode: status.inode)
             } catch {

@@ -29,18 +29,32 @@ struct SetAside: Sendable {
         guard isGone || hasFile || hasLog else { return nil }
         let name = try freeName(SetAside.prefix, wall)
         try files.replace(note, with: Array(name.utf8))
-        return try finish()
+        return try finish(wall: wall)
+    }
+
+    /// The name of a database whose log was set aside, and it was not.
+    private var logWithoutDatabase: String? {
+        let names = Set(files.names(in: folder))
+        // The log goes first: while it is here, nothing has gone.
+        guard !names.contains("spool.db-wal") else { return nil }
+        return names.filter { $0.hasPrefix(SetAside.prefix) && $0.hasSuffix("-wal") }
+            .map { String($0.dropLast(4)) }.filter { !names.contains($0) }.max()
     }
 
     /// Ends a rename that a crash interrupted.
     ///
+    /// A note that is damaged may have been of a rename whose log is away already: all that is left goes the same way, and
+    /// is carried over with it.
+    ///
+    /// - Parameter wall: nanoseconds since the epoch, for a name that the note does not say.
     /// - Returns: the name the database has now; nil when nothing had been begun.
     @discardableResult
-    func finish() throws(SpoolError) -> String? {
-        guard let bytes = try files.read(note, limit: 256) else { return nil }
-        let name = String(decoding: bytes, as: UTF8.self)
-        guard name.hasPrefix(SetAside.prefix), !name.contains("/") else {
-            throw SpoolError(.unavailable, "\(note) does not name a file that was set aside: remove it")
+    func finish(wall: Int64) throws(SpoolError) -> String? {
+        guard let bytes = try files.readSmall(note, limit: 256) else { return nil }
+        var name = String(decoding: bytes, as: UTF8.self)
+        if !name.hasPrefix(SetAside.prefix) || name.contains(where: { $0 == "/" || !$0.isASCII }) {
+            if let begun = logWithoutDatabase { name = begun } else { name = try freeName(SetAside.prefix, wall) }
+            try files.replace(note, with: Array(name.utf8))
         }
         for part in SetAside.parts where try files.exists(spool + part) {
             try files.rename(spool + part, to: "\(folder)/\(name)\(part)")
@@ -60,7 +74,8 @@ struct SetAside: Sendable {
         for part in SetAside.parts {
             let path = spool + part
             guard let status = try files.status(path), !status.isFile else { continue }
-            if status.isLink, try leadsToFile(path) { continue }
+            // SQLite follows no link to an index, which is made anew; and another tenant's spool is not ours to read.
+            if status.isLink, part != "-shm", try leadsToFile(path), !leadsToAnother(path) { continue }
             let name = try freeName("spool.db\(part).in-the-way-", wall)
             try files.rename(path, to: "\(folder)/\(name)")
             moved.append((path, name))
@@ -74,6 +89,18 @@ struct SetAside: Sendable {
             throw SpoolError(
                 .unavailable, "\(link) is a link to what is not there: mount its disk, or remove the link",
                 cause: String(cString: strerror(error.number)))
+        }
+    }
+
+    /// Whether a link leads to a file of another tenant of this node: SQLite may have that open, and a plain look into it
+    /// would take its locks away.
+    private func leadsToAnother(_ link: String) -> Bool {
+        do throws(FileError) {
+            let (file, own) = (try files.disk.realPath(link), try files.disk.realPath(folder))
+            let home = Files.parent(of: file)
+            return home != own && Files.parent(of: home) == Files.parent(of: own)
+        } catch {
+            return false
         }
     }
 
@@ -108,7 +135,7 @@ struct SetAside: Sendable {
         for name in names {
             let isPart = name.hasSuffix("-wal") || name.hasSuffix("-shm")
             left.files += isPart && names.contains(String(name.dropLast(4))) ? 0 : 1
-            left.bytes += files.size("\(folder)/\(name)")
+            left.bytes += files.taken("\(folder)/\(name)")
         }
         return left
     }

@@ -46,22 +46,58 @@ struct SystemFileSystem: FileSystem {
         return FileStatus(status, isFolder: status.st_mode & S_IFMT == S_IFDIR)
     }
 
-    func open(_ path: String) throws(FileError) -> (any OpenedFile)? {
-        // A pipe in its place must not make us wait for somebody to write.
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        if file < 0, errno == ENOENT { return nil }
+    func realPath(_ path: String) throws(FileError) -> String {
+        guard let resolved = realpath(path, nil) else { throw FileError(errno) }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    func moveAside(_ path: String, to target: String) throws(FileError) -> Bool {
+        // Two that move the same thing would move what the first has made in its place, a lock file above all.
+        let folder = Glibc.open(Files.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try check(folder)
+        defer { close(folder) }
+        try check(flock(folder, LOCK_EX))
+        var status = stat()
+        guard lstat(path, &status) == 0 else {
+            if errno == ENOENT { return false }
+            throw FileError(errno)
+        }
+        if status.st_mode & S_IFMT == S_IFLNK, stat(path, &status) != 0 {
+            // What a link leads to may be there again when its disk is mounted; a link to itself never is.
+            guard errno == ELOOP else { throw FileError(errno) }
+        }
+        guard status.st_mode & S_IFMT != S_IFREG else { return false }
+        try check(Glibc.rename(path, target))
+        try check(fsync(folder))
+        return true
+    }
+
+    /// A plain file's descriptor. A pipe in its place must not make us wait for whoever is at its other end.
+    private func openFile(_ path: String, _ flags: Int32) throws(FileError) -> (file: Int32, bytes: Int64) {
+        let file = Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK, 0o600)
         try check(file)
         var status = stat()
-        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        let kind = fstat(file, &status) == 0 ? status.st_mode & S_IFMT : 0
+        guard kind == S_IFREG else {
             close(file)
-            throw FileError(EINVAL)
+            throw FileError(kind == S_IFDIR ? EISDIR : EINVAL)
         }
-        return OpenFile(file: file, count: Int64(status.st_size))
+        return (file, Int64(status.st_size))
+    }
+
+    func open(_ path: String) throws(FileError) -> (any OpenedFile)? {
+        do throws(FileError) {
+            let (file, bytes) = try openFile(path, O_RDONLY)
+            return OpenFile(file: file, count: bytes)
+        } catch {
+            if error.number == ENOENT { return nil }
+            throw error
+        }
     }
 
     func note(_ bytes: [UInt8], at path: String) throws(FileError) {
-        let file = Glibc.open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
-        try check(file)
+        let (file, _) = try openFile(path, O_WRONLY | O_CREAT)
         defer { close(file) }
         guard pwrite(file, bytes, bytes.count, 0) == bytes.count else { throw FileError(EIO) }
     }
@@ -83,6 +119,16 @@ struct SystemFileSystem: FileSystem {
             self.count = count
         }
         deinit { close(file) }
+
+        /// `SEEK_DATA` and `SEEK_HOLE`, which Swift does not see. <https://man7.org/linux/man-pages/man2/lseek.2.html>
+        private static let (seekData, seekHole): (Int32, Int32) = (3, 4)
+
+        func data(from offset: Int64) -> Range<Int64>? {
+            let start = lseek(file, off_t(offset), OpenFile.seekData)
+            if start < 0 { return errno == ENXIO || offset >= count ? nil : offset..<count }
+            let end = lseek(file, start, OpenFile.seekHole)
+            return Int64(start)..<max(Int64(start) + 1, end < 0 ? count : Int64(end))
+        }
 
         func read(at offset: Int64, into buffer: inout [UInt8], from start: Int) throws(FileError) -> Int {
             var filled = start
@@ -109,9 +155,9 @@ struct SystemFileSystem: FileSystem {
     }
 
     func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        try check(file)
+        let (file, length) = try openFile(path, O_RDONLY)
         defer { close(file) }
+        guard length <= Int64(limit) else { throw FileError(EFBIG) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         while true {
@@ -125,8 +171,7 @@ struct SystemFileSystem: FileSystem {
     }
 
     func write(_ bytes: [UInt8], to path: String) throws(FileError) {
-        let file = Glibc.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        try check(file)
+        let (file, _) = try openFile(path, O_WRONLY | O_CREAT | O_TRUNC)
         defer { close(file) }
         try write(bytes, to: file)
         try check(fdatasync(file))
@@ -145,8 +190,7 @@ struct SystemFileSystem: FileSystem {
     }
 
     func reserve(_ bytes: Int64, at path: String) throws(FileError) {
-        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        try check(file)
+        let (file, _) = try openFile(path, O_RDWR | O_CREAT)
         defer { close(file) }
         // Where a file system cannot preallocate, glibc writes a byte to each block.
         let code = posix_fallocate(file, 0, off_t(bytes))
@@ -190,8 +234,7 @@ struct SystemFileSystem: FileSystem {
 
     /// `flock`. It is the file's, not the name's: the file is never unlinked, or two processes could hold two of them.
     func lock(_ path: String, holder: [UInt8]) throws(FileError) -> any FileLock {
-        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        try check(file)
+        let (file, _) = try openFile(path, O_RDWR | O_CREAT)
         do throws(FileError) {
             try check(flock(file, LOCK_EX | LOCK_NB))
             try check(ftruncate(file, 0))

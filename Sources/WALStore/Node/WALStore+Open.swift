@@ -30,9 +30,9 @@ extension WALStore {
             carryOver(tenant, spool)
             for waiter in waiters { waiter(.success(spool)) }
         } catch {
-            events(
-                Event(
-                    .error, "a spool cannot be opened", ["tenant": tenant, "error": error.description]))
+            if error.code != .closing {
+                events(Event(.error, "a spool cannot be opened", ["tenant": tenant, "error": error.description]))
+            }
             let waiters = state.withLock {
                 $0.failedToOpen(tenant, error.description, isTriedAgain: error.mayPass)
             }
@@ -61,9 +61,10 @@ extension WALStore {
     private func openSpool(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         try space.admit(tenant)
         try folder.files.makeFolder(folder.folder(of: tenant))
+        try clearTheWay(tenant)
         try RestoreSwap(tenant, in: folder).finish()
         let setAside = folder.setAside(of: tenant)
-        try setAside.finish()
+        try setAside.finish(wall: time.wall())
         for (from, to) in try setAside.clearTheWay(wall: time.wall()) {
             events(Event(.error, "something in a spool's place was moved aside", ["file.path": from, "file.name": to]))
         }
@@ -80,13 +81,28 @@ extension WALStore {
         }
     }
 
+    /// Moves what is no file from the places of the small files beside a spool.
+    private func clearTheWay(_ tenant: String) throws(SpoolError) {
+        let marks = [folder.sequences(of: tenant), folder.commits(of: tenant)]
+        let notes = ["set-aside", "salvage", "restore", "spool.db.restored"]
+            .map { "\(folder.folder(of: tenant))/\($0)" }
+        for path in marks + notes {
+            guard let name = try folder.files.clear(path, wall: time.wall()) else { continue }
+            events(
+                Event(
+                    .error, "something in a file's place was moved aside",
+                    ["tenant": tenant, "file.path": path, "file.name": name]))
+            if path == folder.sequences(of: tenant) { try mark(of: tenant).replaceLost() }
+        }
+    }
+
     /// An input/output error may pass, and SQLite calls one of a read damage; a full disk has the ballast: tried once more
     /// (`storage.md` 19).
     private func openTwice(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         do throws(SpoolError) {
             return try await openOnce(tenant, configuration)
         } catch {
-            let isThere = folder.files.size(folder.spool(of: tenant)) > 0
+            let isThere = folder.files.size(folder.files.resolved(folder.spool(of: tenant))) > 0
             let mayPass =
                 error.code == .commitFailed || error.code == .unreadable
                 || (error.code == .full && isThere && space.releaseBallast(events))
@@ -108,7 +124,8 @@ extension WALStore {
                     registrations: configuration.backends),
                 mayGiveUp: { [self] in isPatienceOver(with: tenant, note.incarnation) })
         }
-        let path = folder.spool(of: tenant)
+        // Where the file is, for SQLite and for us: the log, the lengths and the locks are there.
+        let path = folder.files.resolved(folder.spool(of: tenant))
         let account = space.account(tenant)
         // A spool that is there is opened to be drained; one that is made takes space for new points.
         account.begin(folder.files.size(path) > 0 || job != nil ? .makingRoom : .newPoints)
@@ -138,7 +155,8 @@ extension WALStore {
     /// What is seen before SQLite opens anything: sequences were given and the file that had them is gone; or its log
     /// has commits behind a damaged place, which recovery would forget without a word.
     private func isBeyondOpening(_ tenant: String) throws(SpoolError) -> Bool {
-        let path = folder.spool(of: tenant)
+        let path = folder.files.resolved(folder.spool(of: tenant))
+        if try hasMovedLog(tenant, path) { return true }
         let hasLog = try folder.files.status(path + "-wal")?.bytes ?? 0 > 0
         if try folder.files.status(path)?.bytes ?? 0 == 0 {
             // Set aside a moment ago: what takes its place is about to be made.
@@ -160,6 +178,30 @@ extension WALStore {
             Event(
                 .error, "the log of a spool is damaged, and commits lie behind the damage",
                 ["tenant": tenant, "log.commits": String(commits)]))
+        return true
+    }
+
+    /// Whether the log is where SQLite will not look for it: beside a link to the database, or behind a link of its own. All
+    /// of it is then set aside and carried over, log included.
+    ///
+    /// - Parameter path: of the database itself.
+    private func hasMovedLog(_ tenant: String, _ path: String) throws(SpoolError) -> Bool {
+        let beside = folder.spool(of: tenant) + "-wal"
+        let isLink = try folder.files.status(path + "-wal")?.isLink == true
+        let isLeft = beside != path + "-wal" && folder.files.size(beside) > 0
+        guard isLink || isLeft else { return false }
+        if isLeft, folder.files.size(path + "-wal") > 0 {
+            // The one in use is newer; this one stays for whoever wants to look at it.
+            let name = "\(beside).in-the-way-\(UTC.name(time.wall()))"
+            try folder.files.rename(beside, to: name)
+            events(
+                Event(.error, "something in a spool's place was moved aside", ["file.path": beside, "file.name": name]))
+            return isLink
+        }
+        events(
+            Event(
+                .error, "the log of a spool is not beside its database",
+                ["tenant": tenant, "file.path": isLeft ? beside : path + "-wal"]))
         return true
     }
 

@@ -17,6 +17,8 @@ enum CountedFiles {
         var file: sqlite3_file
         var kind: Kind
         var account: Unmanaged<SpaceAccount>?
+        /// The file's path, SQLite's own: it stays as it is until the file is closed. <https://sqlite.org/c3ref/vfs.html>
+        var name: UnsafePointer<CChar>?
     }
     fileprivate enum Kind { case database, log, journal, other }
     private static let headerBytes = (MemoryLayout<Header>.size + 15) & ~15
@@ -111,12 +113,9 @@ enum CountedFiles {
         let header = UnsafeMutableRawPointer(file).bindMemory(to: Header.self, capacity: 1)
         header.initialize(
             to: Header(
-                file: sqlite3_file(pMethods: methods), kind: kind, account: account.map { Unmanaged.passRetained($0) }))
-        var bytes: Int64 = 0
-        let below = inner(file)
-        if let account, below.pointee.pMethods.pointee.xFileSize(below, &bytes) == SQLITE_OK {
-            account.has(kind == .database ? .database : .log, bytes)
-        }
+                file: sqlite3_file(pMethods: methods), kind: kind, account: account.map { Unmanaged.passRetained($0) },
+                name: name))
+        if account != nil { measure(file) }
         return code
     }
 
@@ -171,7 +170,7 @@ enum CountedFiles {
         return account._withUnsafeGuaranteedRef { $0.grow(.index, to: end) }
     }
 
-    /// After a failed write: the file may be shorter than what it was granted.
+    /// At the beginning, and after a failed write: the file may be shorter than what it was granted.
     private static func measure(_ file: UnsafeMutablePointer<sqlite3_file>?) {
         var bytes: Int64 = 0
         let below = inner(file)
@@ -182,7 +181,10 @@ enum CountedFiles {
     private static func wasCut(_ file: UnsafeMutablePointer<sqlite3_file>?, _ bytes: Int64) {
         let header = header(file)
         guard let account = header.pointee.account else { return }
-        account._withUnsafeGuaranteedRef { $0.has(header.pointee.kind == .database ? .database : .log, bytes) }
+        let path = header.pointee.name.map { String(cString: $0) }
+        account._withUnsafeGuaranteedRef {
+            $0.has(header.pointee.kind == .database ? .database : .log, bytes, at: path)
+        }
     }
 
     // MARK: Reading

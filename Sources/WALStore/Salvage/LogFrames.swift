@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// What a write-ahead log holds, frame by frame: read by plain calls, so only while no handle of this process is open on
 /// the database. Format: <https://sqlite.org/fileformat2.html#walformat>.
 ///
@@ -32,23 +36,36 @@ struct LogFrames: Sendable {
     /// The page of the frame with the last commit mark.
     private var lastCommit: UInt32?
 
-    /// - Throws: `.unavailable` when the file cannot be read. No file, or an empty one, holds no frames.
+    /// - Throws: `.unavailable` when the file cannot be read, `.closing` when the node closes meanwhile. No file, or an
+    ///   empty one, holds no frames.
     init(_ path: String, _ files: Files) throws(SpoolError) {
         do throws(FileError) {
             guard let file = try files.disk.open(path) else { return }
-            try read(file)
+            try read(file, files.stop)
         } catch {
+            try files.stop.check()
             throw Files.failure("read", path, error)
         }
     }
 
-    private mutating func read(_ file: any OpenedFile) throws(FileError) {
+    private mutating func read(_ file: any OpenedFile, _ stop: StopFlag) throws(FileError) {
         var header = [UInt8](repeating: 0, count: LogFrames.headerBytes)
         guard try file.read(at: 0, into: &header, from: 0) == header.count else { return }
         var seeds = takeHeader(header)
         var bytes = [UInt8](repeating: 0, count: LogFrames.frameBytes)
         var offset = Int64(LogFrames.headerBytes)
-        while try file.read(at: offset, into: &bytes, from: 0) == bytes.count {
+        var extent: Range<Int64> = 0..<0
+        while true {
+            if stop.isRaised { throw FileError(ECANCELED) }
+            if !extent.contains(offset) {
+                // Zeros, far more than there are bytes on the disk, may lie ahead.
+                guard let next = file.data(from: offset) else { break }
+                extent = next
+                let frames = max(0, next.lowerBound - offset) / Int64(bytes.count)
+                if frames > 0 { (isChainBroken, seeds) = (true, [(0, 0)]) }
+                offset += frames * Int64(bytes.count)
+            }
+            guard try file.read(at: offset, into: &bytes, from: 0) == bytes.count else { break }
             let frame = LogFrames.frame(bytes)
             if salts == nil { salts = frame.salts }
             take(frame, bytes, at: offset, &seeds)

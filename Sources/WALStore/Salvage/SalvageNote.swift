@@ -17,9 +17,9 @@ struct SalvageNote: Sendable, Equatable {
 
     static func path(_ folder: String) -> String { folder + "/salvage" }
 
-    /// nil when nothing is to be carried over.
+    /// nil when nothing is to be carried over, or the note is damaged.
     static func read(_ folder: String, _ files: Files) throws(SpoolError) -> SalvageNote? {
-        guard let bytes = try files.read(path(folder), limit: 64 << 10) else { return nil }
+        guard let bytes = try files.readSmall(path(folder), limit: 64 << 10) else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
         guard lines.count >= 3, lines[0] == header else { return nil }
         let digits = Array(lines[1].utf8)

@@ -31,8 +31,11 @@ struct SalvageScan {
     /// - Returns: no rows at the end, or after so many pages without one that the caller may want a breath.
     mutating func next(wanted: (SalvagedRow) -> Bool = { _ in true }) -> [SalvagedRow] {
         for _ in 0..<4096 where !isAtEnd {
-            let number = page
-            page += 1
+            guard let number = pages.next(from: page) else {
+                page = pages.count + 1
+                break
+            }
+            page = number + 1
             guard mayHoldRows(number), pages.read(number, into: &buffer) else { continue }
             var rows: [SalvagedRow] = []
             for cell in RecordCells.of(buffer, number: number) {

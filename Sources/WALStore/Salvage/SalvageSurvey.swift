@@ -42,13 +42,17 @@ struct SalvageSurvey {
     /// - Parameters:
     ///   - tenant: whose spool it should be.
     ///   - reservedBefore: no sequence at or beyond it was ever given.
-    init(_ pages: DatabasePages, tenant: String, reservedBefore: Int64) {
+    /// - Throws: `.closing` when the node closes meanwhile.
+    init(
+        _ pages: DatabasePages, tenant: String, reservedBefore: Int64, stop: StopFlag
+    ) throws(SpoolError) {
         guard !SalvageSurvey.isAnothers(pages) else {
             isForeign = true
             return
         }
         var scan = SalvageScan(pages, .heads)
         while !scan.isAtEnd {
+            try stop.check()
             for row in scan.next() {
                 switch row.table {
                 case .spool: takeIdentity(row)

@@ -109,7 +109,8 @@ struct SalvageJob: Sendable {
     }
 
     private func survey(_ pages: DatabasePages) throws(SpoolError) -> SalvageSurvey {
-        let found = SalvageSurvey(pages, tenant: tenant, reservedBefore: evidence.reservedBefore)
+        let found = try SalvageSurvey(
+            pages, tenant: tenant, reservedBefore: evidence.reservedBefore, stop: files.stop)
         if pages.takeFailure(), !mayGiveUp() { throw SalvageJob.notRead }
         return found
     }

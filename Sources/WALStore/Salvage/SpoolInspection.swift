@@ -138,7 +138,17 @@ public struct SpoolInspection: Sendable {
 
     /// A database that nobody has open.
     private mutating func lookInside(_ mark: CommitMark.Value?) {
+        // As the daemon does: where a link leads, the log is too.
+        let spool = files.resolved(spool)
         guard let status = try? files.status(spool), status.isFile else { return }
+        for part in ["", "-wal"] {
+            guard let file = try? files.status(spool + part), file.bytes / 4 - (1 << 30) > file.takenBytes else {
+                continue
+            }
+            add(
+                .warning, "spool.db\(part) is \(file.bytes) bytes long, and takes \(file.takenBytes) of the disk",
+                "Somebody made it longer. The daemon goes on with what is in it; the rest costs nothing.")
+        }
         if let (whose, advice) = foreignVersion() { return add(.error, whose, advice) }
         let log = try? LogFrames(spool + "-wal", files)
         let hasLog = files.size(spool + "-wal") > 0

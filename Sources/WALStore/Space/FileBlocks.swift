@@ -21,6 +21,11 @@ extension Files {
         do throws(FileError) { return try disk.status(path)?.takenBytes ?? 0 } catch { return 0 }
     }
 
+    /// nil when there is no such file, or nobody can tell.
+    func knownTaken(_ path: String) -> Int64? {
+        do throws(FileError) { return try disk.status(path)?.takenBytes } catch { return nil }
+    }
+
     /// A folder with all that is in it.
     ///
     /// - Parameter leavingOut: paths that are not looked at.
@@ -37,7 +42,9 @@ extension Files {
 
     /// A tenant's folder: what its spool takes, and all else in it (spools set aside, the folder itself).
     func taken(ofTenant folder: String) -> (spool: Int64, others: Int64) {
-        let parts = ["spool.db", "spool.db-wal", "spool.db-shm"].map { "\(folder)/\($0)" }
-        return (parts.reduce(0) { $0 + taken($1) }, taken(byTree: folder, leavingOut: Set(parts)))
+        let parts = ["", "-wal", "-shm"]
+        let (name, spool) = ("\(folder)/spool.db", resolved("\(folder)/spool.db"))
+        let files = parts.map { spool + $0 }
+        return (files.reduce(0) { $0 + taken($1) }, taken(byTree: folder, leavingOut: Set(files + [name])))
     }
 }

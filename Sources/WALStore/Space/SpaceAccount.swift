@@ -40,10 +40,13 @@ final class SpaceAccount: Sendable {
     private struct State {
         var limits: Limits?
         var purpose = Purpose.makingRoom
+        /// As much as is on the disk: a hole at the end is growth when it is written.
         var database: Int64 = 0
         /// Where the database ends when the log has been folded in.
         var promised: Int64 = 0
         var log: Int64 = 0
+        /// How long the two are.
+        var lengths: (database: Int64, log: Int64) = (0, 0)
         var index: Int64 = 0
         /// What the closed spool took, until it is known what the opened one takes.
         var baseline: Int64 = 0
@@ -62,6 +65,7 @@ final class SpaceAccount: Sendable {
 
     let id: UInt64
     private let node: NodeSpace?
+    private let files: Files?
     private let state: Mutex<State>
 
     private static let registry = Mutex<(next: UInt64, accounts: [UInt64: Weak])>((1, [:]))
@@ -69,9 +73,12 @@ final class SpaceAccount: Sendable {
         weak var account: SpaceAccount?
     }
 
-    /// - Parameter baseline: what the spool's files take while it is closed, as the node counts them.
-    init(node: NodeSpace?, baseline: Int64) {
+    /// - Parameters:
+    ///   - baseline: what the spool's files take while it is closed, as the node counts them.
+    ///   - files: the disk that says what a file takes; nil: as much as it is long.
+    init(node: NodeSpace?, baseline: Int64, files: Files? = nil) {
         self.node = node
+        self.files = files
         var initial = State()
         initial.baseline = baseline
         state = Mutex(initial)
@@ -94,8 +101,12 @@ final class SpaceAccount: Sendable {
     func grow(_ file: File, to bytes: Int64) -> Bool {
         change(asks: true) { state in
             switch file {
-            case .database: state.database = max(state.database, bytes)
-            case .log: state.log = max(state.log, bytes)
+            case .database:
+                state.database = max(state.database, bytes)
+                state.lengths.database = max(state.lengths.database, bytes)
+            case .log:
+                state.log = max(state.log, bytes)
+                state.lengths.log = max(state.lengths.log, bytes)
             case .index: state.index = max(state.index, bytes)
             }
         }
@@ -107,12 +118,22 @@ final class SpaceAccount: Sendable {
     }
 
     /// A file has this length now: opened, or cut.
-    func has(_ file: File, _ bytes: Int64) {
+    ///
+    /// Of a length that is not on the disk nothing is counted: somebody may have made the file longer than any disk. What
+    /// is written into such a hole is asked for, as growth or, inside the database, as a page (`ends`).
+    ///
+    /// - Parameter path: of the file; nil: all of it counts.
+    func has(_ file: File, _ bytes: Int64, at path: String? = nil) {
+        let taken = path.flatMap { files?.knownTaken($0) }.map { min($0, bytes) } ?? bytes
         _ = change(asks: false) { state in
             switch file {
-            case .database: state.database = bytes
-            case .log: state.log = bytes
-            case .index: state.index = bytes
+            case .database:
+                state.database = taken
+                state.lengths.database = bytes
+            case .log:
+                state.log = taken
+                state.lengths.log = bytes
+            case .index: state.index = taken
             }
         }
     }
@@ -196,7 +217,7 @@ final class SpaceAccount: Sendable {
     /// What the files take at most.
     var bytes: Int64 { state.withLock { $0.charge } }
     /// How long the database and its log are.
-    var lengths: (database: Int64, log: Int64) { state.withLock { ($0.database, $0.log) } }
+    var lengths: (database: Int64, log: Int64) { state.withLock { $0.lengths } }
 
     /// How long the database is when its log has been folded in.
     var databaseBytes: Int64 { state.withLock { max($0.database, $0.promised) } }
