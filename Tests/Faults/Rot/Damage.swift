@@ -11,12 +11,21 @@ enum Damage: String, CaseIterable, Sendable {
     case destroyHeader, removeLog, removeIndex, removeDatabase, removeAll, garbageIndex, garbageLog, staleLog,
         foreignLog
     case folder, folderAsLog, pipe, socket, linkLoop, anothersDatabase, garbage, laterSchema, modeZero, journal
+    /// Moved to another disk, or some of it, and linked; or a link that leads to what is none of this spool's.
+    case moved, movedWithoutLog, movedLog, linkedIndex, linkToText, linkToAnother
+    /// Far longer than any disk, and hardly a block in it.
+    case longDatabase, longLog, hollowDatabase
+    /// Something in the places of the small files.
+    case pipeAsSummary, folderAsSummary, pipeAsSequences, folderAsSequences, longSequences, pipeAsMark, pipeAsLock,
+        folderAsLock, pipeAsBallast, pipeAsSalvageNote, pipeAsSetAsideNote, garbageAsSetAsideNote, pipesAsNewFiles
 
     /// Does it to the files in `folder`; no handle of this process is open on them.
     ///
     /// - Parameter spare: files to take from: `stale-wal` (an older log of this spool), `foreign-wal` (another's).
     func apply(to folder: String, spare: String, _ random: inout SeededGenerator) {
         let (database, log, index) = (folder + "/spool.db", folder + "/spool.db-wal", folder + "/spool.db-shm")
+        let node = folder + "/../.."
+        let (sequences, mark) = ("\(node)/sequences/acme", "\(node)/sequences/acme.last")
         switch self {
         case .flipInDatabase: Damage.flip(database, &random)
         case .flipInLog: Damage.flip(log, &random)
@@ -72,6 +81,35 @@ enum Damage: String, CaseIterable, Sendable {
         case .modeZero: for path in [database, log] { chmod(path, 0) }
         case .journal:
             Damage.create(database + "-journal", (0..<4000).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+        case .moved: Damage.move(["", "-wal", "-shm"], of: database, to: spare)
+        case .movedWithoutLog: Damage.move([""], of: database, to: spare)
+        case .movedLog: Damage.move(["-wal"], of: database, to: spare)
+        case .linkedIndex: Damage.move(["-shm"], of: database, to: spare)
+        case .linkToText:
+            unlink(database)
+            Damage.create(spare + "/text", Array("mine".utf8))
+            symlink(spare + "/text", database)
+        case .linkToAnother:
+            unlink(database)
+            symlink("../other/spool.db", database)
+        case .longDatabase: truncate(database, 60 << 30)
+        case .longLog: truncate(log, 300 << 30)
+        case .hollowDatabase:
+            Damage.create(database, [])
+            truncate(database, 300 << 30)
+        case .pipeAsSummary: Damage.pipe(node + "/summary")
+        case .folderAsSummary: Damage.folder(node + "/summary")
+        case .pipeAsSequences: Damage.pipe(sequences)
+        case .folderAsSequences: Damage.folder(sequences)
+        case .longSequences: truncate(sequences, 1 << 30)
+        case .pipeAsMark: Damage.pipe(mark)
+        case .pipeAsLock: Damage.pipe(node + "/LOCK")
+        case .folderAsLock: Damage.folder(node + "/LOCK")
+        case .pipeAsBallast: Damage.pipe(node + "/ballast")
+        case .pipeAsSalvageNote: Damage.pipe(folder + "/salvage")
+        case .pipeAsSetAsideNote: Damage.pipe(folder + "/set-aside")
+        case .garbageAsSetAsideNote: Damage.create(folder + "/set-aside", Array("nonsense".utf8))
+        case .pipesAsNewFiles: for path in [node + "/summary", sequences] { Damage.pipe(path + ".new") }
         }
     }
 
@@ -79,8 +117,46 @@ enum Damage: String, CaseIterable, Sendable {
     var keepsEverything: Bool {
         switch self {
         case .removeIndex, .garbageIndex, .modeZero, .journal: true
+        case .moved, .movedWithoutLog, .movedLog, .linkedIndex, .longDatabase, .longLog: true
+        case .pipeAsSummary, .folderAsSummary, .pipeAsSequences, .folderAsSequences, .longSequences, .pipeAsMark,
+            .pipeAsLock, .folderAsLock, .pipeAsBallast, .pipeAsSalvageNote, .pipeAsSetAsideNote,
+            .garbageAsSetAsideNote, .pipesAsNewFiles:
+            true
         default: false
         }
+    }
+
+    /// Whether the spool is used where it is, as if nothing had happened to it.
+    var needsNoSalvage: Bool {
+        switch self {
+        case .movedWithoutLog, .movedLog, .garbageAsSetAsideNote: false
+        default: keepsEverything
+        }
+    }
+
+    /// Whether the damage lies in pages of the database, and nowhere else.
+    var isInPages: Bool {
+        switch self {
+        case .flipInDatabase, .zeroPage, .zeroRun, .swapPages, .destroyHeader, .truncateDatabase: true
+        default: false
+        }
+    }
+
+    private static func move(_ parts: [String], of database: String, to folder: String) {
+        for part in parts where rename(database + part, folder + "/moved" + part) == 0 {
+            if part.isEmpty || parts.count == 1 { symlink(folder + "/moved" + part, database + part) }
+        }
+    }
+
+    private static func pipe(_ path: String) {
+        unlink(path)
+        mkfifo(path, 0o600)
+    }
+
+    private static func folder(_ path: String) {
+        unlink(path)
+        mkdir(path, 0o700)
+        create(path + "/something", [1])
     }
 
     // MARK: Bytes
