@@ -20,9 +20,8 @@ extension Spool {
             guard error.code == .full, database != nil else { throw error }
             keepPromises()
             if emptyLog(), let result = try again(closing, body) { return result }
-            // A tenant's own budget gains nothing from it.
-            let mayHelp = !storesPoints && account.refusal != .tenantFiles && account.refusal != .tenantPages
-            guard mayHelp, environment.space?.releaseBallast(environment.events) == true else {
+            let refusal = account.refusal
+            guard !storesPoints, environment.space?.releaseBallast(against: refusal, environment.events) == true else {
                 throw account.refusal.map { SpoolError(.full, $0.reason) } ?? error
             }
             return try attempt(closing, body)

@@ -84,6 +84,34 @@ struct FullDiskTests {
         await store.close()
     }
 
+    @Test func `a settle that finds the node's budget used up has the ballast, and the disk is not called full`()
+        async throws
+    {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(NodeConfiguration(maximumBytes: 64 << 20))
+        try await store.configure([StoreFixture.tenant("acme")])
+        let points = 2000
+        _ = try await store.append(Make.batch(0..<points), tenant: "acme")
+        await store.maintain()
+        let lease = try #require(
+            try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+                try await spool.lease(backend: "a", limit: LeaseLimit(points: points))
+            })
+        // An archive took all there was.
+        #expect(store.space.takeForFile(store.space.room))
+        try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            try await spool.settle(
+                lease, Make.all(lease, .dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))))
+        }
+        #expect(fixture.raised("the node's budget is used up: the ballast was released") == 1)
+        #expect(fixture.raised("the disk is full: the ballast was released") == 0)
+        #expect(!store.space.pressure.isReserveReached)
+        let refused = await refusal(store, Make.batch(0..<1))
+        #expect(refused?.code == .full && refused?.message.contains("budget") == true, "\(String(describing: refused))")
+        #expect(try await status(store).isBalanced)
+        await store.close()
+    }
+
     @Test func `a spool opens on a full disk, and is not set aside for it`() async throws {
         let disk = try SmallFileSystem(bytes: 64 << 20)
         let fixture = try StoreFixture(path: disk.path + "/data")

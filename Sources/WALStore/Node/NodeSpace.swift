@@ -278,24 +278,35 @@ final class NodeSpace: Sendable {
 
     // MARK: Ballast
 
-    /// A transaction that makes room met a full disk: gives the ballast back at once. From here on new points count as
-    /// refused by the reserve, until a look sees that there is space again: the ballast is not for them.
+    /// A transaction that makes room met a full disk, or the node's budget, in which the ballast counts: gives it back at
+    /// once. From here on new points are refused, until a look sees that there is space again: the ballast is not for them.
     ///
-    /// - Returns: false when there was nothing to give.
-    func releaseBallast(_ events: EventSink) -> Bool {
+    /// - Parameter refusal: what stood against the transaction; nil: the disk itself. A tenant's own budget gains nothing.
+    /// - Returns: false when there was nothing to give, or it would not help.
+    func releaseBallast(against refusal: SpaceAccount.Refusal?, _ events: EventSink) -> Bool {
+        guard refusal != .tenantFiles, refusal != .tenantPages else { return false }
+        let isBudget = refusal == .node
         let isGone = state.withLock { state in
             guard ballast.release() else { return false }
             state.ballast = 0
-            state.pressure.isReserveReached = true
+            if isBudget {
+                (state.pressure.isOverBudget, state.pressure.isFull) = (true, true)
+            } else {
+                state.pressure.isReserveReached = true
+            }
             return true
         }
-        if isGone { events(Event(.error, "the disk is full: the ballast was released")) }
-        return isGone
+        guard isGone else { return false }
+        events(
+            isBudget
+                ? Event(.error, "the node's budget is used up: the ballast was released")
+                : Event(.error, "the disk is full: the ballast was released"))
+        return true
     }
 
     private func keepBallast(_ disk: DiskSpace, _ reserve: Int64, _ room: Int64, _ events: EventSink) {
         if disk.freeBytes < ballast.bytes / 2 {
-            _ = releaseBallast(events)
+            _ = releaseBallast(against: nil, events)
         } else if disk.freeBytes > reserve + ballast.bytes, room >= 0, !ballast.isHeld {
             state.withLock { state in
                 guard ballast.restore() else { return }

@@ -99,19 +99,23 @@ extension WALStore {
     /// An input/output error may pass, and SQLite calls one of a read damage; a full disk has the ballast: tried once more
     /// (`storage.md` 19).
     private func openTwice(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
+        var refusal: SpaceAccount.Refusal?
         do throws(SpoolError) {
-            return try await openOnce(tenant, configuration)
+            return try await openOnce(tenant, configuration, &refusal)
         } catch {
             let isThere = folder.files.size(folder.files.resolved(folder.spool(of: tenant))) > 0
             let mayPass =
                 error.code == .commitFailed || error.code == .unreadable
-                || (error.code == .full && isThere && space.releaseBallast(events))
+                || (error.code == .full && isThere && space.releaseBallast(against: refusal, events))
             guard mayPass else { throw error }
-            return try await openOnce(tenant, configuration)
+            return try await openOnce(tenant, configuration, &refusal)
         }
     }
 
-    private func openOnce(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
+    /// - Parameter refusal: which limit stood against it, when it fails with `.full`; nil: the disk's own.
+    private func openOnce(
+        _ tenant: String, _ configuration: SpoolConfiguration, _ refusal: inout SpaceAccount.Refusal?
+    ) async throws(SpoolError) -> Spool {
         let first = try mark(of: tenant).read()
         var environment = environment(for: tenant)
         let job = try SalvageNote.read(folder.folder(of: tenant), folder.files).map { note in
@@ -133,7 +137,7 @@ extension WALStore {
         do throws(SpoolError) {
             return try await Spool.open(path: path, configuration, environment, minimumSequence: first, salvage: job)
         } catch {
-            let refusal = account.refusal
+            refusal = account.refusal
             space.closed(tenant, account)
             if error.code == .full, let refusal { throw SpoolError(.full, refusal.reason) }
             throw error
