@@ -18,8 +18,8 @@ extension Doctor {
             {
                 if remark.severity == .fine {
                     sound += 1
-                } else {
-                    findings.append(Finding("spool", remark.level, remark.message, advice: remark.advice))
+                } else if !remark.isOfAStranger {
+                    findings.append(Finding("spool", remark))
                 }
             }
         }
@@ -28,6 +28,12 @@ extension Doctor {
             findings.append(Finding("spool", .ok, "the daemon has the spools open; their insides are not looked at"))
         }
         return findings
+    }
+}
+
+extension Finding {
+    init(_ name: String, _ remark: SpoolInspection.Remark) {
+        self.init(name, remark.level, remark.message, advice: remark.advice)
     }
 }
 

@@ -27,23 +27,23 @@ struct Doctor: Sendable {
 
     private func folder() -> [Finding] {
         let path = configuration.dataDirectory
-        guard access(path, F_OK) == 0 else {
+        var named = stat()
+        if lstat(path, &named) != 0, errno == ENOENT {
             return [Finding("data_dir", .note, "\(path) does not exist yet; `holdfast run` makes it")]
         }
         // Root may write anywhere, but not where the mount says no.
         if let system = FileSystem.of(path), system.isReadOnly {
             return [readOnly(path, system)] + spools(daemon: nil, mayOpen: false)
         }
-        guard access(path, R_OK | W_OK | X_OK) == 0 else {
-            return [
-                Finding(
-                    "data_dir", .error, "\(path) cannot be read and written by this user",
-                    advice: "Run as the user that owns it, or give it to this one: chown -R \(geteuid()) \(path)")
-            ]
-        }
+        if let fault = SpoolInspection.lookAtFolder(path) { return [Finding("data_dir", fault)] }
         let (lock, daemon) = lock(path)
         let onThePlace = [permissions(path), fileSystem(path), sync(path), space(path), lock]
-        return onThePlace + strangers(path) + spools(daemon: daemon)
+        let strangers = strangers(path)
+        let shared = SpoolInspection.lookAtSharedFiles(path)
+        // A file of another user is named once, among all that are.
+        let faults = shared.remarks.filter { !$0.isOfAStranger }.map { Finding("data_dir", $0) }
+        guard shared.tenantsAreThere else { return onThePlace + strangers + faults }
+        return onThePlace + strangers + faults + spools(daemon: daemon, mayOpen: lock.level == .ok)
     }
 
     private func readOnly(_ path: String, _ system: FileSystem) -> Finding {
@@ -62,14 +62,25 @@ struct Doctor: Sendable {
 
     /// Files of another owner than the folder's: mostly left by a command that somebody ran as root.
     private func strangers(_ path: String) -> [Finding] {
-        guard let owner = Ownership.owner(of: path) else { return [] }
+        guard let owner = Ownership.ofFolder(path) else { return [] }
         let found = Ownership.strangers(in: path, owner: owner)
         guard let first = found.first else { return [] }
         let more = found.count > 1 ? " and \(found.count - 1) more" : ""
+        let message = "\(first.path)\(more) belongs to user \(first.owner), \(path) to user \(owner)"
+        guard owner == 0 else {
+            return [
+                Finding(
+                    "owner", .error, message,
+                    advice: "A daemon that runs as user \(owner) cannot use it: "
+                        + "chown \(Ownership.isLink(path) ? "-RH" : "-R") \(owner) \(path)")
+            ]
+        }
+        // Root's daemon may use all of it. It is rather the folder itself that somebody has given to root.
         return [
             Finding(
-                "owner", .error, "\(first.path)\(more) belongs to user \(first.owner), \(path) to user \(owner)",
-                advice: "A daemon that runs as user \(owner) cannot use it: chown -R \(owner) \(path)")
+                "owner", .warning, message,
+                advice: "If the daemon runs as user \(first.owner), it can make nothing new there: "
+                    + "chown \(first.owner) \(path)")
         ]
     }
 
@@ -138,8 +149,17 @@ struct Doctor: Sendable {
     private func lock(_ path: String) -> (Finding, daemon: Int?) {
         // What stands in its place must not make us wait for whoever is at its other end.
         let descriptor = open("\(path)/LOCK", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return (Finding("lock", .ok, "no daemon has used this folder yet"), nil) }
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return (Finding("lock", .ok, "no daemon has used this folder yet"), nil) }
+            let reason = String(cString: strerror(errno))
+            return (Finding("lock", .note, "whether a daemon holds the data folder cannot be told: \(reason)"), nil)
+        }
         defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            let message = "whether a daemon holds the data folder cannot be told: LOCK is no file"
+            return (Finding("lock", .note, message), nil)
+        }
         guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
             let holder = SystemFile.text("\(path)/LOCK", limit: 64)?.split(separator: "\n").first.map(String.init)
             return (
@@ -201,7 +221,7 @@ struct Doctor: Sendable {
                 findings.append(
                     Finding(
                         "spool", .error, "\(tenant["tenant"]?.string ?? "?"): its spool cannot be opened: \(problem)",
-                        advice: "Its requests are answered with 503; it is tried again with each of them."))
+                        advice: "Its requests are answered with 503; it is tried again every second."))
             }
             if let problem = tenant["salvage_problem"]?.string {
                 let name = tenant["tenant"]?.string ?? "?"

@@ -8,7 +8,18 @@ enum Ownership {
         var owner: UInt32
     }
 
-    static func owner(of path: String) -> UInt32? {
+    /// Of the folder, not of a link to it.
+    static func ofFolder(_ path: String) -> UInt32? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_uid : nil
+    }
+
+    static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    private static func owner(of path: String) -> UInt32? {
         var status = stat()
         return lstat(path, &status) == 0 ? status.st_uid : nil
     }

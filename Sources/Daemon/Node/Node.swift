@@ -38,7 +38,7 @@ final class Node: Sendable {
             telemetry.events.with(LogRenderer.name(event.level)).add()
             log.write(event)
         }
-        try FolderRights.check(configuration.dataDirectory)
+        if let refusal = SpoolInspection.refusal(of: configuration.dataDirectory) { throw refusal }
         let store = try WALStore(directory: configuration.dataDirectory, node: configuration.node, events: events)
         store.attach(overrides.space)
         self.store = store

@@ -10,6 +10,8 @@ public struct SpoolInspection: Sendable {
         public var severity: Severity
         public var message: String
         public var advice: String
+        /// Of a file that belongs to another user than the data folder: who lists those says nothing new with it.
+        public var isOfAStranger = false
     }
 
     /// Tenants with a folder, or with sequences that were given: also those whose spool is gone.
@@ -36,30 +38,42 @@ public struct SpoolInspection: Sendable {
     static func look(
         at tenant: String, in directory: String, _ files: Files, isLive: Bool, openedElsewhere: [Int]
     ) -> [Remark] {
-        var look = SpoolInspection(folder: "\(directory)/tenants/\(tenant)", tenant: tenant, files: files)
-        let first =
-            (try? HighWaterMark(path: "\(directory)/sequences/\(tenant)", files: files, wall: { 0 }).read()) ?? 1
-        guard look.canLook() else { return look.remarks }
-        look.lookAtFiles(wasUsed: first > 1)
-        look.lookAtWhatIsLeft()
+        let user = FolderUser(of: directory)
+        var look = SpoolInspection(folder: "\(directory)/tenants/\(tenant)", tenant: tenant, files: files, user: user)
+        // What is wrong with the folder is wrong with all that is in it: it is said once.
+        guard look.isUsable(look.folder, .folder) else { return look.remarks }
+        let marks = "\(directory)/sequences/\(tenant)"
+        var wasUsed = false
+        if look.isUsable(marks, .file) {
+            wasUsed = (try? HighWaterMark(path: marks, files: files, wall: { 0 }).read()) ?? 1 > 1
+        }
+        let last = look.isUsable(marks + ".last", .file) ? CommitMark(path: marks + ".last", files: files) : nil
+        var areNotesUsable = true
+        for note in ["set-aside", "salvage", "restore"] where !look.isUsable("\(look.folder)/\(note)", .file) {
+            areNotesUsable = false
+        }
+        let areFilesUsable = look.lookAtFiles(wasUsed: wasUsed)
+        if areNotesUsable { look.lookAtWhatIsLeft() }
         if !openedElsewhere.isEmpty {
             look.add(
                 .warning, "process \(openedElsewhere.map(String.init).joined(separator: ", ")) has its spool open",
                 "A reader that stays keeps the log from being emptied: end it, and open spools with mode=ro only.")
         }
-        if !isLive { look.lookInside(CommitMark(path: "\(directory)/sequences/\(tenant).last", files: files).read()) }
+        if !isLive, areFilesUsable { look.lookInside(last?.read()) }
         return look.remarks
     }
 
     private let folder: String
     private let tenant: String
+    private let user: FolderUser
     private var remarks: [Remark] = []
     private var spool: String { folder + "/spool.db" }
     private let files: Files
 
-    private init(folder: String, tenant: String, files: Files) {
+    private init(folder: String, tenant: String, files: Files, user: FolderUser) {
         self.folder = folder
         self.tenant = tenant
+        self.user = user
         self.files = files
     }
 
@@ -67,50 +81,48 @@ public struct SpoolInspection: Sendable {
         remarks.append(Remark(severity: severity, message: "\(tenant): \(message)", advice: advice))
     }
 
-    /// A folder that does not let this user in says nothing of what is in it.
-    private mutating func canLook() -> Bool {
-        do throws(FileError) {
-            guard try files.disk.status(folder) != nil else { return true }
-            _ = try files.disk.names(in: folder)
-            _ = try files.disk.status(spool)
-            return true
-        } catch {
-            guard error.number == EACCES || error.number == EPERM else { return true }
-            add(
-                .error, "its folder \(folder) cannot be entered by this user",
-                "Give it to the user the daemon runs as (chown -R USER \(folder)); requests of this tenant are answered with 503 until then."
-            )
-            return false
+    /// Whether nothing keeps the daemon from it; else a remark says what does.
+    private mutating func isUsable(_ path: String, _ kind: PathFault.Kind) -> Bool {
+        guard let fault = PathFault.find(path, kind, for: user) else { return true }
+        let effect = "This tenant's requests are answered with 503 until then."
+        switch (fault.cause, kind) {
+        case (.inTheWay, .file):
+            let way = SpoolInspection.movedAside("when it next opens the spool")
+            remarks.append(Remark(.warning, tenant: tenant, fault, way))
+        case (.inTheWay, .folder):
+            let way = "Move it away, and put the right one back before the daemon makes an empty one."
+            remarks.append(Remark(.error, tenant: tenant, fault, way, effect))
+        default: remarks.append(Remark(.error, tenant: tenant, fault, fault.advice, effect))
         }
+        return false
     }
 
-    private mutating func lookAtFiles(wasUsed: Bool) {
-        let restarts =
-            "The daemon sets it aside by itself and goes on with a fresh spool; what is lost gets a loss row."
+    /// - Returns: whether the database may be looked into; a remark says why not.
+    private mutating func lookAtFiles(wasUsed: Bool) -> Bool {
+        var areUsable = true
         for part in ["", "-wal", "-shm"] {
-            let name = "spool.db\(part)"
-            guard let status = try? files.status(spool + part) else {
-                if part.isEmpty, wasUsed {
-                    add(
-                        .error, "its spool is gone, and it had one",
-                        "Put it back from a backup before the next start, if you have one. \(restarts)")
-                }
-                continue
-            }
-            if status.isLink, (try? files.disk.target(of: spool + part)) == nil {
-                add(.error, "\(name) is a link that leads nowhere", "Mount the disk it leads to, or remove the link.")
-            } else if !status.isFile, !status.isLink {
-                add(.error, "\(name) is no file", "The daemon moves it aside, under a dated name, at its next start.")
-            } else if !isUsable(spool + part) {
-                add(
-                    .error, "\(name) cannot be read and written by this user",
-                    "Give it to the user the daemon runs as (chown USER \(spool)\(part)); requests of this tenant are answered with 503 until then."
-                )
+            guard let fault = PathFault.find(spool + part, .file, for: user) else { continue }
+            areUsable = false
+            let opening = "when it next opens the spool"
+            switch fault.cause {
+            case .inTheWay where part == "-shm", .brokenLink where part == "-shm":
+                // It is made anew, and nothing is in it that lasts.
+                remarks.append(Remark(.warning, tenant: tenant, fault, SpoolInspection.movedAside(opening)))
+            case .inTheWay:
+                remarks.append(Remark(.error, tenant: tenant, fault, SpoolInspection.movedAside(opening)))
+            case .mode: remarks.append(Remark(.note, tenant: tenant, fault, "The daemon mends that \(opening)."))
+            default: _ = isUsable(spool + part, .file)
             }
         }
+        guard areUsable else { return false }
+        if wasUsed, (try? files.exists(spool)) == false {
+            add(
+                .error, "its spool is gone, and it had one",
+                "If it was moved, stop the daemon and put it back, with its -wal; else `holdfast restore` has it, if you made "
+                    + "backups. The daemon goes on with a fresh spool, and what is lost gets a loss row.")
+        }
+        return true
     }
-
-    private func isUsable(_ path: String) -> Bool { (try? files.disk.open(path)) != nil }
 
     private mutating func lookAtWhatIsLeft() {
         let left = SetAside.left(in: folder, files)
@@ -169,8 +181,16 @@ public struct SpoolInspection: Sendable {
                     "The daemon finds it when it gets there, and carries over what is readable. Keep a copy if you can."
                 )
             }
+            let owner = try Statement("SELECT tenant FROM spool", on: connection).first { $0.text(0) } ?? tenant
+            guard owner == tenant else {
+                return add(
+                    .error, "its spool.db is the spool of tenant \(owner)",
+                    "Put the right one there while the daemon is stopped; else the daemon moves this one aside, unwritten."
+                )
+            }
             let end = try connection.integer("SELECT next_position FROM spool") ?? 0
-            if let mark, mark.nextPosition > end {
+            // What lies behind damage that was named above is not cut: SQLite does not read on there, and the daemon does.
+            if let mark, mark.nextPosition > end, log?.commitsBehindDamage ?? 0 == 0 {
                 return add(
                     .error, "its log was cut or replaced: \(mark.nextPosition - end) points less than were committed",
                     "If the right spool.db-wal is somewhere, put it back before the next start.")
