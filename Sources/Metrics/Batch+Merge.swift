@@ -21,13 +21,11 @@ extension Batch {
         let range = range ?? 0..<other.points.count
         let first = points.count
         var seriesMap = SeriesMap(count: other.series.count)
-        points.reserveCapacity(first + range.count)
-        if other.points.kinds.isEmpty, other.points.startTimes.isEmpty, other.points.flags.isEmpty {
-            for ordinal in range {
-                let id = mapped(other.points.series[ordinal], of: other, &seriesMap)
-                points.appendFloat64(series: id, time: other.points.times[ordinal], bits: other.points.bits[ordinal])
-            }
+        if other.points.isPlain, points.isPlain, other.series.isPlain {
+            series.merge(other.series, of: other.points.series[range], &seriesMap)
+            points.append(other.points, range, seriesMap.ids)
         } else {
+            points.reserveCapacity(first + range.count)
             for ordinal in range { mergePoint(ordinal, of: other, &seriesMap, isFirst: ordinal == range.lowerBound) }
         }
         mergeExemplars(of: other, range, &seriesMap, shift: first - range.lowerBound)
@@ -35,16 +33,10 @@ extension Batch {
         return first..<points.count
     }
 
-    /// Ids of another batch's series here; `UInt32.max` while not looked up.
-    private struct SeriesMap {
-        var ids: [UInt32]
-        init(count: Int) { ids = Array(repeating: .max, count: count) }
-    }
-
     @inline(__always)
     private mutating func mapped(_ id: UInt32, of other: Batch, _ map: inout SeriesMap) -> UInt32 {
         let known = map.ids[Int(id)]
-        return known == .max ? mapSlow(id, of: other, &map) : known
+        return known == SeriesMap.unknown ? mapSlow(id, of: other, &map) : known
     }
 
     private mutating func mapSlow(_ id: UInt32, of other: Batch, _ map: inout SeriesMap) -> UInt32 {

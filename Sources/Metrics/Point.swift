@@ -53,6 +53,24 @@ public struct PointColumns: Sendable, Equatable {
     @inline(__always) public func startTime(at ordinal: Int) -> Int64 { startTimes.isEmpty ? 0 : startTimes[ordinal] }
     @inline(__always) public func flags(at ordinal: Int) -> PointFlags { flags.isEmpty ? [] : flags[ordinal] }
 
+    /// Whether every point is a `float64` without a start time and flags: what Prometheus-like sources send.
+    var isPlain: Bool { kinds.isEmpty && startTimes.isEmpty && flags.isEmpty }
+
+    /// Appends plain points of other columns, which have `ids` here.
+    mutating func append(_ other: PointColumns, _ range: Range<Int>, _ ids: [UInt32]) {
+        let known = [UInt32](unsafeUninitializedCapacity: range.count) { known, count in
+            ids.withUnsafeBufferPointer { ids in
+                other.series[range].withUnsafeBufferPointer { theirs in
+                    for index in 0..<theirs.count { known.initializeElement(at: index, to: ids[Int(theirs[index])]) }
+                }
+            }
+            count = range.count
+        }
+        series.append(contentsOf: known)
+        times.append(contentsOf: other.times[range])
+        bits.append(contentsOf: other.bits[range])
+    }
+
     /// Appends a plain sample: the hot path of every Prometheus-like source.
     @inline(__always)
     public mutating func appendFloat64(series id: UInt32, time: Int64, bits value: UInt64) {

@@ -49,9 +49,11 @@ public struct SeriesTable: Sendable {
         var identity: SeriesIdentity
     }
     /// A slot holds the low half of the hash and the id plus 1; 0 is free.
-    private var slots: [UInt64] = []
-    private(set) var entries: [Entry] = []
-    public private(set) var labelBytes: [UInt8] = []
+    var slots: [UInt64] = []
+    var entries: [Entry] = []
+    public internal(set) var labelBytes: [UInt8] = []
+    /// Whether every series is no more than its labels.
+    public private(set) var isPlain = true
 
     public init() {}
 
@@ -73,6 +75,7 @@ public struct SeriesTable: Sendable {
         }
         self.entries = entries
         self.labelBytes = labelBytes
+        isPlain = identities.isEmpty
     }
 
     /// The tables are fed by strangers, who must not be able to aim at one slot.
@@ -145,6 +148,7 @@ public struct SeriesTable: Sendable {
     ) -> UInt32 {
         precondition(labelBytes.count + labels.count <= UInt32.max, "a batch is bounded long before this")
         if (entries.count + 1) * 2 > slots.count { grow() }
+        if identity != .plain { isPlain = false }
         let id = UInt32(entries.count)
         entries.append(
             Entry(hash: hash, start: UInt32(labelBytes.count), length: UInt32(labels.count), identity: identity))
@@ -192,6 +196,7 @@ public struct SeriesTable: Sendable {
         var table = SeriesTable()
         table.entries = exactCopy(entries)
         table.labelBytes = exactCopy(labelBytes)
+        table.isPlain = isPlain
         return table
     }
 
@@ -202,6 +207,7 @@ public struct SeriesTable: Sendable {
         } else {
             for index in slots.indices { slots[index] = 0 }
         }
+        isPlain = true
         entries.removeAll(keepingCapacity: keepingCapacity)
         labelBytes.removeAll(keepingCapacity: keepingCapacity)
     }

@@ -42,7 +42,7 @@ extension Spool {
         _ slices: [PackedRow.Slice], _ appends: [CommitQueue.Append], _ sequence: inout Int64,
         into rows: inout [PackedRow]
     ) throws(SpoolError) {
-        let batch = Packing.merge(slices, appends)
+        let batch = Packing.merge(slices, appends, environment.spare)
         let origins = OriginRun.fresh(sequence, points: batch.points.count)
         let block = Block.encode(batch, origins: origins, workspace: workspace)
         if block.count > Block.maximumStoredBytes {
@@ -93,12 +93,14 @@ enum Packing {
     }
 
     /// The points of a row, in order. A request that has the row to itself is not copied.
-    static func merge(_ slices: [PackedRow.Slice], _ appends: [CommitQueue.Append]) -> Batch {
+    static func merge(
+        _ slices: [PackedRow.Slice], _ appends: [CommitQueue.Append], _ spare: SpareBatches
+    ) -> Batch {
         if slices.count == 1 {
             let batch = appends[slices[0].append].request.decoded.batch
             if slices[0].ordinals == 0..<batch.points.count { return batch }
         }
-        var merged = Batch()
+        var merged = spare.take()
         merged.reserveCapacity(merging: slices.lazy.map { appends[$0.append].request.decoded.batch })
         for slice in slices { merged.merge(appends[slice.append].request.decoded.batch, slice.ordinals) }
         return merged

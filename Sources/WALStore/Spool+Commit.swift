@@ -20,6 +20,7 @@ extension Spool {
             for (append, receipt) in zip(appends, stored.receipts) { append.completion(.success(receipt)) }
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
             if !stored.rows.isEmpty { environment.onWork() }
+            for row in stored.rows where row.slices.count > 1 { environment.spare.give(row.batch) }
         } catch {
             if error.code == .full, !appends.isEmpty { return commitShort(appends, settles, error) }
             if error.isAboutOneRequest, appends.count + settles.count > 1 { return commitAlone(appends, settles) }

@@ -5,6 +5,7 @@ struct SpoolEnvironment: Sendable {
     /// Reads and decodes stored blocks.
     var reader: any SpoolExecutor
     var cache: BlockCache
+    var spare = SpareBatches()
     var time: TimeSource
     var events: EventSink
     /// Called on the writer before sequences at or beyond the last answer are used: makes sure, outside the file, that

@@ -13,6 +13,7 @@ public final class WALStore: Sendable {
     let writers: ExecutorPool
     let readers: ExecutorPool
     let cache = BlockCache()
+    let spare = SpareBatches()
     let space: NodeSpace
     let state: Mutex<StoreState>
     private let work = WorkNotice()

@@ -102,7 +102,7 @@ struct BlockEncoder {
     /// Present only when some series is more than its labels.
     private func addIdentities() {
         let table = batch.series
-        guard (0..<table.count).contains(where: { table.identity(of: UInt32($0)) != .plain }) else { return }
+        if table.isPlain { return }
         section.count = 0
         for id in 0..<table.count {
             let identity = table.identity(of: UInt32(id))

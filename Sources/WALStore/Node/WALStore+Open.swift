@@ -239,6 +239,7 @@ extension WALStore {
             onBroken: { [weak self] _ in self?.replaceBroken(tenant) },
             reserveSequences: { first throws(SpoolError) in try mark.reserve(from: first) })
         environment.space = space
+        environment.spare = spare
         environment.commitMark = commitMark(of: tenant)
         environment.files = folder.files
         environment.scheduling = scheduling
