@@ -44,6 +44,8 @@ def run(options, folder):
     report.claim(max(rss[5:]) <= max(rss[:5]) * 1.15 + 16, f"memory is flat: {max(rss):.0f} MiB at most")
     node.kill()
     after_kill = node.start()
+    # Until a spool is open its figures are those of the last summary, and say so.
+    node.wait_until_current()
     pending = sum(lane["pending_points"] for _, lane in node.backends())
     report.claim(pending == points, f"{pending} of {points} points are pending after a kill")
     node.stop()

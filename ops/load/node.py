@@ -78,6 +78,14 @@ class Node:
     def pending(self):
         return sum(lane["pending_points"] for _, lane in self.backends())
 
+    def wait_until_current(self, within=60):
+        """Until the figures of every tenant come from its open spool."""
+        began = time.monotonic()
+        while not all(tenant["current"] for tenant in self.status()["tenants"]):
+            if time.monotonic() - began > within:
+                raise RuntimeError(f"some spool is not open within {within} s: {self.last_words()}")
+            time.sleep(0.05)
+
     # What the kernel says.
 
     def measure(self):
