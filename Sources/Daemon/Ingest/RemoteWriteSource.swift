@@ -69,7 +69,7 @@ enum RemoteWriteSource: IngestSource {
         }
     }
 
-    private static func decode(
+    static func decode(
         _ body: [UInt8], _ limits: WireLimits, _ context: DecodeContext
     ) throws(WireError) {
         let failure = body.withUnsafeBytes { body -> WireError? in

@@ -129,6 +129,8 @@ import Testing
         ["compare", "--peer", "vmagent=/nowhere"],
         ["compare", "--only", "all"], ["compare", "--rounds", "0"], ["compare", "--url", "http://127.0.0.1:1/"],
         ["compare", "--series", "10000000"], ["ingest", "--rounds", "2"], ["compare", "--rate", "50000000"],
+        ["counted"], ["counted", "--step", "all"], ["counted", "--step", "open", "--times", "-1"],
+        ["path", "--times", "1"],
     ])
     func `options that cannot work are wrong usage`(words: [String]) {
         #expect(throws: UsageError.self) { try BenchCommand(Arguments(words, for: BenchCommand.help)) }

@@ -2,7 +2,7 @@
 struct BenchCommand: Command {
     static let help = CommandHelp(
         name: "bench", summary: "Measure ingest, delivery, the whole path, or all of it beside others.",
-        arguments: "ingest|deliver|path|compare",
+        arguments: "ingest|deliver|path|compare|counted",
         discussion: """
             Sends series like those of node exporters as remote write 1.0, encoded before the clock starts, and prints
             samples/s, acknowledgement times, CPU seconds per million samples, RSS, and bytes on disk per sample.
@@ -15,6 +15,8 @@ struct BenchCommand: Command {
                        commit_linger 1s), idle, repack. With those found on the PATH (vmagent, prometheus as an
                        agent), or with those that --peer names. Medians, ratios within rounds, and what each target
                        asks.
+              counted  One step (--step decode, merge, encode, open, send, commit) a number of times (--times), on one
+                       thread and always on the same data: for callgrind. ops/counted makes figures of it.
 
             Without --url a node of this binary is started for the run, in a folder of its own inside --data-dir (or
             here), with a backend that is part of the benchmark; both are gone afterwards. With --url any remote-write
@@ -40,6 +42,8 @@ struct BenchCommand: Command {
                 text: "compare: a program, instead of those found; holdfast, vmagent or prometheus. Repeatable."),
             CommandHelp.Option(name: "--rounds", value: "N", text: "compare: how often all is measured (3)."),
             CommandHelp.Option(name: "--only", value: "PHASE", text: "compare: this phase. Repeatable."),
+            CommandHelp.Option(name: "--step", value: "STEP", text: "counted: what is done."),
+            CommandHelp.Option(name: "--times", value: "N", text: "counted: how often (1); 0: all but that."),
             CommandHelp.jsonOption,
         ],
         examples: [
@@ -52,11 +56,12 @@ struct BenchCommand: Command {
             CommandHelp.Example(
                 command: "holdfast bench compare --peer holdfast=/usr/bin/holdfast --only outage",
                 text: "This build and the installed one"),
-        ], choices: BenchOptions.Kind.allCases.map(\.rawValue) + ["compare"])
+        ], choices: BenchOptions.Kind.allCases.map(\.rawValue) + ["compare", "counted"])
 
     private enum Work {
         case run(BenchOptions)
         case compare(CompareOptions)
+        case counted(CountedOptions)
     }
     private let work: Work
 
@@ -65,8 +70,12 @@ struct BenchCommand: Command {
             work = .compare(try CompareOptions(arguments))
             return
         }
+        if arguments.positionals == ["counted"] {
+            work = .counted(try CountedOptions(arguments))
+            return
+        }
         guard arguments.positionals.count == 1, let kind = BenchOptions.Kind(rawValue: arguments.positionals[0]) else {
-            throw UsageError("holdfast bench needs one of: ingest, deliver, path, compare")
+            throw UsageError("holdfast bench needs one of: ingest, deliver, path, compare, counted")
         }
         work = .run(try BenchOptions(kind, arguments))
     }
@@ -81,6 +90,8 @@ struct BenchCommand: Command {
             case .compare(let options):
                 let report = try CompareRun(options: options, say: say).run()
                 if options.isJSON { Terminal.print(json: report.json) } else { Terminal.print(report.text + "\n") }
+            case .counted(let options):
+                Terminal.print(json: try await CountedRun.json(options))
             }
         } catch {
             throw CommandFailure(error.description)

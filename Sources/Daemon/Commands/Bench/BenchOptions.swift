@@ -32,8 +32,8 @@ extension BenchOptions {
     static let mostSamples = 50_000_000
 
     init(_ kind: Kind, _ arguments: Arguments) throws(UsageError) {
-        for name in ["--peer", "--rounds", "--only"] where arguments.value(name) != nil {
-            throw UsageError("\(name) belongs to bench compare")
+        for name in ["--peer", "--rounds", "--only", "--step", "--times"] where arguments.value(name) != nil {
+            throw UsageError("\(name) has no use in bench \(kind.rawValue)")
         }
         self.kind = kind
         isJSON = arguments.flag("--json")

@@ -23,7 +23,8 @@ struct CompareOptions {
 
 extension CompareOptions {
     init(_ arguments: Arguments) throws(UsageError) {
-        for name in ["--url", "--pid", "--sink-port", "--round-trip"] where arguments.value(name) != nil {
+        for name in ["--url", "--pid", "--sink-port", "--round-trip", "--step", "--times"]
+        where arguments.value(name) != nil {
             throw UsageError("\(name) has no use in bench compare")
         }
         isJSON = arguments.flag("--json")
