@@ -49,7 +49,8 @@ CREATE TABLE data_keys (
 ) STRICT;
 
 -- What was committed. One row a commit; after a repack one row may span [sequence, last_sequence].
--- The block comes last, so that its overflow pages are not read for the columns before it.
+-- The block comes last, so that its overflow pages are not read for the columns before it. There is no index on the time:
+-- it never falls from row to row, and a further index is a further page in every commit.
 CREATE TABLE batches (
     sequence           INTEGER PRIMARY KEY,
     last_sequence      INTEGER NOT NULL,
@@ -64,7 +65,6 @@ CREATE TABLE batches (
     CHECK (last_sequence >= sequence),
     CHECK (last_time >= first_time)
 ) STRICT;
-CREATE INDEX batches_received ON batches (received_at);
 
 -- One row an accepted request: it owns `points` ordinals of `sequence`, from `first_ordinal`. A request over more than
 -- one batch has one row for each, with the same group.
@@ -85,7 +85,6 @@ CREATE TABLE receipts (
     received_wall      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX receipts_place ON receipts (sequence, first_ordinal);
-CREATE INDEX receipts_received ON receipts (received_at);
 
 -- What of an accepted request was set aside as invalid: the first ones each, the rest by reason.
 CREATE TABLE refusals (

@@ -99,8 +99,7 @@ extension Spool {
         }
         var runs: [Span] = []
         try checked { () throws(SQLiteError) in
-            let first = try database.statements.firstRowSince.first(.integer(oldest)) { $0.integer(0) }
-            guard let first else { return }
+            guard let first = try firstRow(receivedSince: oldest, database) else { return }
             try eachRow(from: Place(first, 0), database) { row in
                 guard row.points > 0, row.position >= position else { return true }
                 if let last = runs.last, last.end.position == row.position {
@@ -112,5 +111,21 @@ extension Spool {
             }
         }
         return runs
+    }
+
+    /// The first row that came at `oldest` or later, spool clock: it never falls from row to row, so that some twenty of
+    /// them are looked at, however many there are.
+    private func firstRow(receivedSince oldest: Int64, _ database: Database) throws(SQLiteError) -> Int64? {
+        var (low, high) = (Int64(0), ledger.nextSequence)
+        while low < high {
+            let middle = low + (high - low) / 2
+            let row = try database.statements.receivedFrom.first(.integer(middle)) { ($0.integer(0), $0.integer(1)) }
+            if let row, row.1 < oldest {
+                low = row.0 + 1
+            } else {
+                high = middle
+            }
+        }
+        return try database.statements.receivedFrom.first(.integer(low)) { $0.integer(0) }
     }
 }

@@ -111,6 +111,35 @@ struct SpoolBackendTests {
         await spool.close()
     }
 
+    @Test func `a backfill of seconds begins at the first row that is young enough, wherever rows are missing`()
+        async throws
+    {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a"])
+        for row in 0..<30 {
+            fixture.advance(seconds: 10)
+            _ = try await spool.append(Make.request(Make.batch(row..<row + 1)))
+        }
+        // Every third row goes; the last one stays, it carries the spool's end.
+        let gone = Array(stride(from: 0, to: 29, by: 3))
+        try await spool.deliver(gone.map { $0..<$0 + 1 })
+        while try await spool.prune(receivedBy: .max) > 0 {}
+        let start = [BackendRegistration(name: "a", type: "archive")]
+        let late = (0...31).map { age in
+            BackendRegistration(name: "late \(age)", type: "archive", backfill: .seconds(Int64(age) * 10 + 5))
+        }
+        var wanted = fixture.configuration(["a"])
+        wanted.backends = start + late
+        try await spool.configure(wanted)
+        for age in 0...31 {
+            // Row 29 is 0 seconds old, row 28 is 10.
+            let left = (0..<30).filter { 29 - $0 <= age && !gone.contains($0) }
+            let books = try await spool.books("late \(age)")
+            #expect(books.pendingPoints == Int64(left.count) && books.balances, "age \(age)")
+        }
+        await spool.close()
+    }
+
     @Test func `a backfill owes what is stored, and nothing that has been deleted between`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open(["a"])
@@ -198,7 +227,9 @@ struct SpoolBackendTests {
 
 extension Spool {
     /// Settles the points with these values, wherever they are, and nothing else.
-    fileprivate func deliver(_ wanted: Range<Int>...) async throws {
+    fileprivate func deliver(_ wanted: Range<Int>...) async throws { try await deliver(wanted) }
+
+    fileprivate func deliver(_ wanted: [Range<Int>]) async throws {
         let lease = try #require(try await lease(backend: "a", limit: LeaseLimit(points: 1000)))
         let parts = lease.pieces.indices.filter { index in
             wanted.contains { $0.contains(Int(lease.pieces[index].batch.points.bits[0])) }

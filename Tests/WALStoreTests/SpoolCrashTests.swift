@@ -117,13 +117,15 @@ struct SpoolCrashTests {
             signal(SIGXFSZ, SIG_IGN)
             var didPass = false
             var failures = 0
+            // So that a receipt takes pages of its own.
+            let longID = String(repeating: "request ", count: 2000)
             for page in 0..<200 where !didPass {
                 let spool = try await SpoolFixture.openAlone("\(path).\(page)")
                 _ = try await spool.append(Make.request(Make.batch(0..<10)))
                 let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 4)))
                 FileSizeLimit.set(UInt(await spool.walBytes()) + UInt(page) * 4096)
                 do {
-                    _ = try await spool.append(Make.request(Make.batch(10..<3000)))
+                    _ = try await spool.append(Make.request(Make.batch(10..<3000), id: longID))
                     try await spool.settle(lease, Make.all(lease, .delivered))
                     didPass = true
                 } catch let error as SpoolError {

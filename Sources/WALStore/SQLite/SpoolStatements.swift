@@ -6,7 +6,7 @@ final class SpoolStatements {
 
     let insertBatch: Statement
     let rowsFrom: Statement
-    let firstRowSince: Statement
+    let receivedFrom: Statement
     let timesOfRow: Statement
     let timesOfRows: Statement
     let insertMergedBatch: Statement
@@ -64,9 +64,8 @@ final class SpoolStatements {
             SELECT sequence, last_sequence, position, points, received_at FROM batches
             WHERE sequence >= coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1) ORDER BY sequence
             """, on: connection)
-        firstRowSince = try Statement(
-            "SELECT sequence, position FROM batches WHERE received_at >= ?1 ORDER BY received_at, sequence LIMIT 1",
-            on: connection)
+        receivedFrom = try Statement(
+            "SELECT sequence, received_at FROM batches WHERE sequence >= ?1 ORDER BY sequence LIMIT 1", on: connection)
         timesOfRow = try Statement(
             "SELECT first_time, last_time FROM batches WHERE sequence = ?1", on: connection)
         // Times of points; a row without any has none.
