@@ -4,6 +4,7 @@ struct BenchReport {
     let sent: SendResult
     var diskBytes: Int?
     private var ingestCPUSeconds: Double?
+    private var writtenBytes: Int?
     private var residentBytes: Int?
     private var peakResidentBytes: Int?
     private var delivered: Int?
@@ -19,6 +20,7 @@ struct BenchReport {
     mutating func takeIngest(_ before: ProcessUsage?, _ after: ProcessUsage?) {
         guard let before, let after else { return }
         ingestCPUSeconds = after.cpuSeconds - before.cpuSeconds
+        if let first = before.writtenBytes, let last = after.writtenBytes { writtenBytes = last - first }
         residentBytes = after.residentBytes
         peakResidentBytes = after.peakResidentBytes
     }
@@ -50,6 +52,8 @@ struct BenchReport {
         add("ack_max_ms", "ack max", sent.latencyMilliseconds(1), "ms")
         add("ingest_cpu_seconds_per_million", "CPU in", ingestCPUSeconds.map { $0 / millions }, "s per million samples")
         add("disk_bytes_per_sample", "on disk", diskBytes.map { Double($0) / Double(sent.samples) }, "B/sample")
+        add(
+            "written_bytes_per_sample", "written", writtenBytes.map { Double($0) / Double(sent.samples) }, "B/sample")
         add("delivered_samples", "delivered", delivered.map { Double($0) }, "samples")
         if let delivered, let deliverySeconds, deliverySeconds > 0 {
             add("delivered_samples_per_second", "rate out", Double(delivered) / deliverySeconds, "samples/s")

@@ -18,7 +18,8 @@ struct CompareOptions {
     let roundTripMilliseconds = 100
     var isJSON = false
 
-    var steadyScrapes: Int { max(1, rate * steadySeconds / series) }
+    /// For the seconds of a steady load.
+    func steadyScrapes(of series: Int) -> Int { max(1, rate * steadySeconds / series) }
 }
 
 extension CompareOptions {
@@ -35,7 +36,7 @@ extension CompareOptions {
         scrapes = try arguments.int("--scrapes", default: scrapes, in: 1...BenchOptions.mostSamples)
         rate = try arguments.int("--rate", default: rate, in: 1...BenchOptions.mostSamples / steadySeconds)
         rounds = try arguments.int("--rounds", default: rounds, in: 1...1000)
-        try BenchOptions.check(series: series, scrapes: max(scrapes, steadyScrapes))
+        try BenchOptions.check(series: series, scrapes: max(scrapes, steadyScrapes(of: series)))
         let names = arguments.all("--only")
         for name in names where ComparePhase(rawValue: name) == nil {
             let known = ComparePhase.allCases.map(\.rawValue).joined(separator: ", ")

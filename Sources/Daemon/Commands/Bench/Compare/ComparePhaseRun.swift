@@ -78,18 +78,23 @@ struct ComparePhaseRun {
     }
 
     private func flash(_ process: BenchProcess, _ sink: BenchSink) throws(BenchFailure) -> [CompareRow: Double] {
-        let (sent, before, after) = try sendSteadily(process, sink)
+        // Acks take a second: so that the rate is kept, no series comes twice meanwhile, and requests need not wait for a
+        // connection; an address may have a hundred.
+        let (sent, before, after) = try sendSteadily(
+            process, sink, series: 2 * options.rate,
+            connections: min(90, 3 * options.rate / (2 * options.samplesPerRequest) + 1))
         return written(before, after).map { [.flashWrittenBytes: Double($0) / Double(sent.samples)] } ?? [:]
     }
 
     /// A steady load with the backend up, and everything that comes of it.
     private func sendSteadily(
-        _ process: BenchProcess, _ sink: BenchSink
+        _ process: BenchProcess, _ sink: BenchSink, series: Int? = nil, connections: Int? = nil
     ) throws(BenchFailure) -> (SendResult, before: ProcessUsage, after: ProcessUsage) {
         sink.open()
-        let load = load(scrapes: options.steadyScrapes)
+        let series = series ?? options.series
+        let load = load(scrapes: options.steadyScrapes(of: series), series: series)
         let before = try usage(process)
-        let sent = try send(to: process, load, rate: Double(options.rate))
+        let sent = try send(to: process, load, rate: options.rate, connections: connections)
         try sink.wait(for: sent.samples)
         // What settles the last requests is written too.
         pause(seconds: 1)
@@ -156,17 +161,19 @@ struct ComparePhaseRun {
 
     /// The same values at each call. Times lie ahead of the start of whoever gets them: an agent of Prometheus forwards
     /// nothing older than itself; and not by minutes, which its server would refuse.
-    private func load(scrapes: Int? = nil) -> BenchLoad {
+    private func load(scrapes: Int? = nil, series: Int? = nil) -> BenchLoad {
         BenchLoad(
-            scrapes: scrapes ?? options.scrapes, series: options.series, samplesPerRequest: options.samplesPerRequest,
+            scrapes: scrapes ?? options.scrapes, series: series ?? options.series,
+            samplesPerRequest: options.samplesPerRequest,
             from: BenchClock.wallMilliseconds + 1000, step: 100)
     }
 
     private func send(
-        to process: BenchProcess, _ load: BenchLoad, rate: Double = 0
+        to process: BenchProcess, _ load: BenchLoad, rate: Int = 0, connections: Int? = nil
     ) throws(BenchFailure) -> SendResult {
         guard let target = BenchTarget(process.url) else { throw BenchFailure("no target") }
-        let sent = BenchSender(target: target, connections: options.connections, rate: rate).send(load)
+        let sent = BenchSender(target: target, connections: connections ?? options.connections, rate: Double(rate))
+            .send(load)
         // Figures of a load that was partly refused say nothing.
         guard sent.failures == 0 else {
             throw BenchFailure("\(peer.name) refused \(sent.failures) of \(sent.requests) requests: \(sent.refused)")
