@@ -79,7 +79,7 @@ struct ComparePhaseRun {
 
     private func flash(_ process: BenchProcess, _ sink: BenchSink) throws(BenchFailure) -> [CompareRow: Double] {
         // Acks take a second: so that the rate is kept, no series comes twice meanwhile, and requests need not wait for a
-        // connection; an address may have a hundred.
+        // connection.
         let (sent, before, after) = try sendSteadily(
             process, sink, series: 2 * options.rate,
             connections: min(90, 3 * options.rate / (2 * options.samplesPerRequest) + 1))
