@@ -5,6 +5,8 @@ extension Spool {
         isBeingSalvaged = job != nil
         let hasLog = walBytes() > 0
         let wasClean = try load()
+        let job = try job.flatMap { (job) throws(SpoolError) in try confirmed(job) }
+        isBeingSalvaged = job != nil
         if let job {
             if hasLog { try renewLog() }
             try beginSalvage(job)

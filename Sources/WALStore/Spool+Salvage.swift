@@ -7,6 +7,38 @@ import Metrics
 /// At last one walk over all rows in order finds what is owed and not there, and makes loss rows of it. Whenever it is
 /// interrupted, by a kill or a full disk, it goes on with what is missing.
 extension Spool {
+    /// What a salvage whose note cannot be read comes to: the spool says itself whether one was begun and had no end yet,
+    /// and of what. The note is written anew.
+    ///
+    /// - Returns: nil when there is nothing to carry over: the spool has books, and not of a salvage that goes on.
+    func confirmed(_ job: SalvageJob) throws(SpoolError) -> SalvageJob? {
+        guard job.note.isGuess else { return job }
+        var job = job
+        let connection = try openDatabase().connection
+        let (event, life) = try checked { () throws(SQLiteError) in
+            (
+                try Statement(
+                    """
+                    SELECT kind, detail FROM events WHERE kind IN ('salvage_begun', 'salvaged') ORDER BY id DESC LIMIT 1
+                    """, on: connection
+                ).first { (kind: $0.text(0), detail: $0.text(1)) },
+                try Statement("SELECT reason, uuid FROM incarnations ORDER BY id DESC LIMIT 1", on: connection)
+                    .first { (reason: $0.text(0), uuid: $0.withBlob(1) { Array($0) }) }
+            )
+        }
+        job.note.isGuess = false
+        if let life, life.reason == "salvaged", event?.kind != "salvaged" {
+            job.note.incarnation = life.uuid
+            if let event { job.note.names = SalvageNote.names(event.detail.split(separator: " ")) }
+        } else if ledger.nextPosition > 0 || !ledger.backends.isEmpty {
+            try SalvageNote.remove(job.folder, environment.files)
+            return nil
+        }
+        raise(.warning, "the note of a salvage was damaged", ["spool.set_aside": job.names.joined(separator: " ")])
+        try job.note.write(job.folder, environment.files)
+        return job
+    }
+
     /// Writes the books that the spool begins with, unless they are there.
     func beginSalvage(_ job: SalvageJob) throws(SpoolError) {
         let connection = try openDatabase().connection

@@ -116,12 +116,12 @@ extension WALStore {
     private func openOnce(
         _ tenant: String, _ configuration: SpoolConfiguration, _ refusal: inout SpaceAccount.Refusal?
     ) async throws(SpoolError) -> Spool {
+        let note = try SalvageNote.read(folder.folder(of: tenant), folder.files)
         let first = try mark(of: tenant).read()
         var environment = environment(for: tenant)
-        let job = try SalvageNote.read(folder.folder(of: tenant), folder.files).map { note in
+        let job = note.map { note in
             SalvageJob(
-                folder: folder.folder(of: tenant), files: folder.files, incarnation: note.incarnation,
-                names: note.names, tenant: tenant,
+                folder: folder.folder(of: tenant), files: folder.files, note: note, tenant: tenant,
                 evidence: SalvagedLedger.Evidence(
                     reservedBefore: first, mark: environment.commitMark?.read(),
                     summary: state.withLock { $0.summary.entries[tenant]?.status },

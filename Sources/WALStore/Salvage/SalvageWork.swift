@@ -74,9 +74,7 @@ final class SalvageWork {
 struct SalvageJob: Sendable {
     var folder: String
     var files: Files
-    var incarnation: [UInt8]
-    /// In the folder, the newest first.
-    var names: [String]
+    var note: SalvageNote
     var tenant: String
     var evidence: SalvagedLedger.Evidence
     /// Whether a page that the disk fails to give counts as gone: not as long as it may come back.
@@ -85,6 +83,10 @@ struct SalvageJob: Sendable {
     /// For so long a page that cannot be read is asked for again: nanoseconds.
     static let patience: Int64 = 60_000_000_000
     static let notRead = SpoolError(.unavailable, "the disk fails to read what was set aside; it is tried again")
+
+    var incarnation: [UInt8] { note.incarnation }
+    /// In the folder, the newest first.
+    var names: [String] { note.names }
 
     /// The books to begin with: of the newest file that has any.
     func books() throws(SpoolError) -> SalvagedLedger {

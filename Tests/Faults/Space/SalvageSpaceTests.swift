@@ -80,8 +80,9 @@ struct SalvageSpaceTests {
         let batches = 240
         try await damagedNode(node, batches: batches)
         let tenant = "\(node.path)/tenants/acme"
+        let name = try #require(try SetAside(folder: tenant, files: .system).perform(wall: 0))
         let job = SalvageJob(
-            folder: tenant, files: .system, incarnation: [], names: ["spool.db"], tenant: "acme",
+            folder: tenant, files: .system, note: SalvageNote(incarnation: [], names: [name]), tenant: "acme",
             evidence: SalvagedLedger.Evidence(reservedBefore: .max, mark: nil, summary: nil, registrations: []))
         let work = SalvageWork(job)
         var (rows, bytes, most) = (0, 0, 0)
