@@ -95,6 +95,7 @@ extension Spool {
                 SQLValue(state.detachedPosition))
             try apply(state.ranges.map { .insert($0) }, backendID: state.id, database)
         }
+        for row in books.lastRows { try Statement(row.table.insertion, on: connection).run(values: row.values) }
         for loss in books.losses {
             let reason: LossReason = books.isEmpty ? .spoolSetAside : .corruption
             try database.statements.insertLoss.run(

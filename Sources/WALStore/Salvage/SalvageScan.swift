@@ -36,24 +36,30 @@ struct SalvageScan {
                 break
             }
             page = number + 1
-            guard mayHoldRows(number), pages.read(number, into: &buffer) else { continue }
-            var rows: [SalvagedRow] = []
-            for cell in RecordCells.of(buffer, number: number) {
-                let local = Array(buffer[cell.local])
-                guard let columns = RecordColumns(local, payloadBytes: cell.payloadBytes),
-                    let table = SalvageTable.of(columns, hasRowID: cell.rowID != nil)
-                else { continue }
-                var row = SalvagedRow(table: table, rowID: cell.rowID, columns: columns, payload: local)
-                guard wanted(row) else { continue }
-                if depth == .whole, cell.overflow != 0 {
-                    guard let payload = follow(cell, local) else { continue }
-                    row.payload = payload
-                }
-                rows.append(row)
-            }
+            let rows = rows(on: number, wanted: wanted)
             if !rows.isEmpty { return rows }
         }
         return []
+    }
+
+    /// The rows of one page.
+    mutating func rows(on number: UInt32, wanted: (SalvagedRow) -> Bool) -> [SalvagedRow] {
+        guard mayHoldRows(number), pages.read(number, into: &buffer) else { return [] }
+        var rows: [SalvagedRow] = []
+        for cell in RecordCells.of(buffer, number: number) {
+            let local = Array(buffer[cell.local])
+            guard let columns = RecordColumns(local, payloadBytes: cell.payloadBytes),
+                let table = SalvageTable.of(columns, hasRowID: cell.rowID != nil)
+            else { continue }
+            var row = SalvagedRow(table: table, rowID: cell.rowID, columns: columns, payload: local)
+            guard wanted(row) else { continue }
+            if depth == .whole, cell.overflow != 0 {
+                guard let payload = follow(cell, local) else { continue }
+                row.payload = payload
+            }
+            rows.append(row)
+        }
+        return rows
     }
 
     private mutating func mayHoldRows(_ number: UInt32) -> Bool {

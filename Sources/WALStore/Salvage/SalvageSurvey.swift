@@ -31,6 +31,8 @@ struct SalvageSurvey {
     var incarnations: [SalvagedIncarnation] = []
     var oldest: Batch?
     var newest: Batch?
+    /// Of each table whose rows are copied as they are, the highest id and the page it is on.
+    var lastCopied: [SalvageTable: (id: Int64, page: UInt32)] = [:]
     /// The program in the header is another, the tenant is, or the schema is a later one: nothing is taken from it.
     var isForeign = false
 
@@ -38,6 +40,8 @@ struct SalvageSurvey {
     private static let maximumRanges = 1 << 20
     /// A point count no spool reaches: more is a damaged number.
     static let maximumPosition: Int64 = 1 << 53
+    /// An id no table reaches: what comes behind it must be able to go on.
+    private static let maximumID: Int64 = 1 << 53
 
     /// - Parameters:
     ///   - tenant: whose spool it should be.
@@ -60,7 +64,7 @@ struct SalvageSurvey {
                 case .ranges: takeRange(row)
                 case .batches: takeBatch(row, reservedBefore)
                 case .incarnations: takeIncarnation(row)
-                default: break
+                default: takeCopied(row, page: scan.page - 1)
                 }
             }
         }
@@ -104,6 +108,13 @@ struct SalvageSurvey {
             SalvagedIncarnation(
                 id: id, uuid: row.blob(1), reason: row.text(2), firstSequence: row.integer(3) ?? 1,
                 createdWall: row.integer(4) ?? 0))
+    }
+
+    private mutating func takeCopied(_ row: SalvagedRow, page: UInt32) {
+        guard SalvageTable.copied.contains(row.table), let id = row.rowID, id <= SalvageSurvey.maximumID,
+            id > lastCopied[row.table]?.id ?? 0
+        else { return }
+        lastCopied[row.table] = (id, page)
     }
 
     private mutating func takeRange(_ row: SalvagedRow) {

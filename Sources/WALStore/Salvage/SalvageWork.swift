@@ -93,7 +93,13 @@ struct SalvageJob: Sendable {
         for name in names {
             guard let pages = try pages("\(folder)/\(name)") else { continue }
             let found = try survey(pages)
-            if found.identity != nil || found.newest != nil { return SalvagedLedger(found, evidence) }
+            guard found.identity != nil || found.newest != nil else { continue }
+            var books = SalvagedLedger(found, evidence)
+            var scan = SalvageScan(pages, .whole)
+            for (table, last) in found.lastCopied {
+                books.lastRows += scan.rows(on: last.page) { $0.table == table && $0.rowID == last.id }
+            }
+            return books
         }
         return SalvagedLedger(nil, evidence)
     }

@@ -21,6 +21,9 @@ struct SalvagedLedger: Sendable {
     var identity: (uuid: [UInt8], createdWall: Int64)?
     var incarnations: [SalvagedIncarnation] = []
     var losses: [Ended] = []
+    /// Of each table whose rows are copied as they are, the last: they are put in first, so that what is written before
+    /// the others are there gets ids behind theirs.
+    var lastRows: [SalvagedRow] = []
     /// Nothing was found that is this tenant's.
     var isEmpty = false
 
