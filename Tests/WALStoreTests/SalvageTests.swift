@@ -53,6 +53,36 @@ import Testing
         #expect(try await spool.integer("SELECT count(*) FROM events WHERE kind IN ('former', 'new')") == 2)
         await spool.close()
     }
+
+    /// Locks that this process has on the file.
+    private func locks(on path: String) throws -> Int {
+        let inode = try #require(try Files.system.status(path)).inode
+        let lines = String(decoding: try Files.system.disk.read("/proc/locks", limit: 1 << 24), as: UTF8.self)
+        return lines.split(separator: "\n").count { line in
+            let fields = line.split(separator: " ")
+            return fields.contains("POSIX") && fields.contains(Substring(String(getpid())))
+                && fields.contains { $0.hasSuffix(":\(inode)") }
+        }
+    }
+
+    @Test func `a second name of another tenant's spool is set aside without a look into it`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme"), StoreFixture.tenant("other")])
+        _ = try await store.append(Make.batch(0..<100), tenant: "other")
+        let before = try locks(on: fixture.spool("other"))
+        #expect(before > 0, "SQLite's shared lock")
+        try Files.system.makeFolder(store.folder.folder(of: "acme"))
+        #expect(link(fixture.spool("other"), fixture.spool("acme")) == 0)
+
+        _ = try await store.append(Make.batch(100..<110), tenant: "acme")
+        await store.maintain()
+        #expect(try await store.drain("acme") == Array(100..<110), "nothing is taken from it")
+        #expect(fixture.raised("a spool was set aside and a fresh one opened") == 1)
+        #expect(try locks(on: fixture.spool("other")) == before)
+        #expect(try await store.drain("other") == Array(0..<100))
+        await store.close()
+    }
 }
 
 extension Spool {

@@ -104,8 +104,28 @@ struct SalvageJob: Sendable {
         return SalvagedLedger(nil, evidence)
     }
 
+    /// Whether the file has another name under which SQLite has it open, or may have: a link to another tenant's spool. A
+    /// plain look into it would take SQLite's locks away (`storage.md` 11).
+    private func isSpoolInUse(_ path: String) -> Bool {
+        guard let own = identity(path) else { return false }
+        let tenants = Files.parent(of: folder)
+        return files.names(in: tenants).contains { name in
+            identity("\(tenants)/\(name)/spool.db").map { $0 == own } ?? false
+        }
+    }
+
+    private func identity(_ path: String) -> [UInt64]? {
+        do throws(FileError) {
+            let status = try files.disk.target(of: path)
+            return [status.device, status.inode]
+        } catch {
+            return nil
+        }
+    }
+
     /// The file's pages, with its log where that belongs to it; nil for a file that is none of this tenant's.
     func pages(_ path: String) throws(SpoolError) -> DatabasePages? {
+        guard !isSpoolInUse(path) else { return nil }
         let whole = try DatabasePages(path, files)
         let surveyed = try survey(whole)
         guard whole.logPages > 0 else { return surveyed.isForeign ? nil : whole }
