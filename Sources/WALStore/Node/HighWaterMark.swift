@@ -23,6 +23,12 @@ struct HighWaterMark: Sendable {
         return mark
     }
 
+    /// As `read`, of a spool that was in use: a file that is not there is as a damaged one.
+    func readOfUsed() throws(SpoolError) -> Int64 {
+        if try !files.exists(path) { try replaceLost() }
+        return try read()
+    }
+
     /// More than any spool has counted to.
     private var beyondAll: Int64 { max(1, wall() / 1_000_000) }
 

@@ -117,7 +117,8 @@ extension WALStore {
         _ tenant: String, _ configuration: SpoolConfiguration, _ refusal: inout SpaceAccount.Refusal?
     ) async throws(SpoolError) -> Spool {
         let note = try SalvageNote.read(folder.folder(of: tenant), folder.files)
-        let first = try mark(of: tenant).read()
+        // What is carried over was given sequences, whether or not the mark still says so.
+        let first = try note == nil ? mark(of: tenant).read() : mark(of: tenant).readOfUsed()
         var environment = environment(for: tenant)
         let job = note.map { note in
             SalvageJob(

@@ -18,6 +18,8 @@ enum Damage: String, CaseIterable, Sendable {
     /// Something in the places of the small files.
     case pipeAsSummary, folderAsSummary, pipeAsSequences, folderAsSequences, longSequences, pipeAsMark, pipeAsLock,
         folderAsLock, pipeAsBallast, pipeAsSalvageNote, pipeAsSetAsideNote, garbageAsSetAsideNote, pipesAsNewFiles
+    /// A header of nonsense, and no word outside of how far sequences were given: the second not even in the summary.
+    case headerWithoutSequences, headerWithoutMarks
 
     /// Does it to the files in `folder`; no handle of this process is open on them.
     ///
@@ -109,6 +111,10 @@ enum Damage: String, CaseIterable, Sendable {
         case .pipeAsSalvageNote: Damage.pipe(folder + "/salvage")
         case .pipeAsSetAsideNote: Damage.pipe(folder + "/set-aside")
         case .garbageAsSetAsideNote: Damage.create(folder + "/set-aside", Array("nonsense".utf8))
+        case .headerWithoutSequences, .headerWithoutMarks:
+            Damage.destroyHeader.apply(to: folder, spare: spare, &random)
+            unlink(sequences)
+            if self == .headerWithoutMarks { for path in [mark, node + "/summary"] { unlink(path) } }
         case .pipesAsNewFiles: for path in [node + "/summary", sequences] { Damage.pipe(path + ".new") }
         }
     }
@@ -122,6 +128,7 @@ enum Damage: String, CaseIterable, Sendable {
             .pipeAsLock, .folderAsLock, .pipeAsBallast, .pipeAsSalvageNote, .pipeAsSetAsideNote,
             .garbageAsSetAsideNote, .pipesAsNewFiles:
             true
+        case .destroyHeader, .headerWithoutSequences, .headerWithoutMarks: true
         default: false
         }
     }
@@ -130,14 +137,16 @@ enum Damage: String, CaseIterable, Sendable {
     var needsNoSalvage: Bool {
         switch self {
         case .movedWithoutLog, .movedLog, .garbageAsSetAsideNote: false
+        case .destroyHeader, .headerWithoutSequences, .headerWithoutMarks: false
         default: keepsEverything
         }
     }
 
-    /// Whether the damage lies in pages of the database, and nowhere else.
-    var isInPages: Bool {
+    /// Whether it may cost rows that no damaged byte is in.
+    var costsWhatIsSound: Bool {
         switch self {
-        case .flipInDatabase, .zeroPage, .zeroRun, .swapPages, .destroyHeader, .truncateDatabase: true
+        // Another program's, or a later version's, which nothing is taken from; and what leads to another tenant's.
+        case .anothersDatabase, .laterSchema, .linkToAnother: true
         default: false
         }
     }
