@@ -78,8 +78,10 @@ struct SalvageScan {
             if !pages.read(holder, into: &map) { map = [] }
         }
         let at = Int(number - holder - 1) * 5
-        guard at < map.count, (1...5).contains(map[at]) else { return nil }
-        return map[at]
+        guard at + 5 <= map.count, (1...5).contains(map[at]) else { return nil }
+        // Roots and free pages have no page above them, and all others do: else the map is damaged, and must hide nothing.
+        let parent = RecordCells.bigEndian(map, at + 1)
+        return (map[at] <= 2) == (parent == 0) && parent <= pages.count ? map[at] : nil
     }
 
     /// The whole payload of a row that goes on in other pages; nil when the chain ends too early.

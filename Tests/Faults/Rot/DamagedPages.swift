@@ -6,31 +6,44 @@ import TestSupport
     import Glibc
 #endif
 
-/// What damage in the pages of a database may cost at most: the points of rows that have a byte on a damaged page. Known
-/// from a sound copy, made before, and from the pages that differ after.
+/// What damage may cost at most: the points of rows that have a byte on a damaged page. Known from a sound copy, made
+/// before, and from the places of the newest version of each page, in the log or in the database, that differ after.
 struct DamagedPages {
-    private let sound: [UInt8]
-    /// First sequence of each row that touches the page.
+    /// Where the newest version of a page is.
+    private struct Home {
+        var isInLog: Bool
+        var range: Range<Int>
+    }
+
+    private let sound: (database: [UInt8], log: [UInt8])
+    private var homes: [UInt32: Home] = [:]
+    /// Sequences of each row that touches the page.
     private var rows: [UInt32: Set<Int64>] = [:]
 
     /// - Parameters:
     ///   - database: closed, or left behind by a kill, with its log beside it.
     ///   - copy: where the sound copy is made: SQLite folds the log into it.
     init(_ database: String, copy: String) throws {
-        sound = DamagedPages.bytes(database)
-        for part in ["", "-wal"] { DamagedPages.write(DamagedPages.bytes(database + part), to: copy + part) }
+        sound = (DamagedPages.bytes(database), DamagedPages.bytes(database + "-wal"))
+        DamagedPages.write(sound.database, to: copy)
+        DamagedPages.write(sound.log, to: copy + "-wal")
+        let logged = try LogFrames(database + "-wal", .system).pages
         let connection = try Connection(path: copy, access: .readWrite)
         try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
         let folded = DamagedPages.bytes(copy)
         for number in 1...UInt32(max(1, folded.count / 4096)) {
             guard let page = DamagedPages.page(folded, number) else { break }
+            // A frame's header vouches for its page.
+            homes[number] =
+                logged[number].map { Home(isInLog: true, range: Int($0) - LogFrames.frameHeaderBytes..<Int($0) + 4096) }
+                ?? Home(isInLog: false, range: Int(number - 1) * 4096..<Int(number) * 4096)
             for cell in RecordCells.of(page, number: number) {
-                guard let sequence = cell.rowID else { continue }
+                guard let sequences = DamagedPages.sequences(cell, page) else { continue }
                 var (next, left) = (cell.overflow, cell.payloadBytes - cell.local.count)
-                rows[number, default: []].insert(sequence)
+                rows[number, default: []].formUnion(sequences)
                 while next != 0, left > 0, let page = DamagedPages.page(folded, next) {
-                    rows[next, default: []].insert(sequence)
+                    rows[next, default: []].formUnion(sequences)
                     next = RecordCells.bigEndian(page, 0)
                     left -= 4092
                 }
@@ -38,13 +51,25 @@ struct DamagedPages {
         }
     }
 
-    /// Sequences of rows that the damage may have cost. Row ids of other tables are among them, and sequences of pages
-    /// whose newest version is in the log: more than it can be, never less.
+    /// Of a row of `batches`: more than one when it was merged.
+    private static func sequences(_ cell: RecordCells.Cell, _ page: [UInt8]) -> ClosedRange<Int64>? {
+        let local = Array(page[cell.local])
+        guard let first = cell.rowID, let columns = RecordColumns(local, payloadBytes: cell.payloadBytes),
+            SalvageTable.of(columns, hasRowID: true) == .batches
+        else { return nil }
+        return first...max(first, columns.integer(1, local) ?? first)
+    }
+
+    /// Sequences of rows that the damage may have cost.
     func touched(_ database: String) -> Set<Int64> {
-        let now = DamagedPages.bytes(database)
+        let now = (database: DamagedPages.bytes(database), log: DamagedPages.bytes(database + "-wal"))
         var touched: Set<Int64> = []
-        for (number, sequences) in rows
-        where DamagedPages.page(sound, number) != DamagedPages.page(now, number) { touched.formUnion(sequences) }
+        for (number, sequences) in rows {
+            guard let home = homes[number] else { continue }
+            let (before, after) = home.isInLog ? (sound.log, now.log) : (sound.database, now.database)
+            let isSound = home.range.upperBound <= after.count && before[home.range] == after[home.range]
+            if !isSound { touched.formUnion(sequences) }
+        }
         return touched
     }
 
@@ -53,6 +78,7 @@ struct DamagedPages {
         return start + 4096 <= bytes.count ? Array(bytes[start..<start + 4096]) : nil
     }
 
+    /// None of what is no file, or longer than any that a test makes.
     private static func bytes(_ path: String) -> [UInt8] {
         do throws(FileError) { return try Files.system.disk.read(path, limit: 1 << 30) } catch { return [] }
     }

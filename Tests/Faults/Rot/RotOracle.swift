@@ -103,12 +103,14 @@ struct RotOracle {
                 if mine.contains(where: { $0.places?.contains(place) == true }) { forgotten += 1 }
                 continue
             }
-            if before.dead[backend]?.contains(value) == true, graves.contains(place) || hasLostLetters {
+            let isDead = before.dead[backend]?.contains(value) == true
+            if isDead, graves.contains(place) || hasLostLetters {
                 if !graves.contains(place) { lostLetters += 1 }
                 continue
             }
             missing += 1
-            if let damagedSequences {
+            // A dead letter lies elsewhere than the row it came with.
+            if let damagedSequences, !isDead {
                 #expect(
                     damagedSequences.contains(place.sequence),
                     "\(label): value \(value) at \(place) is lost, and its row lies on sound pages")
@@ -134,24 +136,29 @@ struct RotOracle {
 
     /// Takes all there is. Damage that is met on the way sets the spool aside and carries it over: then once more.
     private func drain(_ backend: String, _ store: WALStore) async throws -> Set<Int> {
-        var values: Set<Int> = []
+        let taken = Taken()
         for _ in 0..<5 {
             do throws(SpoolError) {
-                values.formUnion(try await drainOnce(backend, store))
-                return values
+                try await drainOnce(backend, store, taken)
+                return taken.values.withLock { $0 }
             } catch {
                 guard [.unavailable, .unreadable, .closing].contains(error.code) else { throw error }
             }
             try await waitForSalvage(store)
         }
         Issue.record("\(label): \(backend) is not drained")
-        return values
+        return taken.values.withLock { $0 }
     }
 
-    private func drainOnce(_ backend: String, _ store: WALStore) async throws(SpoolError) -> Set<Int> {
+    /// What was delivered before a drain met the damage counts too.
+    private final class Taken: Sendable {
+        let values = Mutex<Set<Int>>([])
+    }
+
+    private func drainOnce(_ backend: String, _ store: WALStore, _ taken: Taken) async throws(SpoolError) {
         try await store.withSpool("acme") { [label] (spool) async throws(SpoolError) in
-            var values: Set<Int> = []
             while let lease = try await spool.lease(backend: backend, limit: LeaseLimit(points: 1000)) {
+                var values: Set<Int> = []
                 for piece in lease.pieces {
                     for ordinal in piece.ordinals {
                         let value = RotNode.value(piece.batch.points.bits[ordinal])
@@ -164,8 +171,8 @@ struct RotOracle {
                 }
                 try await spool.settle(
                     lease, Settlement(parts: parts, attempts: 1, status: 200, firstAttemptAt: RotNode.start))
+                taken.values.withLock { $0.formUnion(values) }
             }
-            return values
         }
     }
 }

@@ -49,10 +49,10 @@ import Testing
         let label = "seed \(seed) \(damage) \(isClean ? "after a clean end" : "after a kill")"
         let node = try RotNode()
         try await fill(node, &random, isClean: isClean)
-        let pages = damage.isInPages ? try DamagedPages(node.spool(), copy: node.folder.path + "/sound.db") : nil
+        let pages = try DamagedPages(node.spool(), copy: node.folder.path + "/sound.db")
         damage.apply(to: node.tenantFolder(), spare: node.folder.path, &random)
         var oracle = RotOracle(node, label)
-        oracle.damagedSequences = pages?.touched(node.spool())
+        if !damage.costsWhatIsSound { oracle.damagedSequences = pages.touched(node.spool()) }
         let outcome = try await oracle.check()
         if damage.keepsEverything {
             #expect(outcome.lost["a"] == 0 && outcome.lost["b"] == 0, "\(label): \(outcome)")
