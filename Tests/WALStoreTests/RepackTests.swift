@@ -215,6 +215,73 @@ struct RepackTests {
         }
     }
 
+    /// Where a disk kept pages from before a merge, or put them back, rows and the row they became are found side by side.
+    enum Stale: CaseIterable { case behindTheFile, asTheNewerFile, asTheOlderFile }
+
+    private static func withoutPage(of sequence: Int64, _ file: [UInt8]) -> [UInt8] {
+        var file = file
+        for page in 1..<file.count / 4096 {
+            let bytes = Array(file[page * 4096..<(page + 1) * 4096])
+            let isIt = RecordCells.of(bytes, number: UInt32(page + 1)).contains { cell in
+                guard let columns = RecordColumns(Array(bytes[cell.local]), payloadBytes: cell.payloadBytes) else {
+                    return false
+                }
+                return cell.rowID == sequence && SalvageTable.of(columns, hasRowID: true) == .batches
+            }
+            if isIt { file.replaceSubrange(page * 4096..<(page + 1) * 4096, with: repeatElement(0, count: 4096)) }
+        }
+        return file
+    }
+
+    @Test(arguments: Stale.allCases)
+    func `rows from before a merge and the merged one give each point once, whichever is found first`(
+        stale: Stale
+    ) async throws {
+        let fixture = try StoreFixture()
+        let (tenant, files) = (StoreFixture.tenant("acme"), Files.system)
+        let first = try fixture.open()
+        try await first.configure([tenant])
+        // Rows short enough to lie on one page, so that a page can be moved.
+        for row in 0..<60 { _ = try await first.append(Make.batch(row * 20..<row * 20 + 20), tenant: "acme") }
+        await first.close()
+        // Of the first rows some are gone: the merged one has all that they had, and must not stand beside the others.
+        let before = Self.withoutPage(of: 1, try files.disk.read(fixture.spool("acme"), limit: 1 << 24))
+        let second = try fixture.open()
+        try await second.configure([tenant])
+        fixture.advance(seconds: 60)
+        let merged = try await second.withSpool("acme") { (spool) async throws(SpoolError) in
+            await spool.hurryRepack(targetPoints: 400)
+            return await spool.repack(RepackRound()).0.tally
+        }
+        #expect(merged.rows == 59 && merged.mergedRows == 3)
+        await second.close()
+
+        let folder = Files.parent(of: fixture.spool("acme"))
+        var names = ["20260101T000000Z", "20260102T000000Z"].map { SetAside.prefix + $0 }
+        var after = try files.disk.read(fixture.spool("acme"), limit: 1 << 24)
+        unlink(fixture.spool("acme"))
+        if stale == .behindTheFile {
+            after += before
+            names.removeLast()
+        } else {
+            try files.disk.write(before, to: "\(folder)/\(names[1])")
+        }
+        try files.disk.write(after, to: "\(folder)/\(names[0])")
+        if stale == .asTheNewerFile { names.reverse() }
+        try SalvageNote(incarnation: Array(0..<16), names: names).write(folder, files)
+
+        let third = try fixture.open()
+        try await third.configure([tenant])
+        try await third.withSpool("acme") { _ throws(SpoolError) in }
+        await third.maintain()
+        #expect(try await third.drain("acme") == Array(0..<1200))
+        let books = try await third.withSpool("acme") { (spool) async throws(SpoolError) in
+            try await spool.status().backends
+        }
+        #expect(books.first?.balances == true && books.first?.lostPoints == 0, "\(books)")
+        await third.close()
+    }
+
     @Test func `metadata and rows without points go along`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open()
