@@ -19,6 +19,15 @@ static inline CURLcode holdfast_curl_set_string(CURL *handle, CURLoption option,
 static inline CURLcode holdfast_curl_set_list(CURL *handle, CURLoption option, struct curl_slist *value) {
     return curl_easy_setopt(handle, option, value);
 }
+// Since 7.87.0; what an older libcurl does is not ours to choose. <https://curl.se/libcurl/c/CURLOPT_QUICK_EXIT.html>
+static inline CURLcode holdfast_curl_set_quick_exit(CURL *handle) {
+#if LIBCURL_VERSION_NUM >= 0x075700
+    return curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
+#else
+    (void)handle;
+    return CURLE_OK;
+#endif
+}
 typedef size_t (*holdfast_curl_write)(char *bytes, size_t size, size_t count, void *context);
 static inline CURLcode holdfast_curl_set_write(CURL *handle, CURLoption option, holdfast_curl_write function) {
     return curl_easy_setopt(handle, option, function);

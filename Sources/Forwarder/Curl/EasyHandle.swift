@@ -146,6 +146,9 @@ extension EasyHandle {
         try set(CURLOPT_TCP_NODELAY, 1, "nodelay")
         try set(CURLOPT_TCP_KEEPALIVE, 1, "keepalive")
         try set(CURLOPT_TIMEOUT_MS, request.timeout.wholeMilliseconds, "timeout")
+        // A look-up runs in a thread of its own. When it outlives the timeout, libcurl would wait for that thread, and with
+        // it every other transfer of the loop, for as long as the resolver tries.
+        guard holdfast_curl_set_quick_exit(raw) == CURLE_OK else { throw RefusedOption(name: "quick exit") }
         try set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeout.wholeMilliseconds, "connect timeout")
         try set(CURLOPT_USERAGENT, request.userAgent, "user agent")
         // An empty name keeps the proxy variables of the environment out of it.

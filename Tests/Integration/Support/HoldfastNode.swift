@@ -15,9 +15,10 @@ final class HoldfastNode {
     ///   - server: one more line of `server`.
     ///   - dataFolder: where data is; in the bench when nil.
     ///   - user: who it runs as; nil: whoever runs the tests.
+    ///   - wrapper: a command that its own is appended to, and that becomes it.
     init(
         _ bench: Workbench, name: String = "holdfast", config: String, server: String = "", dataFolder: String? = nil,
-        user: OtherUser? = nil
+        user: OtherUser? = nil, wrapper: [String] = []
     ) throws {
         self.bench = bench
         self.server = server
@@ -27,7 +28,7 @@ final class HoldfastNode {
         configPath = try bench.write("\(name).yml", HoldfastNode.whole(config, server, dataFolder, port))
         if user != nil { try bench.letOthersIn() }
         let command = [Workbench.holdfast, "run", "--config", bench.path("\(name).yml")]
-        let whole = user.map { $0.prefix + command } ?? command
+        let whole = wrapper + (user?.prefix ?? []) + command
         process = bench.program(whole[0], Array(whole.dropFirst()), name: name)
     }
 
