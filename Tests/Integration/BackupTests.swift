@@ -30,14 +30,20 @@ import Testing
         let ledger = LoadLedger()
         let url = node.url
         async let load: Void = ledger.run(clients: 4, url: url)
-        #expect(try await eventually(within: 30) { await ledger.acknowledged.count > 50 })
+        #expect(try await eventually(within: 120) { await ledger.acknowledged.count > 50 })
         let before = await ledger.acknowledged
         let backup = bench.path("copy")
+        let begun = Date().timeIntervalSince1970
         let made = try holdfast("backup", backup, "--config", file)
         #expect(made.status == 0, "\(made.errors)")
         #expect(made.output.contains("1 tenant, ") && made.output.contains(backup))
         let asked = try json(holdfast("backup", "--progress", "--json", "--config", file).output)
         #expect(asked["phase"] as? String == "done")
+        let page = String(decoding: try await Web.get("\(url)/metrics").body, as: UTF8.self)
+        let moment = page.split(separator: "\n").first {
+            $0.hasPrefix("holdfast_backup_last_success_timestamp_seconds{tenant=\"default\"} ")
+        }?.split(separator: " ").last.flatMap { Double($0) }
+        #expect(moment.map { begun < $0 && $0 <= Date().timeIntervalSince1970 } == true, "\(moment ?? 0)")
         #expect(await ledger.acknowledged.count >= before.count)
         // The disk goes, with the node and all it took in since.
         await ledger.stop()

@@ -8,6 +8,7 @@ final class BackupDesk: Sendable {
         var job: BackupJob?
         var task: Task<Void, Never>?
         var isStopped = false
+        var lastGood: [String: Int64] = [:]
     }
     private let state = Mutex(State())
     private let store: WALStore
@@ -39,9 +40,9 @@ final class BackupDesk: Sendable {
             guard !state.isStopped, state.job?.progress.phase.isOver != false else { return nil }
             let job = BackupJob(request, of: store)
             state.job = job
-            state.task = Task { [events] in
+            state.task = Task { [self, events] in
                 events(Event(.info, "a backup has begun", ["backup.directory": request.directory]))
-                BackupDesk.report(await job.run(), events)
+                end(await job.run())
             }
             return job
         }
@@ -72,7 +73,12 @@ final class BackupDesk: Sendable {
     /// Returns when the one under way has ended. It may wait for a spool: the store has to be closed before.
     func end() async { await state.withLock { $0.task }?.value }
 
-    private static func report(_ progress: BackupProgress, _ events: EventSink) {
+    /// Since the start, by tenant: everything that was acknowledged before that time is in the last backup of it that came
+    /// to be. Wall clock, nanoseconds since the epoch.
+    var lastGood: [String: Int64] { state.withLock { $0.lastGood } }
+
+    private func end(_ progress: BackupProgress) {
+        if progress.phase == .done { state.withLock { $0.lastGood.merge(progress.moments) { _, new in new } } }
         var fields = [
             "backup.directory": progress.directory, "backup.phase": progress.phase.rawValue,
             "backup.bytes": String(progress.copiedBytes), "backup.tenants": String(progress.tenantsDone),

@@ -81,7 +81,7 @@ extension Node {
     private func metrics() async -> Reply {
         let page = MetricsPage(
             report: await report(), lanes: forwarder.status(), telemetry: telemetry, connections: connections,
-            displacedConnections: displacedConnections, heldBytes: ingest.gate.heldBytes)
+            displacedConnections: displacedConnections, heldBytes: ingest.gate.heldBytes, backups: backups.lastGood)
         return Reply(status: 200, body: .bytes(page.render(), contentType: ExpositionWriter.contentType))
     }
 }

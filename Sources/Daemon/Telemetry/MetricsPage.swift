@@ -9,6 +9,8 @@ struct MetricsPage {
     var connections: Int
     var displacedConnections = 0
     var heldBytes: Int
+    /// See `BackupDesk.lastGood`.
+    var backups: [String: Int64] = [:]
 
     func render() -> [UInt8] {
         var page = ExpositionWriter()
@@ -90,6 +92,15 @@ struct MetricsPage {
             for tenant in report.tenants {
                 page.sample(name, [("tenant", tenant.spool.tenant)], isSo(tenant) ? 1 : 0)
             }
+        }
+        page.family(
+            "holdfast_backup_last_success_timestamp_seconds", .gauge,
+            "What was acknowledged before that is in the last backup; absent until one was made since the start.")
+        for tenant in report.tenants {
+            guard let moment = backups[tenant.spool.tenant] else { continue }
+            page.sample(
+                "holdfast_backup_last_success_timestamp_seconds", [("tenant", tenant.spool.tenant)],
+                Double(moment) / 1e9)
         }
         page.family("holdfast_spool_maximum_bytes", .gauge, "The tenant's budget, where it has one.")
         for tenant in report.tenants {

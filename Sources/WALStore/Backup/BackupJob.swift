@@ -113,10 +113,13 @@ public final class BackupJob: Sendable {
         var manifest = BackupManifest(
             madeAt: "", node: request.node, programVersion: request.programVersion, engineVersion: StorageEngine.version
         )
+        var moments: [String: Int64] = [:]
         for (tenant, expected) in tenants {
             let before = progress
             do throws(SpoolError) {
-                manifest.spools.append(try await copy(tenant, expected, into: folder))
+                let copied = try await copy(tenant, expected, into: folder)
+                manifest.spools.append(copied.spool)
+                moments[tenant] = copied.moment
             } catch {
                 try checkCancelled()
                 // No room for one is no room for the next; and a node that closes has no more to copy.
@@ -139,6 +142,8 @@ public final class BackupJob: Sendable {
         manifest.madeAt = UTC.text(origin.time.wall())
         let whole = manifest
         try await onWorker { () throws(SpoolError) in try folder.finish(whole) }
+        let made = moments
+        note { $0.moments = made }
     }
 
     // MARK: One spool
@@ -148,7 +153,7 @@ public final class BackupJob: Sendable {
 
     private func copy(
         _ tenant: String, _ expected: Int64, into folder: BackupFolder
-    ) async throws(SpoolError) -> BackupManifest.Spool {
+    ) async throws(SpoolError) -> (spool: BackupManifest.Spool, moment: Int64) {
         let before = progress
         var tries = 1
         while true {
@@ -160,8 +165,8 @@ public final class BackupJob: Sendable {
             }
             let isServed = origin.isServed(tenant)
             do throws(SpoolError) {
-                try await copyOnce(tenant, expected, isServed: isServed, into: folder)
-                return try await describe(tenant, isServed: isServed, in: folder)
+                let moment = try await copyOnce(tenant, expected, isServed: isServed, into: folder)
+                return (try await describe(tenant, isServed: isServed, in: folder), moment)
             } catch {
                 try checkCancelled()
                 guard error.code == .closing || origin.isServed(tenant) != isServed, !origin.isClosing else {
@@ -176,7 +181,7 @@ public final class BackupJob: Sendable {
 
     private func copyOnce(
         _ tenant: String, _ expected: Int64, isServed: Bool, into folder: BackupFolder
-    ) async throws(SpoolError) {
+    ) async throws(SpoolError) -> Int64 {
         guard case .running(let store) = origin, isServed else {
             if let obstacle = try origin.obstacle(tenant) { throw SpoolError(.unavailable, obstacle) }
             let source = ClosedSpool(
@@ -184,7 +189,7 @@ public final class BackupJob: Sendable {
                 isClosed: { [origin] in !origin.isServed(tenant) })
             return try await drive(source, tenant, expected, into: folder)
         }
-        try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+        return try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
             try await drive(spool, tenant, expected, into: folder)
         }
     }
@@ -192,23 +197,34 @@ public final class BackupJob: Sendable {
     /// What is written before it is synced, in the middle of a copy: the disk is not to be given all of it at the end.
     private static let bytesASync: Int64 = 8 << 20
 
+    /// - Returns: a wall-clock time: everything that was acknowledged before is in the copy.
     private func drive(
         _ source: some CopySource, _ tenant: String, _ expected: Int64, into folder: BackupFolder
-    ) async throws(SpoolError) {
+    ) async throws(SpoolError) -> Int64 {
         try await source.beginCopy(to: folder.spool(of: tenant))
         do throws(SpoolError) {
             let before = progress
             let pace = CopyPace(request.bytesPerSecond, origin.scheduling.monotonic)
+            var approach = CopyApproach()
             var (copied, synced): (Int64, Int64) = (0, 0)
             while true {
                 try checkCancelled()
+                let moment = origin.time.wall()
                 let step = try await source.copyStep(pace.limit)
                 copied = step.pages.copied * CopyLimit.pageBytes
                 note { progress in
                     progress.copiedBytes = before.copiedBytes + copied
                     progress.bytes = before.bytes - expected + step.pages.all * CopyLimit.pageBytes
                 }
-                if step.isWhole { break }
+                if step.isWhole {
+                    try await onWorker { () throws(SpoolError) in try folder.sync(tenant) }
+                    return moment
+                }
+                guard approach.isNearer(step.pages.all - step.pages.copied, at: origin.scheduling.monotonic()) else {
+                    throw SpoolError(
+                        .unavailable, "it grows as fast as it is copied: name a higher --rate, or none",
+                        cause: "for an hour no less was left than \(approach.least * CopyLimit.pageBytes) bytes")
+                }
                 if copied - synced >= BackupJob.bytesASync {
                     synced = copied
                     try await onWorker { () throws(SpoolError) in
@@ -222,7 +238,6 @@ public final class BackupJob: Sendable {
             await source.abandonCopy()
             throw error
         }
-        try await onWorker { () throws(SpoolError) in try folder.sync(tenant) }
     }
 
     /// What the manifest says of a copy: read from the copy.
@@ -282,6 +297,28 @@ public final class BackupJob: Sendable {
             }
         }
         return try made.get()
+    }
+}
+
+/// Whether a copy comes nearer to its end: a spool that takes in more than `--rate` lets through would never be whole.
+struct CopyApproach: Sendable {
+    /// So long a time of heavy intake is waited for.
+    static let patience: Int64 = 3600 * 1_000_000_000
+
+    /// Pages that were left at the nearest so far.
+    private(set) var least = Int64.max
+    private var since: Int64 = 0
+
+    /// - Parameters:
+    ///   - left: pages to be copied yet.
+    ///   - now: nanoseconds of a clock that never goes back.
+    /// - Returns: false when no less was left for an hour.
+    mutating func isNearer(_ left: Int64, at now: Int64) -> Bool {
+        guard left >= least else {
+            (least, since) = (left, now)
+            return true
+        }
+        return now - since < CopyApproach.patience
     }
 }
 

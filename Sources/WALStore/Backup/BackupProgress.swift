@@ -50,6 +50,9 @@ public struct BackupProgress: Sendable, Equatable {
     public var bytes: Int64 = 0
     public var elapsedSeconds: Double = 0
     public var missing: [BackupManifest.Missing] = []
+    /// Of a backup that is done, by tenant: everything that was acknowledged before that time is in it. Wall clock,
+    /// nanoseconds since the epoch.
+    public var moments: [String: Int64] = [:]
     /// Why it failed.
     public var error: String?
 

@@ -186,6 +186,21 @@ import WALStore
         #expect(!text.contains("was not closed"))
     }
 
+    @Test func `the last backup of a tenant shows by its time, and one that was never made not at all`() {
+        let tenants = ["copied", "never"].map { name in
+            var spool = SpoolStatus()
+            spool.tenant = name
+            return StatusReport.Tenant(spool, lanes: [], pointsIn: 0)
+        }
+        let page = MetricsPage(
+            report: StatusReport(isRunning: true, dataDirectory: "x", tenants: tenants), lanes: [],
+            telemetry: Telemetry(), connections: 0, heldBytes: 0,
+            backups: ["copied": 1_800_000_000_500_000_000, "gone": 1])
+        let samples = String(decoding: page.render(), as: UTF8.self).split(separator: "\n")
+            .filter { $0.hasPrefix("holdfast_backup_last_success_timestamp_seconds") }
+        #expect(samples == ["holdfast_backup_last_success_timestamp_seconds{tenant=\"copied\"} 1800000000.5"])
+    }
+
     @Test func `a node is ready as long as it serves one tenant, and says how many it does not, without their names`() {
         for (unusable, status, words) in [
             (0, 200, "ready\n"), (2, 200, "ready, but 2 of 3 spools cannot be opened; `holdfast status` says why\n"),

@@ -171,6 +171,76 @@ import Testing
         await store.close()
     }
 
+    /// Time that passes as fast as somebody waits for it, while a spool takes in five pages each hundred seconds.
+    private final class BusyTime: Sendable {
+        private let now = Atomic<Int64>(0)
+        private let store = Mutex<WALStore?>(nil)
+        var seconds: Int64 { now.load(ordering: .relaxed) / 1_000_000_000 }
+
+        var scheduling: Scheduling {
+            Scheduling(
+                sleep: { [self] in await pass($0) }, monotonic: { [self] in now.load(ordering: .relaxed) })
+        }
+
+        func fill(_ store: WALStore?) { self.store.withLock { $0 = store } }
+
+        private func pass(_ duration: Duration) async {
+            let before = seconds / 100
+            let (whole, atto) = duration.components
+            now.wrappingAdd(whole * 1_000_000_000 + atto / 1_000_000_000, ordering: .relaxed)
+            guard seconds / 100 > before, let store = store.withLock({ $0 }) else { return }
+            var random = SeededGenerator(seed: UInt64(before))
+            _ = try? await store.append(Batch.noise(2000, &random), tenant: "acme")
+        }
+    }
+
+    @Test func `a copy that a spool outgrows is given up after an hour, and those of others are made`() async throws {
+        let fixture = try BackupFixture()
+        let time = BusyTime()
+        let store = try WALStore(
+            directory: fixture.node.path, node: NodeConfiguration(), time: fixture.time, upkeepInterval: nil,
+            scheduling: time.scheduling
+        ) { _ in }
+        try await store.configure([StoreFixture.tenant("acme"), StoreFixture.tenant("other")])
+        for tenant in ["acme", "other"] {
+            // Whoever waits for it to be opened would wait too long, with such a clock.
+            try await store.withSpool(tenant) { _ throws(SpoolError) in }
+            _ = try await store.append(Make.batch(0..<10), tenant: tenant)
+        }
+        time.fill(store)
+        // A page each hundred seconds.
+        let outcome = await fixture.backUp(store, fixture.request(bytesPerSecond: 41))
+        time.fill(nil)
+        #expect(outcome.missing.map(\.tenant) == ["acme"], "\(outcome) after \(time.seconds) s")
+        #expect(outcome.missing.first?.reason.contains("it grows as fast as it is copied") == true, "\(outcome)")
+        #expect(outcome.phase == .done && outcome.moments.keys.sorted() == ["other"])
+        #expect(fixture.names(fixture.place()).contains("manifest.json"), "\(fixture.names(fixture.place()))")
+        await store.close()
+    }
+
+    @Test func `an hour without coming nearer ends a copy, and each page nearer begins another`() {
+        let minute: Int64 = 60_000_000_000
+        var approach = CopyApproach()
+        for (left, minutes, isNearer) in [
+            (100, 0, true), (120, 59, true), (99, 59, true), (99, 118, true), (400, 119, false),
+        ] as [(Int64, Int64, Bool)] {
+            #expect(
+                approach.isNearer(left, at: minutes * minute) == isNearer, "\(left) pages left after \(minutes) minutes"
+            )
+        }
+    }
+
+    @Test func `a backup says up to when it has all that was acknowledged`() async throws {
+        let fixture = try BackupFixture()
+        let store = try fixture.node.open()
+        try await store.configure([StoreFixture.tenant("acme")])
+        _ = try await store.append(Make.batch(0..<10), tenant: "acme")
+        fixture.node.advance(seconds: 60)
+        let now = fixture.time.wall()
+        #expect(await fixture.backUp(store).moments == ["acme": now])
+        await store.close()
+    }
+
     @Test func `a backup that is cancelled leaves nothing`() async throws {
         var random = SeededGenerator(seed: 3)
         let fixture = try BackupFixture()
