@@ -66,4 +66,39 @@ import Testing
         #expect(result.output.contains("whole path, flat out"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder.path).isEmpty)
     }
+
+    /// As `ops/counted` asks for it; here, because a scrape takes a debug build seconds of a processor.
+    @Test(arguments: ["decode", "merge", "encode", "open", "send"])
+    func `a counted step does the same each time, with all of a scrape`(step: String) throws {
+        let bench = try Workbench("bench-counted-\(step)")
+        let first = try counted(step, times: 1, in: bench)
+        #expect(first.samples == 20_280 && first.requests == 11)
+        #expect((first.bytes > 0) == (step == "encode" || step == "send"))
+        #expect(try counted(step, times: 1, in: bench) == first)
+        let twice = try counted(step, times: 2, in: bench)
+        #expect(twice.samples == 2 * first.samples && twice.requests == 22 && twice.bytes == 2 * first.bytes)
+    }
+
+    @Test func `commits are counted but for the first time, and leave nothing behind`() throws {
+        let bench = try Workbench("bench-counted-commit")
+        let result = try counted("commit", times: 2, in: bench)
+        #expect(result.requests == 22 && result.samples == 40_560)
+        let none = try counted("commit", times: 0, in: bench)
+        #expect(none.requests == 0 && none.samples == 0 && none.bytes < result.bytes)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder.path).isEmpty)
+    }
+
+    private struct Counted: Decodable, Equatable {
+        var requests: Int
+        var samples: Int
+        var bytes: Int
+    }
+
+    private func counted(_ step: String, times: Int, in bench: Workbench) throws -> Counted {
+        let result = try run(
+            Workbench.holdfast,
+            ["bench", "counted", "--step", step, "--times", "\(times)", "--data-dir", bench.folder.path])
+        #expect(result.status == 0, "\(result.errors)")
+        return try JSONDecoder().decode(Counted.self, from: Data(result.output.utf8))
+    }
 }
