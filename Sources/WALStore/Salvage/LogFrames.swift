@@ -33,7 +33,7 @@ struct LogFrames: Sendable {
     private var open: [UInt32: Int64] = [:]
     private var isChainBroken = false
     private var isOpenDamaged = false
-    /// The page of the frame with the last commit mark.
+    /// The page of the last sound frame with a commit mark.
     private var lastCommit: UInt32?
 
     /// - Throws: `.unavailable` when the file cannot be read, `.closing` when the node closes meanwhile. No file, or an
@@ -112,7 +112,8 @@ struct LogFrames: Sendable {
             damagedFrames += 1
             isChainBroken = true
             isOpenDamaged = true
-            if frame.isCommit { commit(frame) }
+            // A sector of chance may say so too: an end it may be, and no proof of a commit.
+            if frame.isCommit { end() }
             return
         }
         open[frame.page] = offset + Int64(LogFrames.frameHeaderBytes)
@@ -125,6 +126,10 @@ struct LogFrames: Sendable {
         let isPadding = lastCommit.map { $0 == frame.page && (open.keys.allSatisfy { $0 == frame.page }) } ?? false
         if isChainBroken, !isPadding { commitsBehindDamage += 1 }
         lastCommit = frame.page
+        end()
+    }
+
+    private mutating func end() {
         pages.merge(open) { $1 }
         open = [:]
         isOpenDamaged = false
