@@ -30,16 +30,24 @@ struct SpoolTests {
         // Holds the writer's thread until all sixteen wait.
         let gate = Gate()
         fixture.writer.submit { gate.wait() }
-        let receipts = try await withThrowingTaskGroup(of: AppendReceipt.self) { group in
+        let receipts = try await withThrowingTaskGroup(of: (String, AppendReceipt).self) { group in
             for index in 0..<16 {
-                group.addTask { try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10))) }
+                group.addTask {
+                    let id = "request \(index)"
+                    return (id, try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10), id: id)))
+                }
             }
             while spool.queued < 16 { await Task.yield() }
             gate.open()
-            return try await group.reduce(into: []) { $0.append($1) }
+            return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
         #expect(try await spool.rowCount == 1)
-        #expect(Set(receipts.flatMap(\.places)).count == 16)
+        #expect(Set(receipts.values.flatMap(\.places)).count == 16)
+        // What is stored of a request says the same as what its sender was told.
+        for (id, receipt) in receipts {
+            let stored = try await spool.integer("SELECT first_ordinal FROM receipts WHERE request_id = '\(id)'")
+            #expect(stored == receipt.places.first?.start.ordinal, "\(id)")
+        }
         let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 1000)))
         #expect(lease.values.sorted() == Array(0..<160))
         await spool.close()

@@ -71,6 +71,17 @@ struct WALResetRuleTests {
 
     @Test func `one connection writes a spool, and no checkpoint runs beside another write`() async throws {
         let (disk, clock) = (SimulatedDisk(seed: TestSeed.first), FaultClock())
+        let former = try await open(disk, clock)
+        for tenant in WALResetRuleTests.tenants {
+            for round in 0..<4 {
+                let first = 1_000_000 + round * 200
+                _ = try await former.append(
+                    NumberedPoints.request(first..<first + 200, id: "before \(round)"), tenant: tenant
+                ).get()
+            }
+        }
+        await former.close()
+        // A backlog of another life is in no cache: it is read from disk, beside what is written.
         let store = try await open(disk, clock)
         disk.startTrace()
         try await keepBusy(store, clock)
