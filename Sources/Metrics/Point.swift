@@ -58,6 +58,7 @@ public struct PointColumns: Sendable, Equatable {
 
     /// Appends plain points of other columns, which have `ids` here.
     mutating func append(_ other: PointColumns, _ range: Range<Int>, _ ids: [UInt32]) {
+        if range.isEmpty { return }
         let known = [UInt32](unsafeUninitializedCapacity: range.count) { known, count in
             ids.withUnsafeBufferPointer { ids in
                 other.series[range].withUnsafeBufferPointer { theirs in

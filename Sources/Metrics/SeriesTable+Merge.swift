@@ -13,6 +13,8 @@ extension SeriesTable {
     ///   - other: its series are all plain.
     ///   - points: ids in `other`.
     mutating func merge(_ other: SeriesTable, of points: ArraySlice<UInt32>, _ map: inout SeriesMap) {
+        // An empty array would be made below, and that writes to the one that all threads share.
+        if points.isEmpty { return }
         // All of them may be new: no table grows below.
         reserveCapacity(
             series: room(entries.count, other.count, entries.capacity),
