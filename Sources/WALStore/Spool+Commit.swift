@@ -16,9 +16,10 @@ extension Spool {
         do throws(SpoolError) {
             let stored = try store(appends, settles)
             if !stored.rows.isEmpty { noteCommit() }
-            keepDecoded(stored.rows)
             for (append, receipt) in zip(appends, stored.receipts) { append.completion(.success(receipt)) }
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
+            // Copies what it keeps: behind the answers, before whoever leases it is told.
+            keepDecoded(stored.rows)
             if !stored.rows.isEmpty { environment.onWork() }
             for row in stored.rows where row.slices.count > 1 { environment.spare.give(row.batch) }
         } catch {

@@ -78,14 +78,18 @@ struct Files: Sendable {
 
     /// The file's bytes, or nil when there is none.
     ///
+    /// - Parameter longer: what a file of more than `limit` bytes is read as: none at all, for one of ours that cannot be so
+    ///   long, is as damaged. nil: that is an error.
     /// - Throws: `.unavailable` when it cannot be read, or is longer than `limit` bytes.
-    func read(_ path: String, limit: Int) throws(SpoolError) -> [UInt8]? {
+    func read(_ path: String, limit: Int, longer: [UInt8]? = nil) throws(SpoolError) -> [UInt8]? {
         do throws(FileError) {
             return try disk.read(path, limit: limit)
         } catch {
             switch error.number {
             case ENOENT: return nil
-            case EFBIG: throw SpoolError(.unavailable, "\(path) is longer than \(limit) bytes")
+            case EFBIG:
+                guard let longer else { throw SpoolError(.unavailable, "\(path) is longer than \(limit) bytes") }
+                return longer
             default: throw Files.failure("read", path, error)
             }
         }
@@ -134,20 +138,6 @@ struct Files: Sendable {
     func remove(_ path: String) throws(SpoolError) {
         do throws(FileError) { try disk.remove(path) } catch { throw Files.failure("remove", path, error) }
         try syncFolder(Files.parent(of: path))
-    }
-
-    /// As `read`, for a file of ours that cannot be longer than `limit` bytes: one that is comes as no bytes at all, which
-    /// is as damaged.
-    func readSmall(_ path: String, limit: Int) throws(SpoolError) -> [UInt8]? {
-        do throws(FileError) {
-            return try disk.read(path, limit: limit)
-        } catch {
-            switch error.number {
-            case ENOENT: return nil
-            case EFBIG: return []
-            default: throw Files.failure("read", path, error)
-            }
-        }
     }
 
     /// What `lstat` says, or nil when there is no such file.

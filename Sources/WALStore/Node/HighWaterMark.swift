@@ -15,7 +15,7 @@ struct HighWaterMark: Sendable {
     ///
     /// A damaged file is answered with the wall clock's milliseconds: no spool has counted that far.
     func read() throws(SpoolError) -> Int64 {
-        guard let bytes = try files.readSmall(path, limit: 256) else { return 1 }
+        guard let bytes = try files.read(path, limit: 256, longer: []) else { return 1 }
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.hasPrefix(HighWaterMark.header), text.hasSuffix("\n"),
             let mark = Int64(text.dropFirst(HighWaterMark.header.count).dropLast()), mark >= 1

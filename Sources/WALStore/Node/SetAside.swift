@@ -50,7 +50,7 @@ struct SetAside: Sendable {
     /// - Returns: the name the database has now; nil when nothing had been begun.
     @discardableResult
     func finish(wall: Int64) throws(SpoolError) -> String? {
-        guard let bytes = try files.readSmall(note, limit: 256) else { return nil }
+        guard let bytes = try files.read(note, limit: 256, longer: []) else { return nil }
         var name = String(decoding: bytes, as: UTF8.self)
         if !name.hasPrefix(SetAside.prefix) || name.contains(where: { $0 == "/" || !$0.isASCII }) {
             if let begun = logWithoutDatabase { name = begun } else { name = try freeName(SetAside.prefix, wall) }

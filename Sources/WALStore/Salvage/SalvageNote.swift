@@ -22,7 +22,7 @@ struct SalvageNote: Sendable, Equatable {
 
     /// nil when nothing is to be carried over. A note that is damaged says at least that something is.
     static func read(_ folder: String, _ files: Files) throws(SpoolError) -> SalvageNote? {
-        guard let bytes = try files.readSmall(path(folder), limit: 64 << 10) else { return nil }
+        guard let bytes = try files.read(path(folder), limit: 64 << 10, longer: []) else { return nil }
         return parse(bytes) ?? SalvageNote(incarnation: freshID(), names: namesLeft(in: folder, files), isGuess: true)
     }
 
