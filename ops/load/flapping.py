@@ -16,10 +16,9 @@ TENANTS = ["harbour", "mill", "yard"]
 POINTS = 100
 RATE = 3000  # points a second of each sender; two senders a tenant
 WAL_CAP = 64  # MiB: docs/guarantees.md
-# MiB that may still fill after half of a run, when a backlog comes late: 32 MiB of decoded blocks are kept, by their own
-# count; blocks as small as these take more than that.
-CACHES = 64
-MEMORY = 192
+# MiB that may still fill after half of a run, when a backlog comes late: 32 MiB of decoded blocks are kept.
+CACHES = 48
+MEMORY = 160
 VALUE = re.compile(rb'"int":(\d+)')
 
 
