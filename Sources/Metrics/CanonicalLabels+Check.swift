@@ -36,7 +36,7 @@ extension CanonicalLabels {
 
     /// Where the name and the value of the label at `start` are, or nil when they are not framed canonically.
     @inline(__always)
-    static func pair(
+    private static func pair(
         _ start: Int, in bytes: UnsafeRawBufferPointer
     ) -> (nameStart: Int, nameLength: Int, valueStart: Int, end: Int)? {
         // All three lengths in a byte each, as almost always: `0x0A length 0x0A nameLength` is one word.

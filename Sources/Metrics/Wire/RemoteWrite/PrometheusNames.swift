@@ -15,46 +15,40 @@ enum PrometheusNames {
         }
     }
 
-    /// Whether canonical label bytes can go out as they are: asked of each series of each request.
+    /// Whether canonical label bytes can go out as they are.
     static func areValid(labels: UnsafeRawBufferPointer) -> Bool {
-        var at = 0
-        while at < labels.count {
-            guard let pair = CanonicalLabels.pair(at, in: labels) else {
-                preconditionFailure("canonical label bytes were checked when they were made")
+        classes.withUnsafeBufferPointer { classes in
+            var rest = LabelIterator(labels)
+            while let label = rest.next() {
+                if !isValid(label.name, isMetric: false, classes) { return false }
+                if isMetricName(label.name), !isValid(label.value, isMetric: true, classes) { return false }
             }
-            let nameEnd = pair.nameStart + pair.nameLength
-            if !isValid(labels, pair.nameStart..<nameEnd, isMetric: false) { return false }
-            let isMetricName = isMetricName(UnsafeRawBufferPointer(rebasing: labels[pair.nameStart..<nameEnd]))
-            if isMetricName, !isValid(labels, pair.valueStart..<pair.end, isMetric: true) { return false }
-            at = pair.end
+            return true
         }
-        return true
     }
 
     static func isValid(_ name: UnsafeRawBufferPointer, isMetric: Bool) -> Bool {
-        isValid(name, 0..<name.count, isMetric: isMetric)
+        classes.withUnsafeBufferPointer { isValid(name, isMetric: isMetric, $0) }
     }
 
-    /// - Parameter range: of the name; what is around it is looked at and does not count.
     @inline(__always)
-    private static func isValid(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, isMetric: Bool) -> Bool {
-        guard let first = range.first, bytes[first] &- UInt8(ascii: "0") > 9 else { return false }
-        var at = first
-        while at + 8 <= range.upperBound {
-            if !areAllowed(bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self), isMetric) { return false }
+    private static func isValid(
+        _ name: UnsafeRawBufferPointer, isMetric: Bool, _ classes: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        let allowed = isMetric ? letter | colon | digit : letter | digit
+        guard let first = name.first, classes[Int(first)] & (allowed & ~digit) != 0 else { return false }
+        if name.count < 8 {
+            for byte in name where classes[Int(byte)] & allowed == 0 { return false }
+            return true
+        }
+        var at = 0
+        while at + 8 <= name.count {
+            if !areAllowed(name.loadUnaligned(fromByteOffset: at, as: UInt64.self), isMetric) { return false }
             at += 8
         }
-        let left = range.upperBound - at
-        if left == 0 { return true }
-        if at + 8 <= bytes.count {
-            // Eight bytes, of which those behind the name are made letters.
-            let mask = UInt64.max &>> UInt64(64 - 8 * left)
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-            return areAllowed(word & mask | 0x6161_6161_6161_6161 & ~mask, isMetric)
-        }
-        let allowed = isMetric ? letter | colon | digit : letter | digit
-        for byte in bytes[at..<range.upperBound] where classes[Int(byte)] & allowed == 0 { return false }
-        return true
+        // The last eight once more, some of them seen before.
+        return at == name.count
+            || areAllowed(name.loadUnaligned(fromByteOffset: name.count - 8, as: UInt64.self), isMetric)
     }
 
     /// Whether eight bytes are letters, digits, `_`, or for a metric `:`. Sums of bytes below 128 set the top bit of those
