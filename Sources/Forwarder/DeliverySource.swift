@@ -5,7 +5,8 @@ protocol DeliverySource: Sendable {
     /// The next piece of what `backend` is owed; nil when nothing is owed or everything owed is leased.
     func lease(tenant: String, backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease?
     /// Returns when it is durable.
-    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError)
+    /// - Parameter mayWait: nothing goes on only then, so that it may wait a moment for new points to ride with.
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError)
     /// Gives back what is not settled.
     /// - Parameter maybeSent: whether some of it may have reached the backend.
     func release(_ lease: Lease, tenant: String, maybeSent: Bool) async
@@ -28,9 +29,9 @@ extension WALStore: DeliverySource {
         }
     }
 
-    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError) {
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {
         try await withSpool(tenant) { (spool) async throws(SpoolError) in
-            try await spool.settle(lease, settlement)
+            try await spool.settle(lease, settlement, mayWait: mayWait)
         }
     }
 

@@ -87,7 +87,7 @@ struct Worker {
         lane.changed.set()
         var isSettled = false
         if let settlement {
-            isSettled = await lane.settle(lease, settlement, context)
+            isSettled = await lane.settle(lease, settlement, context, mayWait: true)
             if !isSettled {
                 await context.source.release(lease, tenant: lane.tenant, maybeSent: true)
                 pause()
@@ -114,9 +114,11 @@ extension Lane {
     }
 
     /// - Returns: false when the spool could not; the points stay owed.
-    func settle(_ lease: Lease, _ settlement: Settlement, _ context: DeliveryContext) async -> Bool {
+    func settle(
+        _ lease: Lease, _ settlement: Settlement, _ context: DeliveryContext, mayWait: Bool = false
+    ) async -> Bool {
         do throws(SpoolError) {
-            try await context.source.settle(lease, tenant: tenant, settlement)
+            try await context.source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
             state.withLock { $0.settled(settlement.parts, now: context.time.boot()) }
             return true
         } catch {

@@ -13,19 +13,51 @@ struct CommitQueue: Sendable {
         var completion: @Sendable (Result<Void, SpoolError>) -> Void
     }
 
+    /// The two things that wait, each for a commit of its own kind.
+    enum Kind: Sendable { case appends, settles }
+
+    /// A commit that somebody has to ask for.
+    struct Call: Sendable {
+        var kind: Kind
+        /// Which group of that kind: a call that comes when its group has gone with another commit is void.
+        var group: UInt64
+        /// False: without waiting for company.
+        var mayWait: Bool
+    }
+
+    enum Admission {
+        /// Queued; with the call to make, when nobody has made it yet.
+        case queued(Call?)
+        case refused(SpoolError)
+    }
+
+    /// How soon the present group of a kind has been asked for.
+    private enum Haste { case notAtAll, inTime, now }
+    private struct Group {
+        var number: UInt64 = 0
+        var haste = Haste.notAtAll
+
+        mutating func call(_ kind: Kind, mayWait: Bool) -> Call? {
+            guard haste != .now, !mayWait || haste == .notAtAll else { return nil }
+            haste = mayWait ? .inTime : .now
+            return Call(kind: kind, group: number, mayWait: mayWait)
+        }
+
+        mutating func taken() { self = Group(number: number + 1) }
+    }
+
     private(set) var appends: [Append] = []
     private(set) var settles: [Settle] = []
     private(set) var bytes = 0
-    /// A commit has been asked for and has not begun: for appends, which may linger, and for settles, which wait less.
-    private var isScheduledForAppends = false
-    private var isScheduledForSettles = false
+    private var appendGroup = Group()
+    private var settleGroup = Group()
     var refusal: SpoolError?
 
-    enum Admission {
-        /// Queued; `schedulesCommit` when nobody has asked for a commit yet.
-        case queued(schedulesCommit: Bool)
-        case refused(SpoolError)
-    }
+    /// More than this does not wait for company: it fills a row by itself.
+    static let lingeringBytes = 8 << 20
+    /// So many settles do not wait for company: a lane goes on beside a few that are not durable, and must not stand
+    /// still for them (`LaneState.maximumSettling`).
+    static let waitingSettles = 3
 
     mutating func add(_ append: Append, maximumBytes: Int) -> Admission {
         if let refusal { return .refused(refusal) }
@@ -35,27 +67,38 @@ struct CommitQueue: Sendable {
         }
         bytes += append.bytes
         appends.append(append)
-        defer { isScheduledForAppends = true }
-        return .queued(schedulesCommit: !isScheduledForAppends)
+        return .queued(appendGroup.call(.appends, mayWait: bytes <= CommitQueue.lingeringBytes))
     }
 
-    mutating func add(_ settle: Settle) -> Admission {
+    mutating func add(_ settle: Settle, mayWait: Bool) -> Admission {
         if let refusal { return .refused(refusal) }
         settles.append(settle)
-        defer { isScheduledForSettles = true }
-        return .queued(schedulesCommit: !isScheduledForSettles)
+        return .queued(
+            settleGroup.call(.settles, mayWait: mayWait && settles.count < CommitQueue.waitingSettles))
     }
 
-    /// Takes all that waits; the next arrival schedules a commit again.
-    mutating func take() -> (appends: [Append], settles: [Settle]) {
-        defer {
-            appends = []
-            settles = []
-            bytes = 0
-            isScheduledForAppends = false
-            isScheduledForSettles = false
+    /// Whether what the call was made for still waits.
+    func awaits(_ call: Call) -> Bool {
+        switch call.kind {
+        case .appends: call.group == appendGroup.number && !appends.isEmpty
+        case .settles: call.group == settleGroup.number && !settles.isEmpty
         }
-        return (appends, settles)
+    }
+
+    /// Takes all that waits; the next arrival calls for a commit again.
+    ///
+    /// - Parameter onlySettles: appends linger on.
+    mutating func take(onlySettles: Bool = false) -> (appends: [Append], settles: [Settle]) {
+        defer {
+            settles = []
+            settleGroup.taken()
+            if !onlySettles {
+                appends = []
+                bytes = 0
+                appendGroup.taken()
+            }
+        }
+        return (onlySettles ? [] : appends, settles)
     }
 
     var isEmpty: Bool { appends.isEmpty && settles.isEmpty }

@@ -4,8 +4,10 @@ import Synchronization
 extension Spool {
     /// Commits all that waits: appends become rows, settles leave the ledger, in one transaction with one fsync; then
     /// everybody is answered.
-    func commitPending() {
-        let work = queue.withLock { $0.take() }
+    ///
+    /// - Parameter onlySettles: appends linger on.
+    func commitPending(onlySettles: Bool = false) {
+        let work = queue.withLock { $0.take(onlySettles: onlySettles) }
         guard !work.appends.isEmpty || !work.settles.isEmpty else { return }
         _ = clock.read(environment.time)
         commit(work.appends, work.settles)

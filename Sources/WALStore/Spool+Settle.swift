@@ -4,24 +4,24 @@ import Synchronization
 extension Spool {
     /// Ends a lease, or the named parts of it, in one transaction; returns when it is durable.
     ///
-    /// It joins the commit that comes next; when nothing lingers for company it makes its own at once.
+    /// It joins the commit that comes next, or makes its own.
     ///
+    /// - Parameter mayWait: nothing goes on only when it is durable, so that it may wait 50 ms for new points to ride with,
+    ///   or for as long as these linger. What is not durable yet is sent again after a crash.
     /// - Throws: `.misuse` when the lease is not ours or a part of it was settled before: nothing is changed then.
     ///   `.commitFailed`: the outcome is unknown; settling the same again is safe.
-    public nonisolated func settle(_ lease: Lease, _ settlement: Settlement) async throws(SpoolError) {
+    public nonisolated func settle(
+        _ lease: Lease, _ settlement: Settlement, mayWait: Bool = false
+    ) async throws(SpoolError) {
         let result = await withCheckedContinuation { continuation in
             let settle = CommitQueue.Settle(lease: lease, settlement: settlement) { continuation.resume(returning: $0) }
-            switch queue.withLock({ $0.add(settle) }) {
-            case .queued(let schedulesCommit):
-                if schedulesCommit { scheduleCommit(maximumWait: Spool.settleWaitNanoseconds) }
+            switch queue.withLock({ $0.add(settle, mayWait: mayWait) }) {
+            case .queued(let call): if let call { callCommit(call) }
             case .refused(let error): settle.completion(.failure(error))
             }
         }
         try result.get()
     }
-
-    /// A settle waits no longer for a commit to join.
-    private static let settleWaitNanoseconds: Int64 = 50_000_000
 
     /// A run of points with one fate, as the ledger sees it.
     private struct Ending {

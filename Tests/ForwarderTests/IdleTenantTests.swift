@@ -48,9 +48,9 @@ private final class WatchedSource: DeliverySource {
         asked.record(tenant)
         return try await source.lease(tenant: tenant, backend: backend, limit: limit)
     }
-    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError) {
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {
         asked.record(tenant)
-        try await source.settle(lease, tenant: tenant, settlement)
+        try await source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
     }
     func release(_ lease: Lease, tenant: String, maybeSent: Bool) async {
         asked.record(tenant)

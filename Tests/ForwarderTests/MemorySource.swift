@@ -103,7 +103,7 @@ final class MemorySource: DeliverySource {
         }
     }
 
-    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError) {
+    func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {
         let (waiters, error) = state.withLock { state -> ([CheckedContinuation<Void, Never>], SpoolError?) in
             if state.failSettles > 0 {
                 state.failSettles -= 1

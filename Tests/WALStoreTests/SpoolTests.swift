@@ -53,23 +53,6 @@ struct SpoolTests {
         await spool.close()
     }
 
-    @Test func `a lingering commit waits for company, and a settle waits no longer than it may`() async throws {
-        let fixture = try SpoolFixture()
-        let spool = try await fixture.open()
-        _ = try await spool.append(Make.request(Make.batch(0..<5)))
-        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 5)))
-        var lingering = fixture.configuration()
-        lingering.commitLingerNanoseconds = 3_600_000_000_000
-        try await spool.configure(lingering)
-        // Within the hour only the settle brings a commit, and takes the append along.
-        let append = Task { try await spool.append(Make.request(Make.batch(5..<10))) }
-        while spool.queued == 0 { await Task.yield() }
-        try await spool.settle(lease, Make.all(lease, .delivered))
-        #expect(try await append.value.storedPoints == 5)
-        #expect(try await spool.rowCount == 2)
-        await spool.close()
-    }
-
     @Test func `a request beyond a block becomes several rows of one transaction`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open()

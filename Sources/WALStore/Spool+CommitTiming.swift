@@ -1,0 +1,42 @@
+import Synchronization
+
+/// When what waits is committed (`storage.md` 17).
+///
+/// New points at once, or after `commit_linger`. A settle rides with them; one that somebody waits for goes at once, and
+/// any other after 50 ms, by itself where new points linger.
+extension Spool {
+    /// Answers a call of the queue on the spool's thread, behind what already waits there. Requests that arrive until
+    /// then, or while another commit runs, join the commit.
+    nonisolated func callCommit(_ call: CommitQueue.Call) {
+        environment.writer.submit { self.assumeIsolated { $0.answer(call) } }
+    }
+
+    private func answer(_ call: CommitQueue.Call) {
+        let linger = configuration.commitLingerNanoseconds
+        let wait = call.kind == .appends ? linger : Spool.settleWaitNanoseconds
+        guard call.mayWait, wait > 0 else { return commit(call) }
+        Task(executorPreference: environment.scheduling.tasks) { [self] in
+            // Cancelled or not, what waits is committed.
+            try? await environment.scheduling.sleep(.nanoseconds(wait))
+            await commit(call)
+        }
+    }
+
+    /// Commits what the call was for, if it is still there.
+    private func commit(_ call: CommitQueue.Call) {
+        let (isAwaited, hasAppends) = queue.withLock { ($0.awaits(call), !$0.appends.isEmpty) }
+        guard isAwaited else { return }
+        let isLingering = hasAppends && configuration.commitLingerNanoseconds > 0
+        switch call.kind {
+        case .settles where isLingering && call.mayWait:
+            // They have waited, and ride with the new points when these have: a commit of their own would be a further
+            // one, and nobody misses them.
+            return
+        case .settles: commitPending(onlySettles: isLingering)
+        case .appends: commitPending()
+        }
+    }
+
+    /// What a settle waits for a commit to ride in, if nobody waits for it.
+    private static let settleWaitNanoseconds: Int64 = 50_000_000
+}
