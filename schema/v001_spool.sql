@@ -67,7 +67,8 @@ CREATE TABLE batches (
 ) STRICT;
 
 -- One row an accepted request: it owns `points` ordinals of `sequence`, from `first_ordinal`. A request over more than
--- one batch has one row for each, with the same group.
+-- one batch has one row for each, with the same group. Ids rise with sequences, so that a place is found by halving: an
+-- index would be a further page in every commit.
 CREATE TABLE receipts (
     id                 INTEGER PRIMARY KEY,
     sequence           INTEGER NOT NULL,
@@ -84,7 +85,6 @@ CREATE TABLE receipts (
     received_at        INTEGER NOT NULL,
     received_wall      INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX receipts_place ON receipts (sequence, first_ordinal);
 
 -- What of an accepted request was set aside as invalid: the first ones each, the rest by reason.
 CREATE TABLE refusals (
@@ -144,7 +144,8 @@ CREATE TABLE ranges (
     CHECK (end_position > first_position)
 ) STRICT, WITHOUT ROWID;
 
--- What was settled: kept as long as receipts; adjacent ones coalesce.
+-- What was settled: kept as long as receipts; adjacent ones coalesce. There is no index on what a settle changes of the
+-- row before it: a further page in every settle.
 CREATE TABLE deliveries (
     id                 INTEGER PRIMARY KEY,
     backend_id         INTEGER NOT NULL REFERENCES backends (id),
@@ -163,7 +164,6 @@ CREATE TABLE deliveries (
     status             INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX deliveries_place ON deliveries (backend_id, first_sequence, first_ordinal);
-CREATE INDEX deliveries_settled ON deliveries (settled_at);
 
 -- Points a backend would not take. One row a point, with the point itself as a block of one.
 CREATE TABLE dead_letters (

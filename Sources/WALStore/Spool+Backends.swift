@@ -40,7 +40,10 @@ extension Spool {
         if let index = ledger.index(of: registration.name) ?? renamed(registration, all) {
             if ledger.backends[index].name != registration.name {
                 ledger.backends[index].name = registration.name
-                changedBackends.insert(ledger.backends[index].id)
+                try checked { () throws(SQLiteError) in
+                    try database.statements.renameBackend.run(
+                        .integer(ledger.backends[index].id), .text(registration.name))
+                }
             }
             guard let detached = ledger.backends[index].detachedPosition else { return }
             // The gap is excluded, but for what a backfill asks of it.

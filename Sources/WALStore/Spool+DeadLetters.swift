@@ -30,8 +30,7 @@ extension Spool {
         let block = Block.encode(point, origins: [origin], workspace: workspace)
         try checked { () throws(SQLiteError) in
             let statements = database.statements
-            let request = try statements.requestOfPlace.first(
-                .integer(place.sequence), .integer(place.ordinal), read: { $0.text(0) })
+            let request = try requestID(of: place, database)
             let excerpt = String(decoding: reason.excerpt.utf8.prefix(DeadLetterReason.excerptBytes), as: UTF8.self)
             try statements.insertDeadLetter.run(
                 .integer(backendID), .integer(place.sequence), .integer(place.ordinal), .text(request ?? ""),

@@ -235,14 +235,14 @@ extension Spool {
 
 extension Connection {
     /// The sequence behind all that the file speaks of: sequences never come back, so whatever is the highest seen anywhere
-    /// in it counts. Each is one index look-up.
+    /// in it counts. Each is a look at the newest rows.
     func followingSequence() throws(SQLiteError) -> Int64 {
         let next = try integer("SELECT next_sequence FROM spool") ?? 1
         let highest = try integer(
             """
             SELECT max(coalesce((SELECT max(last_sequence) FROM (SELECT last_sequence FROM batches
                     ORDER BY sequence DESC LIMIT 1)), 0),
-                coalesce((SELECT max(sequence) FROM receipts), 0),
+                coalesce((SELECT max(sequence) FROM (SELECT sequence FROM receipts ORDER BY id DESC LIMIT 64)), 0),
                 coalesce((SELECT max(end_sequence) FROM ranges), 0),
                 coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM deliveries ORDER BY id DESC LIMIT 64)), 0),
                 coalesce((SELECT max(end_sequence) FROM (SELECT end_sequence FROM losses ORDER BY id DESC LIMIT 64)), 0))

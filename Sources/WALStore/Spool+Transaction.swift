@@ -113,7 +113,7 @@ extension Spool {
 
     private func write(_ backend: BackendState, _ database: Database) throws(SQLiteError) {
         try database.statements.updateBackend.run(
-            .integer(backend.id), .text(backend.name), SQLValue(backend.detachedPosition), .integer(clock.wall),
+            .integer(backend.id), SQLValue(backend.detachedPosition), .integer(clock.wall),
             SQLValue(backend.tail?.place.sequence), SQLValue(backend.tail?.place.ordinal),
             SQLValue(backend.tail?.position), .integer(backend.deliveredPoints), .integer(backend.assumedPoints),
             .integer(backend.deadPoints), .integer(backend.lostPoints), .integer(backend.excludedPoints),

@@ -54,6 +54,8 @@ public actor Spool {
     var copy: LiveCopy?
     /// Its files, as they were when it was opened.
     var openFiles: OpenFiles?
+    /// The receipt that was looked for last: dead letters come in runs.
+    var lastReceipt: ReceiptRun?
     /// What the last commit of new points was refused, if it was.
     var refusedGrowth: RefusedGrowth?
 

@@ -11,16 +11,19 @@ final class SpoolStatements {
     let timesOfRows: Statement
     let insertMergedBatch: Statement
     let deleteBatches: Statement
-    let receivedSince: Statement
     let holdingSequence: Statement
     let insertReceipt: Statement
     let insertRefusal: Statement
-    let requestOfPlace: Statement
+    let oldestReceipt: Statement
+    let newestReceipt: Statement
+    let receiptFrom: Statement
+    let receiptOfPlace: Statement
     let updateSpool: Statement
     let readLedgerVersion: Statement
 
     let insertBackend: Statement
     let updateBackend: Statement
+    let renameBackend: Statement
     let insertRange: Statement
     let deleteRange: Statement
     let insertDelivery: Statement
@@ -82,8 +85,6 @@ final class SpoolStatements {
                 last_time, key_id, block) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)
             """, on: connection)
         deleteBatches = try Statement("DELETE FROM batches WHERE sequence BETWEEN ?1 AND ?2", on: connection)
-        receivedSince = try Statement(
-            "SELECT received_at FROM receipts WHERE sequence >= ?1 ORDER BY sequence LIMIT 1", on: connection)
         holdingSequence = try Statement(
             "SELECT coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1)", on: connection)
         insertReceipt = try Statement(
@@ -95,10 +96,14 @@ final class SpoolStatements {
         insertRefusal = try Statement(
             "INSERT INTO refusals (receipt_id, reason, points, line, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
             on: connection)
-        requestOfPlace = try Statement(
+        oldestReceipt = try Statement("SELECT id FROM receipts ORDER BY id LIMIT 1", on: connection)
+        newestReceipt = try Statement("SELECT id FROM receipts ORDER BY id DESC LIMIT 1", on: connection)
+        receiptFrom = try Statement(
+            "SELECT id, sequence, received_at FROM receipts WHERE id >= ?1 ORDER BY id LIMIT 1", on: connection)
+        receiptOfPlace = try Statement(
             """
-            SELECT request_id FROM receipts WHERE sequence = ?1 AND first_ordinal <= ?2 AND points > 0
-            ORDER BY first_ordinal DESC LIMIT 1
+            SELECT first_ordinal, points, request_id FROM receipts WHERE id >= ?1 AND id < ?2 AND sequence = ?3
+                AND first_ordinal <= ?4 AND points > 0 ORDER BY id DESC LIMIT 1
             """, on: connection)
         updateSpool = try Statement(
             """
@@ -113,16 +118,17 @@ final class SpoolStatements {
             INSERT INTO backends (name, type, first_sequence, created_wall, tail_sequence, tail_ordinal, tail_position,
                 excluded_points) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
             """, on: connection)
+        // Without the name: the page of its index would be written with each settle.
         updateBackend = try Statement(
             """
-            UPDATE backends SET name = ?2,
-                detached_wall = CASE WHEN ?3 IS NULL THEN NULL
-                ELSE coalesce(detached_wall, ?4) END, detached_position = ?3, tail_sequence = ?5, tail_ordinal = ?6,
-                tail_position = ?7, delivered_points = ?8, assumed_points = ?9, dead_points = ?10, lost_points = ?11,
-                excluded_points = ?12, sent_before = ?13, unknown_before = ?14, limits = ?15,
-                retry = json_object('mode', ?16, 'attempts', ?17, 'next_attempt_at', ?18, 'reason', ?19)
+            UPDATE backends SET detached_wall = CASE WHEN ?2 IS NULL THEN NULL ELSE coalesce(detached_wall, ?3) END,
+                detached_position = ?2, tail_sequence = ?4, tail_ordinal = ?5, tail_position = ?6,
+                delivered_points = ?7, assumed_points = ?8, dead_points = ?9, lost_points = ?10, excluded_points = ?11,
+                sent_before = ?12, unknown_before = ?13, limits = ?14,
+                retry = json_object('mode', ?15, 'attempts', ?16, 'next_attempt_at', ?17, 'reason', ?18)
             WHERE id = ?1
             """, on: connection)
+        renameBackend = try Statement("UPDATE backends SET name = ?2 WHERE id = ?1", on: connection)
         insertRange = try Statement(
             """
             INSERT INTO ranges (backend_id, lane, first_sequence, first_ordinal, first_position, end_sequence,

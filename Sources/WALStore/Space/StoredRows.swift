@@ -36,8 +36,7 @@ extension Spool {
         of row: StoredRow, from sequence: Int64? = nil, _ database: Database
     ) throws(SQLiteError) -> Int64 {
         if row.lastSequence == row.sequence { return row.receivedAt }
-        let found = try database.statements.receivedSince.first(.integer(sequence ?? row.sequence)) { $0.integer(0) }
-        return min(found ?? row.receivedAt, row.receivedAt)
+        return min(try received(since: sequence ?? row.sequence, database) ?? row.receivedAt, row.receivedAt)
     }
 
     /// Whether a backend is still owed a point of the row, or a worker has one leased.
