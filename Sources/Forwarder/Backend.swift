@@ -6,12 +6,16 @@ public struct Chunk: Sendable {
     public var tenant: String
     public var pieces: [LeasedPiece]
     public var runs: [LeasedRun]
+    /// Where all pieces share one batch and the request is a share of its series: the ids of those series. The points may
+    /// then go out series by series.
+    public var series: Range<Int>?
     public var points: Int { runs.reduce(0) { $0 + $1.ordinals.count } }
 
-    public init(tenant: String, pieces: [LeasedPiece], runs: [LeasedRun]) {
+    public init(tenant: String, pieces: [LeasedPiece], runs: [LeasedRun], series: Range<Int>? = nil) {
         self.tenant = tenant
         self.pieces = pieces
         self.runs = runs
+        self.series = series
     }
 }
 
@@ -31,11 +35,11 @@ public struct EncodedRequest: Sendable {
 
 /// What a backend needs and allows. Sheets give the defaults; the config overrides what it may.
 public struct BackendTraits: Sendable, Hashable {
-    /// Order per series matters: one request in flight per lane.
+    /// Order per series matters: of requests that may share a series one is in flight per lane.
     public var keepsOrder: Bool
     public var maximumPoints: Int
     public var maximumBodyBytes: Int
-    /// Requests in flight per tenant where order allows.
+    /// Requests in flight per tenant where order allows; where it is kept, requests with different series.
     public var concurrency: Int
     /// A second copy of a request changes nothing; false where it doubles.
     public var isIdempotent: Bool
@@ -68,6 +72,9 @@ public protocol Backend: Sendable {
     var traits: BackendTraits { get }
     /// Where it keeps its files, with `{tenant}` in it: nobody else may write there. nil for a backend that keeps none.
     var folder: String? { get }
+    /// Whether each series of `batch` is one of its own at the backend, so that requests with different series may overtake
+    /// each other. Asked where order is kept and more than one request may be in flight.
+    func keepsSeriesApart(_ batch: Batch) -> Bool
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
     func encode(_ chunk: Chunk, into request: inout EncodedRequest)
     /// One attempt. Most backends build an `HTTPRequest` and hand it to `transport`.
@@ -77,6 +84,7 @@ public protocol Backend: Sendable {
 
 extension Backend {
     public var folder: String? { nil }
+    public func keepsSeriesApart(_ batch: Batch) -> Bool { false }
 }
 
 /// What came back, or did not.

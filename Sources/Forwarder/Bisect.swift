@@ -41,10 +41,12 @@ struct Bisect {
     /// Whether a request was delivered since the probe began.
     private(set) var isBackendProven = false
 
-    /// - Parameter maximumPoints: of a part.
-    init(_ pieces: [LeasedPiece], maximumPoints: Int, isUncertain: Bool = false) {
+    /// - Parameters:
+    ///   - runs: nil for all of the pieces.
+    ///   - maximumPoints: of a part.
+    init(_ pieces: [LeasedPiece], runs: [LeasedRun]? = nil, maximumPoints: Int, isUncertain: Bool = false) {
         self.pieces = pieces
-        let runs = pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
+        let runs = runs ?? pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
         push(Part(runs: runs, isUncertain: isUncertain), maximumPoints: maximumPoints)
     }
 

@@ -1,8 +1,18 @@
 import Synchronization
 import WALStore
 
-/// One lease on its way: encodes its parts, sends them, and acts on each answer until nothing is left or the lane has
-/// to wait.
+/// How a lease ended on the way.
+struct DeliveryEnding: Sendable {
+    /// For the caller to make durable; nil when there is nothing more to write.
+    var settlement: Settlement?
+    /// Points are left that go back, once the settlement is made.
+    var isLeft = false
+    /// Some of those may have reached the backend.
+    var maybeSent = false
+}
+
+/// One lease, or one shard of it, on its way: encodes its parts, sends them, and acts on each answer until nothing is left
+/// or the lane has to wait.
 struct Delivery {
     let lane: Lane
     let context: DeliveryContext
@@ -10,13 +20,30 @@ struct Delivery {
     let generation: UInt64
     let gate: TurnGate
     let lease: Lease
+    /// The lease goes out in shards, of which this is one: it takes turns request by request, and looks for no points at
+    /// fault, which needs the lane to itself.
+    let shard: SeriesShard?
+    private let before: Handover?
     var bisect: Bisect
-    private var holdsTurn = true
+    private var holdsTurn: Bool
     /// The spool has been told that a probe overtakes points of this lease.
     private var hasNoted = false
 
+    /// Of a whole lease, which holds a turn.
     init(
         lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease
+    ) {
+        self.init(
+            lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease, shard: nil,
+            points: route.backend.traits.maximumPoints, before: nil)
+    }
+
+    /// - Parameters:
+    ///   - points: of a request, at most.
+    ///   - before: what a shard's first request waits for.
+    init(
+        lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease,
+        shard: SeriesShard?, points: Int, before: Handover?
     ) {
         self.lane = lane
         self.context = context
@@ -24,16 +51,17 @@ struct Delivery {
         self.generation = generation
         self.gate = gate
         self.lease = lease
-        bisect = Bisect(lease.pieces, maximumPoints: max(1, route.backend.traits.maximumPoints))
+        self.shard = shard
+        self.before = before
+        holdsTurn = shard == nil
+        bisect = Bisect(lease.pieces, runs: shard?.runs, maximumPoints: max(1, points))
     }
 
-    /// - Returns: the settlement that ends the lease, for the caller to make durable; nil when the lease was given back
-    ///   or settled part by part.
-    consuming func run() async -> Settlement? {
+    consuming func run() async -> DeliveryEnding {
         var delivery = self
-        let last = await delivery.deliver()
+        let ending = await delivery.deliver()
         if delivery.holdsTurn { delivery.gate.release() }
-        return last
+        return ending
     }
 
     private enum Next {
@@ -43,28 +71,24 @@ struct Delivery {
         case stop(Settlement?)
     }
 
-    private mutating func deliver() async -> Settlement? {
+    private mutating func deliver() async -> DeliveryEnding {
         while true {
             guard await note(bisect.takeNewSuspects()) else {
-                await giveBack()
-                return nil
+                return await giveBack()
             }
             if bisect.needsProof, await !proveWithOtherPoints() {
-                await giveBack()
-                return nil
+                return await giveBack()
             }
-            guard let part = bisect.next() else { return nil }
+            guard let part = bisect.next() else { return DeliveryEnding() }
             switch await deliver(part) {
             case .goOn(let settlement):
-                if bisect.isDone { return settlement }
+                if bisect.isDone { return DeliveryEnding(settlement: settlement) }
                 if !settlement.parts.isEmpty, await !lane.settle(lease, settlement, context) {
-                    await giveBack(maybeSent: true)
-                    return nil
+                    return await giveBack(maybeSent: true)
                 }
             case .stop(let settlement):
                 if let settlement, !settlement.parts.isEmpty { _ = await lane.settle(lease, settlement, context) }
-                await giveBack()
-                return nil
+                return await giveBack()
             }
         }
     }
@@ -90,17 +114,17 @@ struct Delivery {
         }
     }
 
-    private func giveBack(maybeSent: Bool = false) async {
+    private func giveBack(maybeSent: Bool = false) async -> DeliveryEnding {
         // Nothing that was sent ahead arrived: what comes again can be believed as before.
         if hasNoted, !bisect.hasOvertaken { await context.source.forgetOvertaking(lease, tenant: lane.tenant) }
-        await context.source.release(lease, tenant: lane.tenant, maybeSent: maybeSent || bisect.hasUncertain)
+        return DeliveryEnding(isLeft: true, maybeSent: maybeSent || bisect.hasUncertain)
     }
 
     // MARK: One part
 
     private mutating func deliver(_ whole: Bisect.Part) async -> Next {
         var part = whole
-        let chunk = Chunk(tenant: lane.tenant, pieces: lease.pieces, runs: part.runs)
+        let chunk = Chunk(tenant: lane.tenant, pieces: lease.pieces, runs: part.runs, series: shard?.series)
         let request = await encode(chunk)
         part.runs = part.runs.subtracting(request.excluded.map(\.run))
         var settlement = part.settlement(
@@ -131,6 +155,10 @@ struct Delivery {
     /// Sends the same bytes until an answer other than "later" comes, or the wait is too long to keep them.
     private mutating func attempt(_ first: Bisect.Part, _ request: EncodedRequest, _ chunk: Chunk) async -> Next {
         var part = first
+        guard await takeTurn() else {
+            bisect.putBack(part)
+            return .stop(nil)
+        }
         while true {
             let (answer, startedAt) = await send(&part, request, chunk)
             let outcome = route.backend.outcome(of: answer, to: request)
@@ -142,7 +170,7 @@ struct Delivery {
                 bisect.putBack(part)
                 return .stop(nil)
             }
-            if StuckRule.counts(answer), let settled = suspect(part, answer, reason) {
+            if shard == nil, StuckRule.counts(answer), let settled = suspect(part, answer, reason) {
                 return .goOn(part.settlement(settled, status: answer.status, context))
             }
             let wait = await fail(reason, after: after, startedAt: startedAt)
@@ -151,6 +179,16 @@ struct Delivery {
                 return .stop(nil)
             }
         }
+    }
+
+    /// - Returns: false when nothing may be sent any more.
+    private mutating func takeTurn() async -> Bool {
+        guard !holdsTurn else { return true }
+        if let before, await !before.isClear { return false }
+        guard !isOver else { return false }
+        await gate.acquire(lane.tenant, weight: route.weight)
+        holdsTurn = true
+        return !isOver
     }
 
     mutating func send(
@@ -291,7 +329,7 @@ struct Delivery {
         // The decoded points are kept too: about as much as the body before compression.
         let bytes = request.body.count + request.rawBytes
         // An open breaker admits one request: of several that wait, each goes back but the last.
-        let isAdmitted = lane.state.withLock { !$0.breaker.isOpen || $0.deliveries == 1 }
+        let isAdmitted = lane.state.withLock { !$0.breaker.isOpen || shard == nil && $0.deliveries == 1 }
         guard isAdmitted, wait <= context.tuning.keepsRequestFor, context.keep(bytes: bytes) else { return false }
         defer { context.forget(bytes: bytes) }
         gate.release()

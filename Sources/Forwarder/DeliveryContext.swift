@@ -15,6 +15,8 @@ struct DeliveryTuning: Sendable {
     var keptBytes = 32 << 20
     /// Requests encoded and compressed at once: few, as they only need a processor.
     var encoders = 2
+    /// Points that all leases which go out in shards may have together.
+    var shardedPoints = 1 << 20
 }
 
 /// What every worker shares: where points come from and go to, clocks, chance, and turns.
@@ -34,6 +36,7 @@ final class DeliveryContext: Sendable {
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let gates = Mutex<[String: TurnGate]>([:])
     private let keptBytes = Mutex(0)
+    private let shardedPoints = Mutex(0)
 
     init(
         source: any DeliverySource, transport: HTTPTransport, time: TimeSource, sleep: @escaping Sleep,
@@ -84,6 +87,17 @@ final class DeliveryContext: Sendable {
             return true
         }
     }
+
+    /// - Returns: whether a lease of so many points may be held outside of the turns; then `giveUp` them.
+    func take(shardedPoints points: Int) -> Bool {
+        shardedPoints.withLock { taken in
+            guard taken + points <= tuning.shardedPoints else { return false }
+            taken += points
+            return true
+        }
+    }
+
+    func giveUp(shardedPoints points: Int) { shardedPoints.withLock { $0 -= points } }
 
     func forget(bytes: Int) { keptBytes.withLock { $0 -= bytes } }
 }

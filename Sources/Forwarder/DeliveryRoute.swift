@@ -9,7 +9,7 @@ public struct DeliveryRoute: Sendable {
     /// Requests in flight to this backend, all tenants together. Where routes differ, the first one counts.
     public var maximumInFlight: Int
 
-    public static let defaultMaximumInFlight = 16
+    public static let defaultMaximumInFlight = 32
 
     public init(
         tenant: String, name: String, backend: any Backend, weight: Double = 1,

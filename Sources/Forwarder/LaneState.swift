@@ -20,6 +20,12 @@ struct LaneState: Sendable {
     /// Deliveries that hold a lease and are not settling yet.
     var deliveries = 0
     var settling = 0
+    /// Those of `deliveries` that go out in shards: at most one on its way and one that waits for it.
+    var sharded = 0
+    /// The last lease was as large as a request may be: more is owed.
+    var isBehind = false
+    /// There was no room to hold a lease that waits; nothing has ended since.
+    var isCramped = false
 
     var isRestored = false
     var retry = RetryState.ok
@@ -50,12 +56,24 @@ struct LaneState: Sendable {
     // MARK: What the worker does next
 
     enum Step {
-        case lease(DeliveryRoute, points: Int, generation: UInt64, news: UInt64)
+        case lease(LeasePlan)
         /// Until then, or until woken.
         case sleep(Duration, generation: UInt64)
         /// Until something changes.
         case wait
         case end
+    }
+
+    struct LeasePlan: Sendable {
+        var route: DeliveryRoute
+        /// Of a request.
+        var points: Int
+        /// Requests at once; above 1 where a lease is divided by series.
+        var shards: Int
+        /// Another lease is on its way, which this one has to wait for.
+        var isSuccessor: Bool
+        var generation: UInt64
+        var news: UInt64
     }
 
     /// - Parameter now: boot clock, nanoseconds.
@@ -67,13 +85,28 @@ struct LaneState: Sendable {
             return .end
         }
         if now < resumeAt { return .sleep(.nanoseconds(resumeAt - now), generation: generation) }
-        let traits = route.backend.traits
-        let allowed = traits.keepsOrder ? 1 : max(1, traits.concurrency)
-        guard deliveries < breaker.concurrency(allowed: allowed), settling < LaneState.maximumSettling else {
-            return .wait
-        }
+        let isSuccessor = sharded == 1 && deliveries == 1 && shards > 1 && !isCramped
+        guard isSuccessor || deliveries < breaker.concurrency(allowed: allowed),
+            settling < LaneState.maximumSettling
+        else { return .wait }
         deliveries += 1
-        return .lease(route, points: maximumPoints, generation: generation, news: news)
+        return .lease(
+            LeasePlan(
+                route: route, points: maximumPoints, shards: shards, isSuccessor: isSuccessor, generation: generation,
+                news: news))
+    }
+
+    private var allowed: Int {
+        let traits = route.backend.traits
+        return traits.keepsOrder ? 1 : max(1, traits.concurrency)
+    }
+
+    /// Of the next lease. Only with a backlog and while all is well: looking for what is wrong needs an order in which
+    /// requests follow each other.
+    private var shards: Int {
+        let traits = route.backend.traits
+        guard traits.keepsOrder, isBehind, retry.mode == .ok, breaker.failures == 0, suspicion == nil else { return 1 }
+        return traits.concurrency
     }
 
     private var maximumPoints: Int {

@@ -3,8 +3,9 @@ import WALStore
 
 /// The task of a lane that has work: leases, hands each lease to a `Delivery`, and ends when nothing is owed.
 ///
-/// A lane leases only when it holds one of its backend's turns, so that however many tenants wait, the points and bodies
-/// in memory are bounded by the turns. A turn ends with the request's answer; the settlement runs on behind.
+/// A lane leases when it holds one of its backend's turns, or its part of what leases in shards may hold, so that however
+/// many tenants wait, the points and bodies in memory are bounded. A turn ends with the request's answer; the settlement
+/// runs on behind.
 struct Worker {
     let lane: Lane
     let context: DeliveryContext
@@ -12,6 +13,8 @@ struct Worker {
     func run() async {
         await restore()
         await withDiscardingTaskGroup { group in
+            // Said when the newest lease in shards has ended.
+            var latest: Handover?
             while true {
                 let step = lane.state.withLock { $0.nextStep(now: context.time.boot()) }
                 switch step {
@@ -19,8 +22,8 @@ struct Worker {
                 case .wait: await lane.changed.wait()
                 case .sleep(let duration, let generation):
                     await lane.sleep(duration, generation: generation, context)
-                case .lease(let route, let points, let generation, let news):
-                    await begin(route, points: points, generation: generation, news: news, in: &group)
+                case .lease(let plan) where plan.shards > 1: await beginShards(plan, after: &latest, in: &group)
+                case .lease(let plan): await begin(plan, in: &group)
                 }
             }
         }
@@ -41,32 +44,66 @@ struct Worker {
         }
     }
 
-    private func begin(
-        _ route: DeliveryRoute, points: Int, generation: UInt64, news: UInt64, in group: inout DiscardingTaskGroup
-    ) async {
-        let gate = context.gate(for: route)
-        await gate.acquire(lane.tenant, weight: route.weight)
-        let lease = await lease(points: points, generation: generation, news: news)
+    private func begin(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
+        let gate = context.gate(for: plan.route)
+        await gate.acquire(lane.tenant, weight: plan.route.weight)
+        let lease = await lease(plan, LeaseLimit(points: plan.points))
         guard let lease else {
             gate.release()
             lane.state.withLock { $0.deliveries -= 1 }
             return
         }
+        lane.state.withLock { $0.isBehind = lease.points >= plan.points }
         group.addTask {
             let delivery = Delivery(
-                lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease)
+                lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
             await finish(lease, with: await delivery.run())
         }
     }
 
+    /// Leases for many requests at once, or for one where the node holds as much as it may.
+    private func beginShards(
+        _ plan: LaneState.LeasePlan, after latest: inout Handover?, in group: inout DiscardingTaskGroup
+    ) async {
+        // A series is not cut: what does not fit into one shard begins the next, and there shall not be one too many.
+        let points = plan.points * plan.shards * 15 / 16
+        guard context.take(shardedPoints: points) else {
+            if !plan.isSuccessor { return await begin(plan, in: &group) }
+            lane.state.withLock { state in
+                state.deliveries -= 1
+                state.isCramped = true
+            }
+            return
+        }
+        guard let lease = await lease(plan, LeaseLimit(points: points, isMerged: true)) else {
+            context.giveUp(shardedPoints: points)
+            lane.state.withLock { $0.deliveries -= 1 }
+            return
+        }
+        lane.state.withLock { state in
+            state.isBehind = lease.points > plan.points
+            state.sharded += 1
+        }
+        let (before, after) = (plan.isSuccessor ? latest : nil, Handover())
+        latest = after
+        group.addTask {
+            let ending = await ShardedDelivery(
+                lane: lane, context: context, route: plan.route, generation: plan.generation,
+                gate: context.gate(for: plan.route), lease: lease, points: plan.points, before: before
+            ).run()
+            after.resolve(isClear: !ending.isLeft)
+            context.giveUp(shardedPoints: points)
+            await finish(lease, with: ending, isSharded: true)
+        }
+    }
+
     /// - Returns: nil when there is nothing to do now; the lane's state says why.
-    private func lease(points: Int, generation: UInt64, news: UInt64) async -> Lease? {
+    private func lease(_ plan: LaneState.LeasePlan, _ limit: LeaseLimit) async -> Lease? {
         // Waiting for the turn may have taken long.
-        guard lane.state.withLock({ $0.generation == generation && !$0.isStopping }) else { return nil }
+        guard lane.state.withLock({ $0.generation == plan.generation && !$0.isStopping }) else { return nil }
         do throws(SpoolError) {
-            let lease = try await context.source.lease(
-                tenant: lane.tenant, backend: lane.backend, limit: LeaseLimit(points: points))
-            if lease == nil { lane.state.withLock { state in state.isDry = state.news == news } }
+            let lease = try await context.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
+            if lease == nil { lane.state.withLock { state in state.isDry = state.news == plan.news } }
             return lease
         } catch {
             // Also where the file is damaged: a block that cannot be read ends as a loss inside the lease, what comes out
@@ -78,27 +115,39 @@ struct Worker {
         }
     }
 
-    /// Settles what a delivery ended with, beside the lane's next request.
-    private func finish(_ lease: Lease, with settlement: Settlement?) async {
+    /// Settles what a delivery ended with, beside the lane's next request. What is left goes back first: the next request
+    /// may not overtake it.
+    private func finish(_ lease: Lease, with ending: DeliveryEnding, isSharded: Bool = false) async {
+        var isSettled = true
+        if ending.isLeft { isSettled = await settle(lease, ending) }
         lane.state.withLock { state in
             state.deliveries -= 1
+            state.sharded -= isSharded ? 1 : 0
+            state.isCramped = false
             state.settling += 1
         }
         lane.changed.set()
-        var isSettled = false
-        if let settlement {
-            isSettled = await lane.settle(lease, settlement, context, mayWait: true)
-            if !isSettled {
-                await context.source.release(lease, tenant: lane.tenant, maybeSent: true)
-                pause()
-            }
-        }
+        // A lease of many requests is not kept for company.
+        if !ending.isLeft { isSettled = await settle(lease, ending, mayWait: !isSharded) }
         lane.state.withLock { state in
             state.settling -= 1
             // What was given back is owed again.
-            if !isSettled { state.isDry = false }
+            if ending.isLeft || !isSettled { state.isDry = false }
         }
         lane.changed.set()
+    }
+
+    /// - Returns: whether all that was answered is settled; what is not is owed again.
+    private func settle(_ lease: Lease, _ ending: DeliveryEnding, mayWait: Bool = false) async -> Bool {
+        var isSettled = true
+        if let settlement = ending.settlement {
+            isSettled = await lane.settle(lease, settlement, context, mayWait: mayWait)
+        }
+        if ending.isLeft || !isSettled {
+            await context.source.release(lease, tenant: lane.tenant, maybeSent: ending.maybeSent || !isSettled)
+        }
+        if !isSettled { pause() }
+        return isSettled
     }
 
     /// After an error of the spool itself.

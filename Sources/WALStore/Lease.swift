@@ -11,7 +11,7 @@ public enum Lane: Int, Sendable, Hashable, CaseIterable {
 public struct LeasedPiece: Sendable {
     /// The first and the last place are of this row; after a repack a row spans many sequences.
     public var places: PlaceRange
-    /// The block's points; `ordinals` says which are leased.
+    /// The block's points, or those of all pieces of the lease where they were merged; `ordinals` says which are leased.
     public var batch: Batch
     public var ordinals: Range<Int>
     /// Whether the points may have been sent by a process that did not live to settle them.
@@ -48,7 +48,17 @@ public struct Lease: Sendable {
 /// How much a worker wants at once.
 public struct LeaseLimit: Sendable, Hashable {
     public var points: Int
-    public init(points: Int) { self.points = points }
+    /// Rows are merged into one batch that all pieces share, so that a series is one series across them. Where the rows
+    /// of so many points would take more than `mergedBytes` of memory, the lease has fewer.
+    public var isMerged: Bool
+
+    /// One row more may be in memory while it is merged.
+    public static let mergedBytes = 32 << 20
+
+    public init(points: Int, isMerged: Bool = false) {
+        self.points = points
+        self.isMerged = isMerged
+    }
 }
 
 /// A run of points inside a lease: which of its pieces, and which of the batch's ordinals there.

@@ -15,6 +15,11 @@ extension Spool {
         // In order: what is still being carried over comes first.
         if salvage != nil { return nil }
         while let plan = try planLease(backend, limit) {
+            // Metadata that rides along is a piece of its own.
+            if limit.isMerged, plan.record.pieces.count > 1 {
+                if let lease = try await merged(plan) { return lease }
+                continue
+            }
             var pieces: [LeasedPiece] = []
             var damaged: (row: StoredRow, error: SpoolError)?
             for index in plan.record.pieces.indices {
@@ -72,7 +77,7 @@ extension Spool {
             let index = ledger.backends.firstIndex(where: { $0.id == record.backendID })
         else { throw SpoolError(.misuse, "the lease is not held any more") }
         let positions = runs.filter { !$0.ordinals.isEmpty && record.pieces.indices.contains($0.piece) }
-            .map { record.pieces[$0.piece].span($0.ordinals).positions }
+            .map { record.pieces[$0.piece].span(leased: $0.ordinals).positions }
         guard let first = positions.map(\.lowerBound).min(),
             let end = positions.map(\.upperBound).max()
         else { return }
@@ -97,7 +102,7 @@ extension Spool {
 
     // MARK: Planning
 
-    private struct Plan {
+    struct Plan {
         var id: UInt64
         var lane: Lane
         var record: LeaseRecord
@@ -238,7 +243,7 @@ extension Spool {
         return block
     }
 
-    private func loseDamaged(_ row: StoredRow, _ error: SpoolError) throws(SpoolError) {
+    func loseDamaged(_ row: StoredRow, _ error: SpoolError) throws(SpoolError) {
         raise(
             .error, "a stored block cannot be read; its points are lost",
             ["batch.sequence": "\(row.sequence)", "batch.points": "\(row.points)", "error": error.description])

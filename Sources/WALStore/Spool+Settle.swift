@@ -28,6 +28,7 @@ extension Spool {
         var span: Span
         var fate: Fate
         var piece: Int
+        /// Of the leased batch.
         var ordinals: Range<Int>
     }
 
@@ -57,9 +58,9 @@ extension Spool {
         for part in settle.settlement.parts {
             guard record.pieces.indices.contains(part.run.piece),
                 settle.lease.pieces.indices.contains(part.run.piece),
-                let ordinals = part.run.ordinals.within(record.pieces[part.run.piece].ordinals)
+                let ordinals = part.run.ordinals.within(record.pieces[part.run.piece].leasedOrdinals)
             else { throw SpoolError(.misuse, "a settled run lies outside its lease") }
-            let span = record.pieces[part.run.piece].span(ordinals)
+            let span = record.pieces[part.run.piece].span(leased: ordinals)
             guard span.points > 0 else { continue }
             guard record.holds(span.positions) else {
                 throw SpoolError(.misuse, "points of a lease are settled twice")
@@ -111,7 +112,8 @@ extension Spool {
             ledger.backends[index].deadPoints += ending.span.points
             let batch = settle.lease.pieces[ending.piece].batch
             for ordinal in ending.ordinals {
-                let place = lease.pieces[ending.piece].start(ordinal).place
+                let piece = lease.pieces[ending.piece]
+                let place = piece.start(ordinal - piece.shift).place
                 try bury(batch, ordinal, place, reason, settle.settlement, backendID, database)
             }
         case .released: preconditionFailure("what is released stays owed")

@@ -16,9 +16,9 @@ final class LaneFixture: Sendable {
 
     init(
         backends: [String] = ["central"], tuning: DeliveryTuning = DeliveryTuning(),
-        clock: JumpingClock = JumpingClock()
+        clock: JumpingClock = JumpingClock(), series: Int = 1
     ) {
-        source = MemorySource(backends: backends)
+        source = MemorySource(backends: backends, series: series)
         self.clock = clock
         let (waits, events) = (waits, events)
         let context = DeliveryContext(

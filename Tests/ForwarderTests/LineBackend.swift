@@ -11,10 +11,14 @@ struct LineBackend: Backend {
     var timeout: Duration = .seconds(10)
     /// Ordinals this backend cannot carry.
     var excludes: Set<Int> = []
+    /// Different series may overtake each other.
+    var keepsApart = false
     var traits = BackendTraits(keepsOrder: true, maximumPoints: 1000, maximumBodyBytes: 1 << 20)
 
     init(name: String, settings: Settings) throws(SettingsError) { url = try settings.required("url") }
     init(url: String) { self.url = url }
+
+    func keepsSeriesApart(_ batch: Batch) -> Bool { keepsApart }
 
     func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         for run in chunk.runs {

@@ -33,17 +33,22 @@ final class MemorySource: DeliverySource {
     let mistakes = Recorder<String>()
     private let batch: Batch
 
-    init(tenant: String = "acme", backends: [String] = ["central"]) {
+    /// - Parameter series: point n is of series n modulo this.
+    init(tenant: String = "acme", backends: [String] = ["central"], series: Int = 1) {
         self.tenant = tenant
         var state = State()
         for backend in backends { state.ledgers[backend] = Ledger() }
         self.state = Mutex(state)
         var batch = Batch()
-        var builder = LabelBuilder()
-        builder.add("__name__", "point")
-        do { try builder.finish() } catch { preconditionFailure("these labels are valid: \(error)") }
-        let id = builder.canonical.withUnsafeBytes { batch.series.intern($0) }
-        for number in 0..<20_000 { batch.points.appendFloat64(series: id, time: Int64(number), bits: 0) }
+        let ids = (0..<series).map { number in
+            var builder = LabelBuilder()
+            builder.add("__name__", "point\(number)")
+            do { try builder.finish() } catch { preconditionFailure("these labels are valid: \(error)") }
+            return builder.canonical.withUnsafeBytes { batch.series.intern($0) }
+        }
+        for number in 0..<20_000 {
+            batch.points.appendFloat64(series: ids[number % series], time: Int64(number), bits: 0)
+        }
         self.batch = batch
     }
 

@@ -89,15 +89,20 @@ private struct SpoolModel {
     private mutating func lease() async throws {
         guard let name = standings.keys.sorted().randomElement(using: &random) else { return }
         let limit = Int(random.next() % 60) + 1
+        let isMerged = random.next() % 2 == 0
         let taken = leases.filter { $0.backend == name }.reduce(into: Set<Int>()) { $0.formUnion(open[$1.id] ?? []) }
         let free = (standings[name] ?? []).indices.filter { standings[name]?[$0] == .pending && !taken.contains($0) }
-        guard let lease = try await spool.lease(backend: name, limit: LeaseLimit(points: limit)) else {
+        guard let lease = try await spool.lease(backend: name, limit: LeaseLimit(points: limit, isMerged: isMerged))
+        else {
             guard free.isEmpty else { throw Failure(description: "\(free.count) points of \(name) are not leased") }
             return
         }
         guard !lease.values.isEmpty, lease.values == Array(free.prefix(lease.values.count)), lease.points <= limit
         else {
             throw Failure(description: "leased \(lease.values), free \(free.prefix(limit))")
+        }
+        if isMerged, Set(lease.pieces.map(\.batch.points.count)).count > 1 {
+            throw Failure(description: "the pieces of a merged lease have batches of their own")
         }
         leases.append(lease)
         open[lease.id] = Set(lease.values)

@@ -172,7 +172,9 @@ extension BackendTraits {
             }
             traits.maximumBodyBytes = size
         }
-        if !keepsOrder { traits.concurrency = try settings.int("concurrency", default: concurrency, in: 1...64) }
+        if !keepsOrder || concurrency > 1 {
+            traits.concurrency = try settings.int("concurrency", default: concurrency, in: 1...64)
+        }
         return traits
     }
 }

@@ -28,9 +28,11 @@ public struct PrometheusRemoteWrite: Backend {
         tenantHeader = try settings.string("tenant_header")
         tenantValue = try TenantTemplate(settings, "tenant_value") ?? TenantTemplate(TenantTemplate.placeholder)
         if let tenantHeader { try Self.check(tenantHeader, tenantValue, endpoint, settings) }
-        // Order is the protocol's rule: a series' older sample after a newer one is refused.
+        // Order is the protocol's rule: a series' older sample after a newer one is refused. Different series may go out
+        // at once; Prometheus itself opens up to 50 connections.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, concurrency: 32,
+            timeout: endpoint.timeout
         ).overridden(by: settings)
     }
 
@@ -52,23 +54,35 @@ public struct PrometheusRemoteWrite: Backend {
 
     // MARK: Out
 
+    public func keepsSeriesApart(_ batch: Batch) -> Bool { RemoteWriteEncoder.keepsSeriesApart(batch) }
+
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
-            for run in chunk.runs {
-                let batch = chunk.pieces[run.piece].batch
-                let counts = scratch.encoder.append(batch, run.ordinals, into: &scratch.plain)
-                request.points += counts.points
-                for point in counts.excluded {
-                    request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
-                }
+            if let series = chunk.series, let batch = chunk.pieces.first?.batch {
+                request.points = scratch.encoder.append(
+                    batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
+            } else {
+                Self.append(chunk, to: &scratch, &request)
+            }
+            for run in chunk.runs where run.ordinals.lowerBound == 0 {
                 // With the batch's first points, so that metadata travels once.
-                if run.ordinals.lowerBound == 0 { RemoteWriteEncoder.append(batch.metadata, into: &scratch.plain) }
+                RemoteWriteEncoder.append(chunk.pieces[run.piece].batch.metadata, into: &scratch.plain)
             }
             guard request.points > 0 else { return }
             request.rawBytes = scratch.plain.count
             scratch.plain.withUnsafeBytes { Snappy.compress($0, into: &request.body) }
+        }
+    }
+
+    private static func append(_ chunk: Chunk, to scratch: inout Scratch, _ request: inout EncodedRequest) {
+        for run in chunk.runs {
+            let counts = scratch.encoder.append(chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain)
+            request.points += counts.points
+            for point in counts.excluded {
+                request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
+            }
         }
     }
 

@@ -5,6 +5,8 @@ struct LeaseRecord: Sendable {
         /// Which places the row's points have; one run until a repack merges rows.
         var origins: [OriginRun]
         var ordinals: Range<Int>
+        /// What is added to an ordinal of the row to get that of the leased batch: not 0 where rows were merged.
+        var shift = 0
         /// Of a row without points: it rides along.
         var isEmpty: Bool { ordinals.isEmpty }
 
@@ -18,6 +20,10 @@ struct LeaseRecord: Sendable {
             return Cut(place, row.position + Int64(index))
         }
         func span(_ ordinals: Range<Int>) -> Span { Span(start(ordinals.lowerBound), end(ordinals.upperBound)) }
+
+        var leasedOrdinals: Range<Int> { ordinals.shifted(by: shift) }
+        /// Of ordinals of the leased batch.
+        func span(leased ordinals: Range<Int>) -> Span { span(ordinals.shifted(by: -shift)) }
     }
 
     var backendID: Int64
@@ -33,6 +39,15 @@ struct LeaseRecord: Sendable {
 
     func holds(_ positions: Range<Int64>) -> Bool {
         remaining.contains { $0.lowerBound <= positions.lowerBound && positions.upperBound <= $0.upperBound }
+    }
+
+    /// Gives up the pieces from `count` on.
+    mutating func keepFirst(_ count: Int) {
+        for piece in pieces[count...] where !piece.isEmpty {
+            let first = piece.row.position + Int64(piece.ordinals.lowerBound)
+            remove(first..<first + Int64(piece.ordinals.count))
+        }
+        pieces.removeSubrange(count...)
     }
 
     mutating func remove(_ positions: Range<Int64>) { remaining = remaining.flatMap { $0.subtracting(positions) } }
@@ -87,6 +102,10 @@ struct StoredRow: Sendable, Hashable {
         precondition(left == 0, "the runs of a block cover its points")
         return Place(lastSequence, 0)
     }
+}
+
+extension Range<Int> {
+    func shifted(by count: Int) -> Range<Int> { lowerBound + count..<upperBound + count }
 }
 
 extension Range where Bound == Int64 {

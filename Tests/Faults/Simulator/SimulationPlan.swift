@@ -104,7 +104,10 @@ struct SimulationPlan {
         let values =
             switch backend.type {
             case "prometheus_remote_write":
-                ["url": url + "/api/v1/write", "tenant_header": "X-Scope-OrgID", "max_points": "40"]
+                [
+                    "url": url + "/api/v1/write", "tenant_header": "X-Scope-OrgID", "max_points": "40",
+                    "concurrency": "3",
+                ]
             case "influxdb": ["url": url, "database": "{tenant}", "max_points": "50"]
             default: ["url": url, "index": "metrics-{tenant}", "max_points": "30"]
             }

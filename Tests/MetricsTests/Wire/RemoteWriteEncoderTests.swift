@@ -57,6 +57,60 @@ import Testing
     }
 
     @Test(arguments: 0..<40)
+    func `series by series, every point comes back, each series in its order, its labels once`(round: Int) throws {
+        var random = SeededGenerator.fresh()
+        let batch = RandomBatch.make(
+            points: round * 7, series: 1 + round % 13, plainOnly: true, using: &random)
+        #expect(RemoteWriteEncoder.keepsSeriesApart(batch))
+        // Every second stretch of ordinals, of the upper half of the series.
+        let series = batch.series.count / 2..<batch.series.count
+        var runs: [Range<Int>] = []
+        for ordinal in 0..<batch.points.count
+        where ordinal / 5 % 2 == 0 && series.contains(Int(batch.points.series[ordinal])) {
+            runs.append(ordinal..<ordinal + 1)
+        }
+        var encoder = RemoteWriteEncoder()
+        for attempt in 0..<2 {
+            var body: [UInt8] = []
+            let points = encoder.append(batch, runs, of: series, into: &body)
+            #expect(points == runs.count)
+            let decoded = try RemoteWriteMessage.decode(body)
+            #expect(decoded.refusals.isEmpty)
+            let all = ReadablePoint.all(of: batch)
+            let sent = Dictionary(grouping: runs.map { all[$0.lowerBound] }, by: \.labels)
+            let received = ReadablePoint.all(of: decoded.batch)
+            #expect(Dictionary(grouping: received, by: \.labels) == sent, "seed \(random.seed), attempt \(attempt)")
+            // Next to each other: a new message begins when the labels change.
+            let starts = received.indices.filter { $0 == 0 || received[$0].labels != received[$0 - 1].labels }
+            #expect(starts.count == sent.count, "seed \(random.seed)")
+        }
+    }
+
+    @Test func `series of which two may become one at the receiver are not kept apart`() throws {
+        var plain = Batch()
+        let id = try Self.series(&plain, "m")
+        plain.points.appendFloat64(series: id, time: 1, bits: 1)
+        #expect(RemoteWriteEncoder.keepsSeriesApart(plain))
+        var renamed = plain
+        _ = try Self.series(&renamed, "m-x")
+        #expect(!RemoteWriteEncoder.keepsSeriesApart(renamed))
+        var unit = plain
+        var identity = SeriesIdentity.plain
+        identity.unit = unit.intern(text: "seconds")
+        _ = try Self.series(&unit, "m", [], identity)
+        #expect(!RemoteWriteEncoder.keepsSeriesApart(unit))
+        var text = plain
+        text.append(series: id, time: 2, string: Array("x".utf8))
+        #expect(!RemoteWriteEncoder.keepsSeriesApart(text))
+        var flagged = plain
+        flagged.points.append(series: id, time: 2, kind: .float64, bits: 1, flags: .noRecordedValue)
+        #expect(!RemoteWriteEncoder.keepsSeriesApart(flagged))
+        var exemplary = plain
+        exemplary.exemplars.append(Exemplar(series: id, ordinal: 0, labels: [], valueBits: 1, time: nil))
+        #expect(!RemoteWriteEncoder.keepsSeriesApart(exemplary))
+    }
+
+    @Test(arguments: 0..<40)
     func `batches of every kind give a valid body, and every point is counted once`(round: Int) throws {
         var random = SeededGenerator.fresh()
         let batch = RandomBatch.make(points: 200, series: 1 + round, using: &random)

@@ -44,6 +44,10 @@ public struct RemoteWriteEncoder: Sendable {
     /// Exemplars of the slice at hand, by ordinal.
     private(set) var exemplarOrder: [(ordinal: UInt32, index: Int)] = []
     private var nextExemplar = 0
+    /// Where the points of each series at hand end in `order`.
+    var ends: [UInt32] = []
+    /// Ordinals, series by series.
+    var order: [UInt32] = []
 
     public init() {}
 
@@ -86,10 +90,14 @@ public struct RemoteWriteEncoder: Sendable {
     }
 
     /// The common case: float64 samples under labels that are copied as they are.
-    private func appendPlain(_ batch: Batch, _ id: UInt32, _ ordinals: Range<Int>, into body: inout [UInt8]) {
+    @inline(__always)
+    func appendPlain(
+        _ batch: Batch, _ id: UInt32, _ ordinals: some Collection<some FixedWidthInteger>, into body: inout [UInt8]
+    ) {
         batch.series.withLabels(of: id) { labels in
             var size = labels.count
             for ordinal in ordinals {
+                let ordinal = Int(truncatingIfNeeded: ordinal)
                 size += RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).fieldLength
             }
             // The size is known: one check of the room for all of it.
@@ -99,6 +107,7 @@ public struct RemoteWriteEncoder: Sendable {
                 writer.append(varint: UInt64(size))
                 writer.append(labels)
                 for ordinal in ordinals {
+                    let ordinal = Int(truncatingIfNeeded: ordinal)
                     RemoteWriteSample(batch.points.bits[ordinal], at: batch.points.times[ordinal]).append(to: &writer)
                 }
                 return (writer.written, ())

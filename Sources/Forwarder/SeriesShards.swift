@@ -1,0 +1,54 @@
+import Metrics
+import WALStore
+
+/// A share of a lease: all leased points of some of its series, in arrival order. Shards of one lease have no series in
+/// common, so that their requests may overtake each other where the order of a series has to be kept.
+struct SeriesShard: Sendable, Equatable {
+    var runs: [LeasedRun]
+    /// Ids in the batch that the lease's pieces share; nil for a lease that was not divided.
+    var series: Range<Int>?
+
+    /// Divides a lease whose pieces share one batch, so that a shard has `points` points at most, or is one series.
+    ///
+    /// Series that are neighbours in the batch stay together: requests of one sender come in the same order each time, and
+    /// what a shard has of them is few runs.
+    ///
+    /// - Returns: one shard, the lease as it is, when the backend may take two of its series for one.
+    static func divide(_ lease: Lease, points: Int, for backend: any Backend) -> [SeriesShard] {
+        let all = lease.pieces.indices.map { LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals) }
+        guard lease.points > points, let batch = lease.pieces.first?.batch, backend.keepsSeriesApart(batch) else {
+            return [SeriesShard(runs: all)]
+        }
+        var counts = [Int](repeating: 0, count: batch.series.count)
+        for run in all {
+            for id in batch.points.series[run.ordinals] { counts[Int(id)] += 1 }
+        }
+        var shards: [SeriesShard] = []
+        var shardOf = [Int32](repeating: 0, count: counts.count)
+        var (first, room) = (0, points)
+        for id in counts.indices {
+            if counts[id] > room, first < id {
+                shards.append(SeriesShard(runs: [], series: first..<id))
+                (first, room) = (id, points)
+            }
+            room -= counts[id]
+            shardOf[id] = Int32(shards.count)
+        }
+        shards.append(SeriesShard(runs: [], series: first..<counts.count))
+        for run in all { add(run, of: batch, shardOf, to: &shards) }
+        return shards.filter { !$0.runs.isEmpty }
+    }
+
+    /// Cuts a run where the shard changes.
+    private static func add(_ run: LeasedRun, of batch: Batch, _ shardOf: [Int32], to shards: inout [SeriesShard]) {
+        let ids = batch.points.series
+        var start = run.ordinals.lowerBound
+        while start < run.ordinals.upperBound {
+            let shard = shardOf[Int(ids[start])]
+            var end = start + 1
+            while end < run.ordinals.upperBound, shardOf[Int(ids[end])] == shard { end += 1 }
+            shards[Int(shard)].runs.append(LeasedRun(piece: run.piece, ordinals: start..<end))
+            start = end
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Metrics
+
+extension Spool {
+    /// Loads the rows of a plan as one batch, on the reader's thread.
+    ///
+    /// - Returns: nil when a row turned out to be damaged: it is a loss now, and the caller plans anew.
+    func merged(_ plan: Plan) async throws(SpoolError) -> Lease? {
+        let isShared = ledger.backends.count > 1
+        let rows = plan.record.pieces.map { piece in
+            RowsToMerge.Row(
+                row: piece.row, ordinals: piece.ordinals, cached: environment.cache.block(cacheID, piece.row.sequence),
+                // Wanted again: by another backend, or for the rest of its points.
+                isKept: isShared || piece.ordinals.count < piece.row.points)
+        }
+        let merge = RowsToMerge(rows: rows, maximumBytes: LeaseLimit.mergedBytes)
+        let merged = await reader.merge(merge, keepingIn: environment.cache, cacheID)
+        guard var record = leases[plan.id] else { throw SpoolError(.closing, "the spool closed during the lease") }
+        if let failure = merged.failure {
+            leases[plan.id] = nil
+            let row = record.pieces[merged.pieces.count].row
+            if failure.isMisfit {
+                // The block is checked, its row is not.
+                let error = SpoolError(.unavailable, "the row \(row.sequence) is not that of its block")
+                declareDamaged(error)
+                throw error
+            }
+            guard failure.error.code == .unreadable else { throw failure.error }
+            try loseDamaged(row, failure.error)
+            return nil
+        }
+        record.keepFirst(merged.pieces.count)
+        for (index, piece) in merged.pieces.enumerated() {
+            record.pieces[index].origins = piece.origins
+            record.pieces[index].shift = piece.shift
+        }
+        leases[plan.id] = record
+        let pieces = record.pieces.map { piece in
+            let span = piece.span(piece.ordinals)
+            return LeasedPiece(
+                places: PlaceRange(span.start.place, span.end.place), batch: merged.batch,
+                ordinals: piece.leasedOrdinals, maybeSent: piece.row.sequence < plan.unknownBefore,
+                overtaken: plan.overtaken.map { piece.row.ordinals(of: $0).shifted(by: piece.shift) } ?? 0..<0)
+        }
+        return Lease(id: plan.id, backend: record.name, lane: plan.lane, pieces: pieces)
+    }
+}
+
+/// Rows, in order, that become one batch.
+struct RowsToMerge: Sendable {
+    struct Row: Sendable {
+        var row: StoredRow
+        var ordinals: Range<Int>
+        var cached: DecodedBlock?
+        /// Whether its block goes into the cache.
+        var isKept: Bool
+    }
+    var rows: [Row]
+    /// With so much in the batch no further row is taken.
+    var maximumBytes: Int
+}
+
+/// What became of `RowsToMerge`: the first rows of them, up to a bound or a failure.
+struct MergedRows: Sendable {
+    struct Piece: Sendable {
+        var origins: [OriginRun]
+        /// Ordinal in the batch less ordinal in the row.
+        var shift: Int
+    }
+    struct Failure: Sendable {
+        var error: SpoolError
+        /// The block was read, and is not that of its row.
+        var isMisfit = false
+    }
+    var batch = Batch()
+    var pieces: [Piece] = []
+    /// Of the row behind `pieces`.
+    var failure: Failure?
+}
+
+extension SpoolReader {
+    func merge(_ merge: RowsToMerge, keepingIn cache: BlockCache, _ spool: UInt64) -> MergedRows {
+        var merged = MergedRows()
+        merged.batch.points.reserveCapacity(merge.rows.reduce(0) { $0 + $1.ordinals.count })
+        for row in merge.rows {
+            if !merged.pieces.isEmpty, merged.batch.allocatedBytes >= merge.maximumBytes { break }
+            let found: DecodedBlock
+            do throws(SpoolError) {
+                if let cached = row.cached { found = cached } else { found = try block(row.row.sequence) }
+            } catch {
+                merged.failure = MergedRows.Failure(error: error)
+                return merged
+            }
+            guard found.batch.points.count == row.row.points, row.row.isRow(of: found) else {
+                merged.failure = MergedRows.Failure(
+                    error: SpoolError(.unavailable, "a row is not that of its block"), isMisfit: true)
+                return merged
+            }
+            if row.cached == nil, row.isKept { cache.insert(found, spool, row.row.sequence) }
+            let first = merged.batch.merge(found.batch, row.ordinals).lowerBound
+            merged.pieces.append(
+                MergedRows.Piece(origins: found.origins, shift: first - row.ordinals.lowerBound))
+        }
+        return merged
+    }
+}
