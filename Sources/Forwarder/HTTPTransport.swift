@@ -16,10 +16,19 @@ public final class HTTPTransport: Sendable {
     /// Answers in place of the network; nil: the network does.
     private let standIn: (@Sendable (HTTPRequest) async -> Answer)?
 
-    public init() { standIn = nil }
+    private let maximumConnections: Int?
+
+    /// - Parameter maximumConnections: to all hosts together; further requests wait. nil: no limit but that of a host.
+    public init(maximumConnections: Int? = nil) {
+        self.maximumConnections = maximumConnections
+        standIn = nil
+    }
 
     /// For simulations: no connection is ever opened.
-    init(standIn: @escaping @Sendable (HTTPRequest) async -> Answer) { self.standIn = standIn }
+    init(standIn: @escaping @Sendable (HTTPRequest) async -> Answer) {
+        maximumConnections = nil
+        self.standIn = standIn
+    }
 
     deinit { close() }
 
@@ -60,7 +69,7 @@ public final class HTTPTransport: Sendable {
         thread.withLock { thread in
             if isClosed.load(ordering: .acquiring) { return false }
             if thread != nil { return true }
-            guard let loop = MultiLoop(inbox: inbox) else { return false }
+            guard let loop = MultiLoop(inbox: inbox, maximumConnections: maximumConnections) else { return false }
             let context = Unmanaged.passRetained(loop)
             var created = pthread_t()
             let failure = pthread_create(

@@ -5,7 +5,8 @@ import Testing
 
 /// Many connections, most of them useless, on the real binary. What is counted is progress, never speed.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct OverloadTests {
-    private func node(_ name: String, connections: Int) async throws -> HoldfastNode {
+    /// - Parameter wrapper: see `HoldfastNode`.
+    private func node(_ name: String, connections: Int, wrapper: [String] = []) async throws -> HoldfastNode {
         let bench = try Workbench(name)
         let node = try HoldfastNode(
             bench,
@@ -16,7 +17,7 @@ import Testing
                   archive: { type: archive }
                 tenants:
                   default: { backends: [archive] }
-                """)
+                """, wrapper: wrapper)
         try await node.start()
         return node
     }
@@ -114,6 +115,26 @@ import Testing
         #expect(displaced >= 400, "the idle ones sat on 168 places, and 600 came")
         #expect(try await node.metric("holdfast_connections") ?? 0 <= 168 + 1)
         print("crowd: \(ledger.acknowledgedRequests) requests heard, \(displaced) connections made room")
+        withExtendedLifetime(silent) {}
+        try await check(ledger, node)
+    }
+
+    @Test func `where few files may be open it never runs out of them, and hears every busy sender`() async throws {
+        let limit = 160
+        let node = try await node(
+            "files", connections: 2000, wrapper: ["/bin/bash", "-c", "ulimit -n \(limit); exec \"$@\"", "bash"])
+        #expect(node.process.lastWords.contains("only \(limit) files may be open"), "\(node.process.lastWords)")
+        // They are turned away as they come.
+        let silent = try (0..<400).map { _ in try RawConnection(port: node.port) }
+        let (ledger, port) = (PointLedger(), node.port)
+        let progress = Mutex(Array(repeating: 0, count: 20))
+        await ClientThreads.run(20) { slot in
+            OverloadTests.send(20, clients: 1, port, ledger, progress, slot: slot)
+        }
+        #expect(progress.withLock { $0 }.allSatisfy { $0 >= 20 })
+        #expect(try await node.metric("process_max_fds") == Double(limit))
+        let files = node.process.usage.files
+        #expect(files < limit - 20, "\(files) files are open")
         withExtendedLifetime(silent) {}
         try await check(ledger, node)
     }

@@ -50,7 +50,9 @@ struct RunCommand: Command {
             node = ready
         }
         do throws(NodeError) { try await node.start() } catch { throw CommandFailure(error.description) }
-        for warning in configuration.warnings { log.warning("the config has a warning", ["config.warning": warning]) }
+        for warning in node.configuration.warnings {
+            log.warning("the config has a warning", ["config.warning": warning])
+        }
         if isatty(STDERR_FILENO) == 1 { Terminal.printError(Welcome.text(node)) }
         log.info("the node is running", ["server.listen": node.listenText, "data_dir": configuration.dataDirectory])
         await serve(node, requests, log)

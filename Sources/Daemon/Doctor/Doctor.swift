@@ -186,14 +186,16 @@ struct Doctor: Sendable {
     private var descriptors: Finding {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // A spool has three files, a reader two more; then connections, and some for the rest.
-        let needed = configuration.node.openSpools * 5 + configuration.server.limits.connections + 256
-        let message = "\(limit.rlim_cur) open files allowed, \(needed) needed at most"
-        guard limit.rlim_cur < UInt(needed) else { return Finding("limits", .ok, message) }
-        let isEnough = configuration.tenants.count * 5 + 512 < Int(clamping: limit.rlim_cur)
+        // The daemon raises its own limit to the hard one; that of its service may be another than that of this shell.
+        let allowed = Int(clamping: limit.rlim_max)
+        let needed = FileLimit.needed(by: configuration)
+        let message = "\(allowed) open files allowed from here, \(needed) needed at most"
+        guard allowed < needed else { return Finding("limits", .ok, message) }
+        let isEnough = configuration.tenants.count * FileLimit.ofSpool + 512 < allowed
         return Finding(
             "limits", isEnough ? .note : .warning, message,
-            advice: "Raise it (LimitNOFILE= in systemd, ulimit -n), or lower node.open_spools.")
+            advice: "Raise it (LimitNOFILE= in systemd, ulimit -n), or lower node.open_spools or "
+                + "server.limits.connections; the daemon lowers them itself to what fits, and says so.")
     }
 
     // MARK: The daemon

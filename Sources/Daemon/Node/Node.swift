@@ -16,6 +16,8 @@ final class Node: Sendable {
     private let transport: HTTPTransport
     private let overrides: Configuration.Overrides
     private let current: Mutex<Configuration>
+    /// How many files may be open.
+    private let fileLimit: Int
     private let servers = Mutex<Servers>(Servers())
     /// One reload, or the drain, at a time.
     private let turn = AsyncTurn()
@@ -31,6 +33,11 @@ final class Node: Sendable {
     /// - Parameter overrides: what the command line said; a reload applies it again.
     init(_ configuration: Configuration, _ overrides: Configuration.Overrides, log: Log) throws(SpoolError) {
         let telemetry = Telemetry()
+        let fileLimit = FileLimit.raiseLimit()
+        let outgoing = FileLimit.outgoing(of: configuration, within: fileLimit)
+        var configuration = configuration
+        FileLimit.fit(&configuration, to: fileLimit)
+        self.fileLimit = fileLimit
         self.log = log
         self.telemetry = telemetry
         self.overrides = overrides
@@ -43,7 +50,7 @@ final class Node: Sendable {
         store.attach(overrides.space)
         self.store = store
         backups = BackupDesk(store, events: events)
-        transport = HTTPTransport()
+        transport = HTTPTransport(maximumConnections: outgoing)
         forwarder = Forwarder(store: store, transport: transport, events: events)
         ingest = Ingest(
             settings: configuration.ingest,
@@ -90,7 +97,8 @@ final class Node: Sendable {
         defer { turn.give() }
         let old = configuration
         do throws(ConfigurationError) {
-            let new = try Configuration.load(old.file, overrides)
+            var new = try Configuration.load(old.file, overrides)
+            FileLimit.fit(&new, to: fileLimit)
             let report = try await apply(new, over: old)
             telemetry.configReloads.with("ok").add()
             return report

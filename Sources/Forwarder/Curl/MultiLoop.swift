@@ -90,13 +90,17 @@ final class MultiLoop {
         var completion: @Sendable (Answer) -> Void
     }
 
-    init?(inbox: TransferInbox) {
+    init?(inbox: TransferInbox, maximumConnections: Int?) {
         CurlLibrary.prepare()
         guard let multi = curl_multi_init() else { return nil }
         self.inbox = inbox
         self.multi = multi
         holdfast_curl_multi_set_long(multi, CURLMOPT_MAX_HOST_CONNECTIONS, MultiLoop.maximumConnectionsPerHost)
-        holdfast_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, MultiLoop.maximumIdleConnections)
+        holdfast_curl_multi_set_long(
+            multi, CURLMOPT_MAXCONNECTS, min(MultiLoop.maximumIdleConnections, maximumConnections ?? .max))
+        if let maximumConnections {
+            holdfast_curl_multi_set_long(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, maximumConnections)
+        }
         inbox.open(UInt(bitPattern: multi))
     }
 
