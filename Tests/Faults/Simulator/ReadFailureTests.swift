@@ -108,6 +108,35 @@ struct ReadFailureTests {
         await store.close()
     }
 
+    /// With a commit between them that succeeds, two failures are not in a row.
+    @Test(arguments: [false, true])
+    func `a second failed read in a row sets a spool aside, and its points are carried over`(
+        isInARow: Bool
+    ) async throws {
+        let disk = SimulatedDisk(seed: 1)
+        let store = try await store(on: disk)
+        for isSecond in [false, true] {
+            if isSecond, !isInARow {
+                let append = SimulatedRequest(id: "b", tenant: "acme", numbers: 200..<210).append(series: 3, bulk: "")
+                _ = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+                    try await spool.append(append)
+                }
+            }
+            try await store.withSpool("acme") { _ throws(SpoolError) in }
+            disk.inject(DiskFault(.inputOutput, atCall: 1, suffix: "spool.db", calls: [.read]))
+            await #expect(throws: SpoolError.self) { try await letters(store) }
+            #expect(disk.hasMetFault)
+        }
+        disk.inject(nil)
+        // Whoever asks now has the spool that goes on, and upkeep carries over what has to be.
+        try await store.withSpool("acme") { _ throws(SpoolError) in }
+        await store.maintain()
+        #expect(try await lease(store)?.pieces.map(\.values.count) == (isInARow ? [50] : [50, 10]))
+        #expect(disk.paths.contains { $0.contains("set-aside-") } == isInARow)
+        #expect(try await losses(store).isEmpty)
+        await store.close()
+    }
+
     /// Bad sectors stay bad: the rest of the spool is not kept waiting for them.
     @Test func `what the disk does not give within a minute is given up, as a loss row`() async throws {
         let (disk, clock) = (SimulatedDisk(seed: 1), FaultClock())
