@@ -10,6 +10,7 @@ import Testing
     func `no kept input breaks what its target checks`(target: FuzzTarget) async {
         let inputs = target.seeds() + KeptCorpus.inputs(of: target).map(\.bytes)
         #expect(!target.seeds().isEmpty)
+        #expect(!KeptCorpus.inputs(of: target).isEmpty, "ops/fuzz minimize \(target.name)")
         await CorpusTests.run(target, inputs)
     }
 
