@@ -47,7 +47,7 @@ public final class WALStore: Sendable {
         measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil, scheduling: Scheduling = .system,
         events: @escaping EventSink
     ) throws(SpoolError) {
-        folder = try DataFolder(directory, on: Files(disk))
+        folder = try DataFolder(directory, on: Files(disk, wall: time.wall))
         self.node = node
         self.time = time
         self.events = events

@@ -68,6 +68,21 @@ import Testing
         }
     }
 
+    @Test func `what is moved aside has the time of the node's clock in its name`() async throws {
+        let fixture = try StoreFixture()
+        let places = ["LOCK", "summary", "sequences/acme.new"]
+        try Files.system.makeFolder(fixture.path + "/sequences")
+        for place in places { #expect(mkfifo("\(fixture.path)/\(place)", 0o600) == 0) }
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme")])
+        _ = try await store.append(Make.batch(0..<10), tenant: "acme")
+        await store.close()
+        for place in places {
+            let name = "\(fixture.path)/\(place).in-the-way-\(UTC.name(SpoolFixture.start))"
+            #expect(try Files.system.exists(name), "\(Files.system.names(in: Files.parent(of: name)))")
+        }
+    }
+
     @Test(.timeLimit(.minutes(5)))
     func `what is no file is never waited for, and never written to`() throws {
         let folder = try TemporaryFolder()

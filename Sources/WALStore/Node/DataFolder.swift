@@ -31,7 +31,7 @@ final class DataFolder: Sendable {
         try files.makeFolder(path + "/tenants")
         try files.makeFolder(path + "/sequences")
         var moved: [(from: String, to: String)] = []
-        let wall = TimeSource.system.wall()
+        let wall = files.wall()
         if let name = try files.clear(path + "/LOCK", wall: wall) { moved.append((path + "/LOCK", name)) }
         lock = try DataFolder.takeLock(path + "/LOCK", on: files)
         for file in [path + "/summary", path + "/ballast"] {

@@ -10,10 +10,16 @@ struct Files: Sendable {
     let disk: any FileSystem
     /// Raised when the node closes: whoever reads a long file then stops.
     let stop: StopFlag
+    /// Names what is moved aside: nanoseconds since the epoch.
+    let wall: @Sendable () -> Int64
 
-    init(_ disk: any FileSystem, stop: StopFlag = StopFlag()) {
+    init(
+        _ disk: any FileSystem, stop: StopFlag = StopFlag(),
+        wall: @escaping @Sendable () -> Int64 = TimeSource.system.wall
+    ) {
         self.disk = disk
         self.stop = stop
+        self.wall = wall
     }
 
     /// Makes `path` and what is missing above it, mode 0700, and fsyncs the parent of each folder made, so that a power
@@ -98,7 +104,7 @@ struct Files: Sendable {
     /// Replaces the file as a whole: after a crash it holds the old bytes or the new ones. Durable on return.
     func replace(_ path: String, with bytes: [UInt8]) throws(SpoolError) {
         let temporary = path + ".new"
-        if known(temporary)?.isFile == false { _ = try clear(temporary, wall: TimeSource.system.wall()) }
+        if known(temporary)?.isFile == false { _ = try clear(temporary, wall: wall()) }
         do throws(FileError) {
             try disk.write(bytes, to: temporary)
             try disk.rename(temporary, to: path)
