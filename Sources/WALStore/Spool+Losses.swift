@@ -67,19 +67,25 @@ extension Spool {
         }
     }
 
-    /// Ends an owed span of which nothing is stored; to be called inside `transact`.
+    /// Ends an owed span of which no row is stored; to be called inside `transact`.
+    ///
+    /// - Parameter letters: so many of its points are there as dead letters.
     func loseUnseen(
-        _ span: Span, backend index: Int, _ reason: LossReason, _ detail: String, _ database: Database
+        _ span: Span, backend index: Int, _ reason: LossReason, _ detail: String, letters: Int64 = 0,
+        _ database: Database
     ) throws(SpoolError) {
         let id = ledger.backends[index].id
         let edits = ledger.backends[index].end(span)
-        ledger.backends[index].lostPoints += span.points
+        let lost = span.points - letters
+        ledger.backends[index].lostPoints += lost
+        ledger.backends[index].deadPoints += letters
         try checked { () throws(SQLiteError) in
             try apply(edits, backendID: id, database)
+            guard lost > 0 else { return }
             try database.statements.insertLoss.run(
                 .integer(id), .text(reason.rawValue), .integer(span.start.place.sequence),
                 .integer(span.start.place.ordinal), .integer(span.end.place.sequence),
-                .integer(span.end.place.ordinal), .null, .null, .integer(span.points), .integer(clock.at),
+                .integer(span.end.place.ordinal), .null, .null, .integer(lost), .integer(clock.at),
                 .integer(clock.wall), .text(detail))
         }
     }

@@ -95,7 +95,17 @@ extension Spool {
                 SQLValue(state.detachedPosition))
             try apply(state.ranges.map { .insert($0) }, backendID: state.id, database)
         }
-        for row in books.lastRows { try Statement(row.table.insertion, on: connection).run(values: row.values) }
+        for table in SalvageTable.copied {
+            let insertion = try Statement(table.insertion, on: connection)
+            // What breaks a rule of the table is left out, and the one before it is the last.
+            for row in books.lastRows[table] ?? [] {
+                try insertion.run(values: row.values)
+                if connection.changes > 0 { break }
+            }
+        }
+        if books.lastNamedReceipt > books.lastRows[.receipts]?.first?.rowID ?? 0 {
+            try standIn(for: "VALUES (\(books.lastNamedReceipt))", connection)
+        }
         for loss in books.losses {
             let reason: LossReason = books.isEmpty ? .spoolSetAside : .corruption
             try database.statements.insertLoss.run(
@@ -104,6 +114,29 @@ extension Spool {
                 .integer(loss.places.end.ordinal), .null, .null, SQLValue(loss.points), .integer(clock.at),
                 .integer(clock.wall), .text(String(loss.detail.prefix(2000))))
         }
+    }
+
+    /// Rows for the receipts that could not be read after all.
+    func standInForReceipts(_ connection: Connection) throws(SQLiteError) {
+        try standIn(
+            for: """
+                SELECT DISTINCT receipt_id AS column1 FROM refusals
+                WHERE receipt_id BETWEEN 1 AND \(SalvageSurvey.maximumID)
+                    AND receipt_id NOT IN (SELECT id FROM receipts)
+                """, connection)
+    }
+
+    /// A receipt that cannot be read has a row that says so as long as a refusal speaks of it: its id must not be given to
+    /// another request.
+    ///
+    /// - Parameter ids: a query.
+    private func standIn(for ids: String, _ connection: Connection) throws(SQLiteError) {
+        try Statement(
+            """
+            INSERT OR IGNORE INTO receipts
+            SELECT column1, 0, 0, 0, '', 0, NULL, 'not readable', '', 0, 0, 0, ?1, ?2 FROM (\(ids))
+            """, on: connection
+        ).run(.integer(clock.at), .integer(clock.wall))
     }
 
     // MARK: Rows

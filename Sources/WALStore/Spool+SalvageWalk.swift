@@ -70,6 +70,7 @@ extension Spool {
         let start = Cut(Place(row.sequence, 0), row.position)
         walk.lostPoints += try loseGap(from: walk.expected, to: start, database)
         try mendCuts(row, after: walk.expected, database)
+        try dropLetters(ofWhatIsOwedIn: row, database)
         walk.expected = Cut(Place(row.lastSequence + 1, 0), row.positions.upperBound)
     }
 
@@ -81,8 +82,10 @@ extension Spool {
         for index in ledger.backends.indices {
             var lost: Int64 = 0
             for span in ledger.backends[index].owed(in: Span(start, end), upTo: ledger.end) {
-                try loseUnseen(span, backend: index, reason, "not readable in what was set aside", database)
-                lost += span.points
+                let letters = try letters(in: span, backend: index, database)
+                try loseUnseen(
+                    span, backend: index, reason, "not readable in what was set aside", letters: letters, database)
+                lost += span.points - letters
             }
             most = max(most, lost)
         }
@@ -122,8 +125,10 @@ extension Spool {
         let lost = try transact { (database) throws(SpoolError) in
             var lost = walk.lostPoints
             lost += try loseGap(from: walk.expected, to: ledger.end, database)
-            for index in ledger.backends.indices { lost += try loseLetters(backend: index, database) }
+            for index in ledger.backends.indices { lost += try countLetters(backend: index, database) }
+            try dropLettersOfNobody(database)
             lost += try lostWithBooks(database)
+            try checked { () throws(SQLiteError) in try standInForReceipts(database.connection) }
             try record(
                 event: "salvaged",
                 "\(work.carriedRows) rows carried over, \(work.unreadableRows) unreadable, \(lost) points lost",
@@ -153,25 +158,5 @@ extension Spool {
                 """, on: database.connection
             ).integer(.text(SalvagedLedger.booksLost))
         }
-    }
-
-    private func loseLetters(backend index: Int, _ database: Database) throws(SpoolError) -> Int64 {
-        let backend = ledger.backends[index]
-        let found = try checked { () throws(SQLiteError) in
-            try Statement("SELECT count(*) FROM dead_letters WHERE backend_id = ?1", on: database.connection)
-                .integer(.integer(backend.id))
-        }
-        let lost = backend.deadPoints - found
-        guard lost > 0 else { return 0 }
-        ledger.backends[index].deadPoints -= lost
-        ledger.backends[index].lostPoints += lost
-        changedBackends.insert(backend.id)
-        try checked { () throws(SQLiteError) in
-            try database.statements.insertLoss.run(
-                .integer(backend.id), .text(LossReason.corruption.rawValue), .null, .null, .null, .null, .null, .null,
-                .integer(lost), .integer(clock.at), .integer(clock.wall),
-                .text("dead letters, not readable in what was set aside"))
-        }
-        return lost
     }
 }

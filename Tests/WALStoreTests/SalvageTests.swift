@@ -54,6 +54,159 @@ import Testing
         await spool.close()
     }
 
+    /// Overwrites the page that the table's last row is on, of a database that is closed.
+    private func destroyLastPage(of table: SalvageTable, _ path: String) throws {
+        var scan = SalvageScan(try DatabasePages(path, .system), .heads)
+        var last: (id: Int64, page: UInt32) = (0, 0)
+        while !scan.isAtEnd {
+            for row in scan.next() where row.table == table && row.rowID ?? 0 > last.id {
+                last = (row.rowID ?? 0, scan.page - 1)
+            }
+        }
+        let file = open(path, O_WRONLY)
+        defer { close(file) }
+        let nonsense = [UInt8](repeating: 0x55, count: 4096)
+        #expect(last.page > 1 && pwrite(file, nonsense, 4096, off_t(last.page - 1) * 4096) == 4096)
+    }
+
+    @Test func `a request does not get the id of a receipt that cannot be read`() async throws {
+        let fixture = try SpoolFixture()
+        let former = try await fixture.open()
+        for index in 0..<100 { try await append("former \(index)", index, to: former) }
+        await former.close()
+        try destroyLastPage(of: .receipts, fixture.path)
+
+        let spool = try await Spool.open(
+            path: fixture.path, fixture.configuration(), fixture.environment, minimumSequence: 1000,
+            salvage: try job(fixture))
+        for index in 0..<60 { try await append("new \(index)", 100 + index, to: spool) }
+        try await spool.carryOver()
+
+        let joined = "FROM refusals AS f LEFT JOIN receipts AS r ON r.id = f.receipt_id"
+        #expect(try await spool.integer("SELECT count(*) \(joined)") == 160)
+        let right = try await spool.integer("SELECT count(*) \(joined) WHERE r.request_id = f.detail") ?? 0
+        let unread = try await spool.integer("SELECT count(*) \(joined) WHERE r.source = 'not readable'") ?? 0
+        #expect(unread > 0 && right + unread == 160, "a refusal is of its request, or of one that cannot be read")
+        #expect(
+            try await spool.integer("SELECT count(*) \(joined) WHERE f.detail LIKE 'new %' AND r.request_id = f.detail")
+                == 60)
+        await spool.close()
+    }
+
+    @Test func `what is written hides no row of a former spool whose newest rows break the rules`() async throws {
+        let fixture = try SpoolFixture()
+        let former = try await fixture.open()
+        for _ in 0..<3 { try await former.recordAnotherLoss() }
+        await former.close()
+        try Self.change(
+            fixture.path, "PRAGMA ignore_check_constraints = ON; UPDATE losses SET reason = 'qvota' WHERE id = 3")
+
+        let spool = try await Spool.open(
+            path: fixture.path, fixture.configuration(), fixture.environment, minimumSequence: 1000,
+            salvage: try job(fixture))
+        for _ in 0..<5 { try await spool.recordAnotherLoss() }
+        try await spool.carryOver()
+        #expect(try await spool.integer("SELECT count(*) FROM losses WHERE detail = 'another loss'") == 7)
+        await spool.close()
+    }
+
+    // MARK: Dead letters
+
+    private static func change(_ path: String, _ sql: String) throws {
+        let connection = try Connection(path: path, access: .readWrite)
+        try connection.execute(sql)
+        connection.close()
+    }
+
+    /// What a damaged page may make of a backend's row: its counts do not add up, and are not believed.
+    private static let spoilBooks = "UPDATE backends SET delivered_points = delivered_points + 7"
+
+    private static let refused = Fate.dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))
+
+    /// Ten requests of ten points, of which the first of each of the first `dead` is a dead letter, and the others of
+    /// these requests are delivered.
+    private func spoolWithLetters(_ fixture: SpoolFixture, dead: Int) async throws {
+        let spool = try await fixture.open()
+        for index in 0..<10 { _ = try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10))) }
+        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: dead * 10)))
+        let parts = lease.pieces.indices.flatMap { piece in
+            [
+                Settlement.Part(LeasedRun(piece: piece, ordinals: 0..<1), Self.refused),
+                Settlement.Part(LeasedRun(piece: piece, ordinals: 1..<10), .delivered),
+            ]
+        }
+        try await spool.settle(lease, Make.settlement(parts))
+        #expect(try await spool.books("a").deadPoints == Int64(dead))
+        await spool.close()
+    }
+
+    private func salvaged(_ fixture: SpoolFixture) async throws -> Spool {
+        let spool = try await Spool.open(
+            path: fixture.path, fixture.configuration(), fixture.environment, minimumSequence: 1000,
+            salvage: try job(fixture))
+        try await spool.carryOver()
+        let books = try await spool.books("a")
+        let letters = try await spool.letters
+        #expect(books.balances && books.deadPoints == letters, "\(books), \(letters) letters")
+        return spool
+    }
+
+    @Test func `points that are owed again, as the books were lost, can be refused again`() async throws {
+        let fixture = try SpoolFixture()
+        try await spoolWithLetters(fixture, dead: 4)
+        try Self.change(fixture.path, Self.spoilBooks)
+        let spool = try await salvaged(fixture)
+        #expect(try await spool.books("a").pendingPoints == 100)
+
+        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 100)))
+        try await spool.settle(lease, Make.all(lease, Self.refused))
+        let books = try await spool.books("a")
+        #expect(books.balances && books.deadPoints == 100, "\(books)")
+        #expect(try await spool.letters == 100)
+        fixture.advance(seconds: 40 * 86_400)
+        try await spool.maintain()
+        #expect(try await spool.books("a").lostPoints == 100)
+        await spool.close()
+    }
+
+    @Test(arguments: [
+        ("DELETE FROM batches WHERE sequence <= 4", 4), ("DELETE FROM batches WHERE sequence BETWEEN 2 AND 3", 2),
+        ("DELETE FROM batches WHERE sequence <= 2; UPDATE backends SET dead_points = 0", 2),
+        ("DELETE FROM batches", 4),
+    ])
+    func `letters are counted, and not lost, when the books and the rows they came with are gone`(
+        damage: String, letters: Int64
+    ) async throws {
+        let fixture = try SpoolFixture()
+        try await spoolWithLetters(fixture, dead: 4)
+        try Self.change(fixture.path, Self.spoilBooks + "; " + damage)
+        let spool = try await salvaged(fixture)
+        #expect(try await spool.letters == letters)
+        let losses = try await spool.losses()
+        let lost = try await spool.books("a").lostPoints
+        #expect(losses.reduce(0) { $0 + ($1.points ?? 0) } == lost, "\(losses)")
+        await spool.close()
+    }
+
+    @Test(arguments: [
+        "origin_sequence = 7", "origin_sequence = 5000", "backend_id = 9", "origin_sequence = 2, origin_ordinal = 5",
+    ])
+    func `a letter whose numbers are damaged ends no point and stands in no way`(damage: String) async throws {
+        let fixture = try SpoolFixture()
+        try await spoolWithLetters(fixture, dead: 4)
+        try Self.change(fixture.path, "UPDATE dead_letters SET \(damage) WHERE id = 4")
+        let spool = try await salvaged(fixture)
+        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 100)))
+        #expect(lease.values == Array(40..<100))
+        try await spool.settle(lease, Make.all(lease, Self.refused))
+        let books = try await spool.books("a")
+        let letters = try await spool.letters
+        #expect(books.balances && books.deadPoints == letters, "\(books), \(letters) letters")
+        let strangers = "SELECT count(*) FROM dead_letters WHERE backend_id <> 1 OR origin_sequence > 1000"
+        #expect(try await spool.integer(strangers) == 0)
+        await spool.close()
+    }
+
     /// Locks that this process has on the file.
     private func locks(on path: String) throws -> Int {
         let inode = try #require(try Files.system.status(path)).inode
@@ -86,6 +239,8 @@ import Testing
 }
 
 extension Spool {
+    fileprivate var letters: Int64 { get throws { try integer("SELECT count(*) FROM dead_letters") ?? 0 } }
+
     fileprivate func note(event kind: String) throws(SpoolError) {
         try transact { (database) throws(SpoolError) in try record(event: kind, "", database) }
     }

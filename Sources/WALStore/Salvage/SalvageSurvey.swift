@@ -33,6 +33,8 @@ struct SalvageSurvey {
     var newest: Batch?
     /// Of each table whose rows are copied as they are, the highest id and the page it is on.
     var lastCopied: [SalvageTable: (id: Int64, page: UInt32)] = [:]
+    /// The highest id of a receipt that a refusal speaks of.
+    var lastNamedReceipt: Int64 = 0
     /// The program in the header is another, the tenant is, or the schema is a later one: nothing is taken from it.
     var isForeign = false
 
@@ -41,7 +43,7 @@ struct SalvageSurvey {
     /// A point count no spool reaches: more is a damaged number.
     static let maximumPosition: Int64 = 1 << 53
     /// An id no table reaches: what comes behind it must be able to go on.
-    private static let maximumID: Int64 = 1 << 53
+    static let maximumID: Int64 = 1 << 53
 
     /// - Parameters:
     ///   - tenant: whose spool it should be.
@@ -64,7 +66,9 @@ struct SalvageSurvey {
                 case .ranges: takeRange(row)
                 case .batches: takeBatch(row, reservedBefore)
                 case .incarnations: takeIncarnation(row)
-                default: takeCopied(row, page: scan.page - 1)
+                default:
+                    if row.table == .refusals { takeRefusal(row) }
+                    takeCopied(row, page: scan.page - 1)
                 }
             }
         }
@@ -115,6 +119,11 @@ struct SalvageSurvey {
             id > lastCopied[row.table]?.id ?? 0
         else { return }
         lastCopied[row.table] = (id, page)
+    }
+
+    private mutating func takeRefusal(_ row: SalvagedRow) {
+        guard let receipt = row.integer(1), receipt <= SalvageSurvey.maximumID else { return }
+        lastNamedReceipt = max(lastNamedReceipt, receipt)
     }
 
     private mutating func takeRange(_ row: SalvagedRow) {

@@ -68,6 +68,11 @@ struct SalvagedRow {
     /// The payload, or its beginning only.
     var payload: [UInt8]
 
+    /// Whether it is put back as it was. Behind an id that no table reaches, none could be given.
+    var isCopied: Bool {
+        SalvageTable.copied.contains(table) && (1...SalvageSurvey.maximumID).contains(rowID ?? 0)
+    }
+
     func integer(_ index: Int) -> Int64? { index == 0 && rowID != nil ? rowID : columns.integer(index, payload) }
     func text(_ index: Int) -> String {
         if case .text(let text) = columns.value(index, payload) { text } else { "" }

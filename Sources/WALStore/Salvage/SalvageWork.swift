@@ -50,7 +50,7 @@ final class SalvageWork {
             let before = scan
             let rows =
                 scan?.next { row in
-                    row.table == .batches ? wants(row) : SalvageTable.copied.contains(row.table)
+                    row.table == .batches ? wants(row) : row.isCopied
                 } ?? []
             if let pages = scan?.pages, pages.takeFailure(), !job.mayGiveUp() {
                 scan = before
@@ -88,20 +88,27 @@ struct SalvageJob: Sendable {
     /// In the folder, the newest first.
     var names: [String] { note.names }
 
-    /// The books to begin with: of the newest file that has any.
+    /// The books to begin with: of the newest file that has any. Of each table the last rows, in whichever file.
     func books() throws(SpoolError) -> SalvagedLedger {
+        var books: SalvagedLedger?
+        var last: [SalvageTable: [SalvagedRow]] = [:]
+        var lastNamedReceipt: Int64 = 0
         for name in names {
             guard let pages = try pages("\(folder)/\(name)") else { continue }
             let found = try survey(pages)
-            guard found.identity != nil || found.newest != nil else { continue }
-            var books = SalvagedLedger(found, evidence)
+            if books == nil, found.identity != nil || found.newest != nil { books = SalvagedLedger(found, evidence) }
+            lastNamedReceipt = max(lastNamedReceipt, found.lastNamedReceipt)
             var scan = SalvageScan(pages, .whole)
-            for (table, last) in found.lastCopied {
-                books.lastRows += scan.rows(on: last.page) { $0.table == table && $0.rowID == last.id }
+            for (table, place) in found.lastCopied where place.id > last[table]?.first?.rowID ?? 0 {
+                let rows = scan.rows(on: place.page) { $0.table == table && $0.isCopied }
+                if pages.takeFailure(), !mayGiveUp() { throw SalvageJob.notRead }
+                if !rows.isEmpty { last[table] = rows.sorted { $0.rowID ?? 0 > $1.rowID ?? 0 } }
             }
-            return books
         }
-        return SalvagedLedger(nil, evidence)
+        var found = books ?? SalvagedLedger(nil, evidence)
+        found.lastRows = last
+        found.lastNamedReceipt = lastNamedReceipt
+        return found
     }
 
     /// Whether the file has another name under which SQLite has it open, or may have: a link to another tenant's spool. A

@@ -21,9 +21,11 @@ struct SalvagedLedger: Sendable {
     var identity: (uuid: [UInt8], createdWall: Int64)?
     var incarnations: [SalvagedIncarnation] = []
     var losses: [Ended] = []
-    /// Of each table whose rows are copied as they are, the last: they are put in first, so that what is written before
-    /// the others are there gets ids behind theirs.
-    var lastRows: [SalvagedRow] = []
+    /// Of each table whose rows are copied as they are, the last ones, the newest first: one of them is put in first, so
+    /// that what is written before the others are there gets ids behind theirs.
+    var lastRows: [SalvageTable: [SalvagedRow]] = [:]
+    /// The highest id of a receipt that a refusal speaks of: the receipt itself may not be readable.
+    var lastNamedReceipt: Int64 = 0
     /// Nothing was found that is this tenant's.
     var isEmpty = false
 
