@@ -96,7 +96,8 @@ public final class WALStore: Sendable {
     ///   write (`.full`, `.commitFailed`) is tried again by upkeep, and by the next call.
     public func configure(_ tenants: [SpoolConfiguration]) async throws(SpoolError) {
         for tenant in tenants { try TenantID.check(tenant.tenant) }
-        let changed = state.withLock { $0.configure(tenants, folder, bootTime: time.boot()) }
+        let seen = state.withLock { $0.isConfigured ? [:] : space.closedAtStart }
+        let changed = state.withLock { $0.configure(tenants, folder, seen, bootTime: time.boot()) }
         var refusal: SpoolError?
         for (tenant, configuration) in changed {
             do throws(SpoolError) { try await apply(configuration, to: tenant) } catch { refusal = refusal ?? error }

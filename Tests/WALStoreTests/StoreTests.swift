@@ -90,6 +90,55 @@ import Testing
         await second.close()
     }
 
+    /// In each of these folders the one look must say what the looks at each file say.
+    @Test func `what a start sees of a tenant's folder is what is in it`() async throws {
+        let fixture = try StoreFixture()
+        let names = ["closed", "killed", "aside", "linked", "odd", "empty"]
+        let store = try fixture.open()
+        try await store.configure(names.map { StoreFixture.tenant($0) })
+        for name in names { _ = try await store.append(Make.batch(0..<100), tenant: name) }
+        func folder(_ name: String) -> String { store.folder.folder(of: name) }
+        let files = Files.system
+        let log = try files.disk.read(fixture.spool("killed") + "-wal", limit: 1 << 24)
+        await store.close()
+        try files.disk.write(log, to: fixture.spool("killed") + "-wal")
+        try files.disk.write([1, 2, 3], to: folder("aside") + "/spool.db.set-aside-20260131T235959Z")
+        try files.rename(fixture.spool("linked"), to: folder("linked") + "/moved")
+        #expect(symlink("moved", fixture.spool("linked")) == 0)
+        try files.remove(fixture.spool("odd"))
+        #expect(mkfifo(fixture.spool("odd"), 0o600) == 0)
+        try files.remove(fixture.spool("empty"))
+        for name in names {
+            let (look, taken) = (files.look(atTenant: folder(name)), files.taken(ofTenant: folder(name)))
+            #expect(look.spoolBytes == taken.spool && look.otherBytes == taken.others, "\(name): \(look)")
+            let stamp = NodeSummary.Stamp(ofClosed: fixture.spool(name), on: files)
+            #expect(look.closed == (name == "closed" ? stamp : nil), "\(name): \(look)")
+        }
+        #expect(files.look(atTenant: folder("closed")).closed != nil)
+    }
+
+    @Test func `a spool that is written by others between two configurations is looked at again`() async throws {
+        let fixture = try StoreFixture()
+        let first = try fixture.open()
+        try await first.configure([StoreFixture.tenant("acme")])
+        _ = try await first.append(Make.batch(0..<10), tenant: "acme")
+        await first.close()
+
+        let second = try fixture.open()
+        try await second.configure([StoreFixture.tenant("acme")])
+        #expect(second.tenantsWithWork() == ["acme"])
+        try await second.configure([])
+        let connection = try Connection(path: fixture.spool("acme"), access: .readWrite)
+        try connection.execute("UPDATE spool SET refused_points = 7; PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.setCheckpointOnClose(true)
+        connection.close()
+        try await second.configure([StoreFixture.tenant("acme")])
+        #expect(second.tenantsWithWork().isEmpty, "nothing is known of it for sure")
+        await second.maintain()
+        #expect(await second.status("acme")?.refusedPoints == 7)
+        await second.close()
+    }
+
     @Test func `after a kill the tenants nobody closed are looked at in the background`() async throws {
         let fixture = try StoreFixture()
         let first = try fixture.open()

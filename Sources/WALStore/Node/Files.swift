@@ -165,7 +165,8 @@ struct Files: Sendable {
 
     private func isFolder(_ path: String) -> Bool { known(path)?.isFolder ?? false }
 
-    private func known(_ path: String) -> FileStatus? {
+    /// nil without one, or when nobody can tell.
+    func known(_ path: String) -> FileStatus? {
         do throws(FileError) { return try disk.status(path) } catch { return nil }
     }
 

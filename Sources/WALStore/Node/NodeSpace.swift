@@ -49,6 +49,8 @@ final class NodeSpace: Sendable {
     private let state = Mutex(State())
     /// Files replaced as a whole are there twice for a moment, one in each writing thread.
     private let replaceBytes: Int64
+    /// Spools that were seen closed, with nothing beside them, before any was opened.
+    let closedAtStart: [String: NodeSummary.Stamp]
 
     /// What a new tenant takes beside its spool: its folder, its marks and their names in the folders above.
     static let tenantBytes: Int64 = 24 << 10
@@ -75,11 +77,14 @@ final class NodeSpace: Sendable {
         do throws(SpoolError) { initial.disk = try ask(folder.path) } catch { /* The first look says so. */  }
         let maximum = node.maximumBytes(on: initial.disk)
         ballast = Ballast(path: folder.ballast, files: files, bytes: Ballast.bytes(within: maximum))
+        var closed: [String: NodeSummary.Stamp] = [:]
         for tenant in folder.tenants() {
-            let found = files.taken(ofTenant: folder.folder(of: tenant))
-            initial.closed[tenant] = found
-            initial.spools += found.spool + found.others
+            let look = files.look(atTenant: folder.folder(of: tenant))
+            initial.closed[tenant] = (look.spoolBytes, look.otherBytes)
+            initial.spools += look.spoolBytes + look.otherBytes
+            closed[tenant] = look.closed
         }
+        closedAtStart = closed
         initial.ballast = files.taken(folder.ballast)
         initial.rest = NodeSpace.measureRest(folder) + replaceBytes
         if initial.total > maximum - ballast.bytes { initial.allowance = initial.total + ballast.bytes }

@@ -1,16 +1,18 @@
 extension StoreState {
     /// Takes the configured tenants.
     ///
+    /// - Parameter seen: stamps of closed spools that were looked at a moment ago: they are not looked at again.
     /// - Returns: open ones whose configuration is another now.
     mutating func configure(
-        _ new: [SpoolConfiguration], _ folder: DataFolder, bootTime: Int64
+        _ new: [SpoolConfiguration], _ folder: DataFolder, _ seen: [String: NodeSummary.Stamp], bootTime: Int64
     ) -> [(String, SpoolConfiguration)] {
+        isConfigured = true
         var changed: [(String, SpoolConfiguration)] = []
         for configuration in new {
             let name = configuration.tenant
             guard let old = tenants[name] else {
                 tenants[name] = Tenant(configuration: configuration, notedAt: bootTime, visitedAt: bootTime)
-                if isStale(name, configuration, folder) { lookAgain(name, folder) }
+                if isStale(name, configuration, folder, seen[name]) { lookAgain(name, folder) }
                 continue
             }
             tenants[name]?.isRemoved = false
@@ -37,13 +39,18 @@ extension StoreState {
     }
 
     /// Whether the summary may be wrong about a closed spool: no entry, another stamp, or backends that came or went.
-    private func isStale(_ tenant: String, _ configuration: SpoolConfiguration, _ folder: DataFolder) -> Bool {
+    private func isStale(
+        _ tenant: String, _ configuration: SpoolConfiguration, _ folder: DataFolder, _ seen: NodeSummary.Stamp? = nil
+    ) -> Bool {
         let path = folder.spool(of: tenant)
-        guard folder.files.mayExist(path) else { return summary.entries[tenant] != nil }
-        guard let entry = summary.entries[tenant], let stamp = entry.stamp else { return true }
-        let known = entry.status.backends.filter { !$0.isDetached }.map(\.name)
-        return stamp != NodeSummary.Stamp(ofClosed: path, on: folder.files)
-            || Set(known) != Set(configuration.backends.map(\.name))
+        guard seen != nil || folder.files.mayExist(path) else { return summary.entries[tenant] != nil }
+        guard let entry = summary.entries[tenant], let stamp = entry.stamp,
+            stamp == seen ?? NodeSummary.Stamp(ofClosed: path, on: folder.files)
+        else { return true }
+        let (known, wanted) = (
+            entry.status.backends.lazy.filter { !$0.isDetached }.map(\.name), configuration.backends.lazy.map(\.name)
+        )
+        return !known.elementsEqual(wanted) && Set(known) != Set(wanted)
     }
 
     /// What cannot be looked at has not changed for that: its stamp tells, once it can be.

@@ -56,6 +56,8 @@ struct StoreState: Sendable {
     var summary: NodeSummary
     var isSummaryChanged = false
     var isClosing = false
+    /// Spools may have been opened since the start.
+    var isConfigured = false
     /// Boot clock, nanoseconds: when files beside the spools were counted last.
     var recountedAt: Int64 = .min / 2
     /// With whose spool the last round of repacks ended.

@@ -40,6 +40,19 @@ extension Files {
         }
     }
 
+    /// What a tenant's folder takes, and what tells whether its closed spool has changed: two files looked at where nothing
+    /// but a closed spool is in it, as in nearly all folders of a node with many tenants.
+    func look(atTenant folder: String) -> TenantLook {
+        let path = "\(folder)/spool.db"
+        guard names(in: folder) == ["spool.db"], let spool = known(path), spool.isFile else {
+            let taken = taken(ofTenant: folder)
+            return TenantLook(spoolBytes: taken.spool, otherBytes: taken.others, closed: nil)
+        }
+        return TenantLook(
+            spoolBytes: spool.takenBytes, otherBytes: taken(folder),
+            closed: NodeSummary.Stamp(bytes: spool.bytes, modifiedAt: spool.modifiedAt, inode: spool.inode))
+    }
+
     /// A tenant's folder: what its spool takes, and all else in it (spools set aside, the folder itself).
     func taken(ofTenant folder: String) -> (spool: Int64, others: Int64) {
         let parts = ["", "-wal", "-shm"]
@@ -47,4 +60,12 @@ extension Files {
         let files = parts.map { spool + $0 }
         return (files.reduce(0) { $0 + taken($1) }, taken(byTree: folder, leavingOut: Set(files + [name])))
     }
+}
+
+/// What was seen of a tenant's folder before any spool was opened.
+struct TenantLook: Sendable {
+    var spoolBytes: Int64
+    var otherBytes: Int64
+    /// nil: the spool is not there, or not closed, or not alone, or somewhere else; it has to be asked for.
+    var closed: NodeSummary.Stamp?
 }
