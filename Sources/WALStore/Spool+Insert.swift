@@ -70,28 +70,6 @@ extension Spool {
         }
     }
 
-    /// Requests dropped this far apart get loss rows of their own, so that a row still tells when: the receipts, which
-    /// own no places, tell which.
-    private static let dropRowNanoseconds: Int64 = 60_000_000_000
-
-    /// Writes a loss row for dropped points, or lets the one before it grow: a full spool must not fill with rows that
-    /// say so. Another loss in between ends the row.
-    private func countDropped(_ points: Int, _ first: Int64, _ last: Int64, _ database: Database) throws(SQLiteError) {
-        if let row = ledger.lastDrop, clock.at - row.startedAt < Spool.dropRowNanoseconds {
-            try database.statements.extendNewestLoss.run(
-                .integer(row.id), .integer(first), .integer(last), .integer(Int64(points)),
-                .text("\(row.requests + 1) requests"))
-            if database.connection.changes == 1 {
-                ledger.lastDrop?.requests += 1
-                return
-            }
-        }
-        try database.statements.insertLoss.run(
-            .null, .text(LossReason.dropNewest.rawValue), .null, .null, .null, .null, .integer(first), .integer(last),
-            .integer(Int64(points)), .integer(clock.at), .integer(clock.wall), .text("1 request"))
-        ledger.lastDrop = DropRow(id: database.connection.lastInsertedID, requests: 1, startedAt: clock.at)
-    }
-
     private static let dropReceiptRoom: Int64 = 128 << 10
 
     /// The only success that stores no points: a fsynced loss row says how many.
@@ -112,7 +90,11 @@ extension Spool {
                         append.request, sequence: ledger.nextSequence - 1, first: 0, points: 0, part: 0, database)
                 }
                 guard let first = points.times.min(), let last = points.times.max() else { return }
-                try countDropped(points.count, first, last, database)
+                // The receipts, which own no places, tell which requests it was.
+                let loss = LossRow(
+                    reason: .dropNewest, firstTime: first, lastTime: last, points: Int64(points.count), requests: 1,
+                    detail: "1 request", startedAt: clock.at)
+                try count(loss, database)
             }
             ledger.acceptedRequests += 1
             ledger.refusedPoints += Int64(refused)

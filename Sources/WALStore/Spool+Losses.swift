@@ -25,8 +25,8 @@ public struct Loss: Sendable, Hashable {
 }
 
 extension Spool {
-    /// Ends what is still owed of `rows`, with a loss row for each backend and run. A row with leased points is pinned:
-    /// it is left out.
+    /// Ends what is still owed of `rows`, in loss rows of each backend's runs. A row with leased points is pinned: it is
+    /// left out.
     ///
     /// To be called inside `transact`.
     ///
@@ -59,11 +59,12 @@ extension Spool {
             let times = try database.statements.timesOfRow.first(.integer(row.sequence)) { row in
                 (row.integer(0), row.integer(1))
             }
-            try database.statements.insertLoss.run(
-                .integer(backendID), .text(reason.rawValue), .integer(span.start.place.sequence),
-                .integer(span.start.place.ordinal), .integer(span.end.place.sequence),
-                .integer(span.end.place.ordinal), SQLValue(times?.0), SQLValue(times?.1), .integer(span.points),
-                .integer(clock.at), .integer(clock.wall), .text(detail))
+            try count(
+                LossRow(
+                    backendID: backendID, reason: reason, places: PlaceRange(span.start.place, span.end.place),
+                    positions: span.positions, firstTime: times?.0, lastTime: times?.1, points: span.points,
+                    detail: detail, startedAt: clock.at),
+                database)
         }
     }
 

@@ -103,9 +103,38 @@ import Testing
         _ = try await store.append(Make.batch(10..<11), tenant: "acme")
         await store.maintain()
         let (status, losses) = try await look(store)
-        #expect(losses.map(\.reason) == Array(repeating: .age, count: 5))
+        #expect(losses.map(\.reason) == [.age], "neighbours share a row")
+        #expect(losses.first?.points == 5 && losses.first?.places?.start == Place(1, 0))
         #expect(status.backends.first?.lostPoints == 5 && status.isBalanced)
         #expect(try await store.drain("acme") == [10])
+        await store.close()
+    }
+
+    @Test func `old loss rows are merged when there are many, and their points stay exact`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        // A mebibyte has room for 256 of them.
+        try await store.configure([
+            StoreFixture.tenant("acme", backends: ["a", "b"], maximumBytes: 1 << 20, maximumAgeSeconds: 60)
+        ])
+        var most: Int64 = 0
+        for index in 0..<400 {
+            _ = try await store.append(Make.batch(index..<index + 1), tenant: "acme")
+            fixture.advance(seconds: 61)
+            await store.maintain()
+            most = max(most, try await look(store).status.lossRows)
+        }
+        let (status, losses) = try await look(store)
+        #expect(most > 200 && most <= 260, "\(most) rows")
+        #expect(status.isBalanced && status.lossRows == Int64(losses.count))
+        for backend in status.backends {
+            let rows = losses.filter { $0.backend == backend.name }
+            #expect(backend.lostPoints >= 399 && rows.reduce(0) { $0 + ($1.points ?? 0) } == backend.lostPoints)
+            #expect(rows.first?.places?.start == Place(1, 0), "the oldest are still named")
+            #expect(rows.first?.detail.hasPrefix("among these places; several losses") == true)
+            let places = rows.compactMap(\.places)
+            #expect(places.count == rows.count && zip(places, places.dropFirst()).allSatisfy { $0.end <= $1.start })
+        }
         await store.close()
     }
 
@@ -132,7 +161,7 @@ import Testing
         }
     }
 
-    @Test func `drops a minute apart, or with another loss between them, have rows of their own`() async throws {
+    @Test func `drops a minute apart have rows of their own, and another loss between them ends none`() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()
         try await store.configure([StoreFixture.tenant("acme", whenFull: .dropNewest)])
@@ -149,8 +178,8 @@ import Testing
         }
         _ = try await store.append(Make.batch(0..<5), tenant: "acme")
         let losses = try await look(store).losses
-        #expect(losses.map(\.points) == [30, 4, nil, 5])
-        #expect(losses.map(\.detail) == ["3 requests", "1 request", "another loss", "1 request"])
+        #expect(losses.map(\.points) == [30, 9, nil])
+        #expect(losses.map(\.detail) == ["3 requests", "2 requests", "another loss"])
         #expect(losses.first?.firstTime == SpoolFixture.start)
         #expect(losses.first?.lastTime == SpoolFixture.start + 29_000_000)
         #expect(try await look(store).status.droppedAtIngestPoints == 39)

@@ -57,12 +57,12 @@ struct MetricsPage {
                 "holdfast_dropped_points_total", "Points that when_full: drop_newest turned away.",
                 { $0.droppedAtIngestPoints }
             ),
-            ("holdfast_loss_rows_total", "Explained losses on record.", { $0.lossRows }),
         ]
         let gauges: [(String, String, (SpoolStatus) -> Int64)] = [
             ("holdfast_spool_bytes", "Size of the spool's database.", { $0.databaseBytes }),
             ("holdfast_spool_free_bytes", "Pages of it that can be reused.", { $0.freePageBytes }),
             ("holdfast_spool_wal_bytes", "Size of its write-ahead log.", { $0.walBytes }),
+            ("holdfast_loss_rows", "Rows of explained losses on record.", { $0.lossRows }),
             ("holdfast_dead_letters", "Dead letters on record.", { $0.deadLetters }),
             ("holdfast_dead_letter_bytes", "What they take.", { $0.deadLetterBytes }),
             ("holdfast_set_aside_files", "Damaged spools that are kept beside this one.", { $0.setAsideFiles }),

@@ -10,19 +10,11 @@ struct Ledger: Sendable {
     /// Counts transactions.
     var version: Int64 = 0
     var backends: [BackendState] = []
-    /// The `drop_newest` row that the next dropped request may still grow.
-    var lastDrop: DropRow?
+    /// The loss rows that the next loss may still grow: one at most of a backend and reason.
+    var openLosses: [LossRow] = []
 
     /// The place and position the next batch gets.
     var end: Cut { Cut(Place(nextSequence, 0), nextPosition) }
 
     func index(of backend: String) -> Int? { backends.firstIndex { $0.name == backend } }
-}
-
-/// The loss row that `drop_newest` wrote last.
-struct DropRow: Sendable, Hashable {
-    var id: Int64
-    var requests: Int64
-    /// Spool clock of its first request, nanoseconds.
-    var startedAt: Int64
 }

@@ -32,7 +32,10 @@ final class SpoolStatements {
     let listDeadLetters: Statement
     let readDeadLetterBlock: Statement
     let insertLoss: Statement
-    let extendNewestLoss: Statement
+    let extendLoss: Statement
+    let oldestLosses: Statement
+    let rewriteLoss: Statement
+    let deleteLoss: Statement
     let listLosses: Statement
     let insertEvent: Statement
     let pruneEvents: Statement
@@ -167,11 +170,24 @@ final class SpoolStatements {
                 first_time, last_time, points, lost_at, lost_wall, detail)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
             """, on: connection)
-        extendNewestLoss = try Statement(
+        extendLoss = try Statement(
             """
-            UPDATE losses SET first_time = min(first_time, ?2), last_time = max(last_time, ?3), points = points + ?4,
-                detail = ?5 WHERE id = ?1 AND id = (SELECT max(id) FROM losses)
+            UPDATE losses SET first_sequence = ?3, first_ordinal = ?4, end_sequence = ?5, end_ordinal = ?6,
+                first_time = ?7, last_time = ?8, points = ?9, detail = ?10 WHERE id = ?1 AND lost_at = ?2
             """, on: connection)
+        oldestLosses = try Statement(
+            """
+            SELECT id, backend_id, reason, first_sequence, first_ordinal, end_sequence, end_ordinal, first_time,
+                last_time, points, lost_at, lost_wall
+            FROM losses WHERE points IS NOT NULL ORDER BY id LIMIT ?1
+            """, on: connection)
+        rewriteLoss = try Statement(
+            """
+            UPDATE losses SET first_sequence = ?2, first_ordinal = ?3, end_sequence = ?4, end_ordinal = ?5,
+                first_time = ?6, last_time = ?7, points = ?8, lost_at = ?9, lost_wall = ?10, detail = ?11
+            WHERE id = ?1
+            """, on: connection)
+        deleteLoss = try Statement("DELETE FROM losses WHERE id = ?1", on: connection)
         listLosses = try Statement(
             """
             SELECT l.id, b.name, l.reason, l.first_sequence, l.first_ordinal, l.end_sequence, l.end_ordinal,
@@ -217,8 +233,8 @@ final class SpoolStatements {
             ORDER BY buried_at LIMIT ?2
             """, on: connection)
         deleteDeadLetter = try Statement("DELETE FROM dead_letters WHERE id = ?1", on: connection)
-        lossRows = try Statement(
-            "SELECT coalesce((SELECT max(id) FROM losses) - (SELECT min(id) FROM losses) + 1, 0)", on: connection)
+        // They are few: `Spool.mergeLosses`.
+        lossRows = try Statement("SELECT count(*) FROM losses", on: connection)
         pageCount = try Statement("PRAGMA page_count", on: connection)
         freePageCount = try Statement("PRAGMA freelist_count", on: connection)
     }

@@ -66,7 +66,8 @@ extension Spool {
     private func makeRoomFromKept() throws(SpoolError) -> Bool {
         guard salvage == nil else { return false }
         if try prune(receivedBy: .max) > 0 { return true }
-        return try pruneLedgerRows(before: .max)
+        if try pruneLedgerRows(before: .max) { return true }
+        return try mergeLosses()
     }
 
     /// New points were refused their space: makes some, or decides that there is none to be made.

@@ -63,10 +63,11 @@ extension Spool {
         _ group: Group, _ backendID: Int64, _ reason: LossReason, _ database: Database
     ) throws(SQLiteError) {
         for id in group.ids { try database.statements.deleteDeadLetter.run(.integer(id)) }
-        try database.statements.insertLoss.run(
-            .integer(backendID), .text(reason.rawValue), .integer(group.first.sequence),
-            .integer(group.first.ordinal), .integer(group.last.sequence), .integer(group.last.ordinal + 1), .null,
-            .null, .integer(Int64(group.ids.count)), .integer(clock.at), .integer(clock.wall),
-            .text("dead letters among these places"))
+        let end = Place(group.last.sequence, group.last.ordinal + 1)
+        try count(
+            LossRow(
+                backendID: backendID, reason: reason, places: PlaceRange(group.first, end),
+                points: Int64(group.ids.count), detail: "dead letters among these places", startedAt: clock.at),
+            database)
     }
 }

@@ -28,9 +28,10 @@ extension Spool {
         if clock.at >= upkeep.agePausedUntil {
             let cutoff = clock.at.subtractingSeconds(configuration.retainSeconds)
             while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
-            try pruneLedgerRows(before: cutoff)
+            while try pruneLedgerRows(before: cutoff) { await letCommitsPass() }
         }
         while try vacuumStep(isDiskTight: environment.space?.pressure.isAny ?? false) {
+        while try mergeLosses() { await letCommitsPass() }
             await letCommitsPass()
         }
         checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })

@@ -72,25 +72,31 @@ struct SentBatches {
     var storedPoints: Int { stored.reduce(0) { $0 + $1.values.count } }
     var storedValues: [Int] { stored.flatMap { Array($0.values) } }
 
-    /// Each loss row of `backend` names whole batches by sequence, their first and last time, and how many points of
-    /// them were still owed.
+    /// Each loss row of `backend` names a run of whole batches by their places, its first and last time, and how many
+    /// points of it were still owed.
     ///
     /// - Parameter settled: values the backend had settled before.
     /// - Returns: the values that were lost.
     func check(_ losses: [Loss], backend: String, settled: Set<Int> = []) -> [Int] {
-        let bySequence = Dictionary(uniqueKeysWithValues: stored.map { ($0.sequence, $0.values) })
         var lost: [Int] = []
         for loss in losses where loss.backend == backend {
-            guard let places = loss.places, let values = bySequence[places.start.sequence] else {
+            let batches = stored.filter { sent in
+                loss.places.map { $0.start.sequence <= sent.sequence && Place(sent.sequence, 0) < $0.end } ?? false
+            }
+            guard let places = loss.places, let first = batches.first, let last = batches.last else {
                 Issue.record("a loss row without a place that was given: \(loss)")
                 continue
             }
             #expect(loss.reason == .quota)
-            let owed = values.filter { !settled.contains($0) }
+            let owed = batches.flatMap { $0.values }.filter { !settled.contains($0) }
             #expect(loss.points == Int64(owed.count))
-            #expect(loss.firstTime == FaultStore.time(of: values.lowerBound))
-            #expect(loss.lastTime == FaultStore.time(of: values.upperBound - 1))
-            #expect(places.start.ordinal == Int64(values.count - owed.count), "what is owed is the end of the batch")
+            #expect(loss.firstTime == FaultStore.time(of: first.values.lowerBound))
+            #expect(loss.lastTime == FaultStore.time(of: last.values.upperBound - 1))
+            let settledBefore = first.values.count { settled.contains($0) }
+            #expect(places.start == Place(first.sequence, Int64(settledBefore)), "what is owed is the end of a batch")
+            #expect(
+                places.end == Place(last.sequence, Int64(last.values.count)) || places.end.ordinal == 0,
+                "it ends with a batch")
             lost += owed
         }
         return lost

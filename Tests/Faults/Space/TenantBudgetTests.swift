@@ -56,7 +56,7 @@ struct TenantBudgetTests {
         #expect(watch.stop() <= TenantBudgetTests.budget)
     }
 
-    @Test func `drop_oldest loses whole batches, each with its sequences, times and count for each backend`()
+    @Test func `drop_oldest loses whole batches, with their places, times and count for each backend`()
         async throws
     {
         let fixture = try SpaceFixture(holding: .tenant("acme"))
@@ -80,6 +80,32 @@ struct TenantBudgetTests {
         }
         await store.close()
         #expect(watch.stop() <= TenantBudgetTests.budget)
+    }
+
+    @Test func `drop_oldest has room for as much after many budgets of small requests as at first`() async throws {
+        let fixture = try SpaceFixture(holding: .tenant("acme"))
+        let store = try await open(fixture, .dropOldest, budget: 1 << 20)
+        var sent = SentBatches()
+        var pending: [Int64] = []
+        for _ in 0..<150 {
+            await sent.send(100, points: 1, to: store)
+            // The rows of a span of time are one each; the upkeep repacks nothing meanwhile.
+            fixture.node.advance(seconds: 20)
+            pending.append(try await store.spoolStatus("acme").backends[0].pendingPoints)
+        }
+        #expect(sent.refusals == 0)
+        let books = try await store.spoolStatus("acme")
+        let (atFirst, atLast) = (try #require(pending.max()), try #require(pending.suffix(20).min()))
+        #expect(
+            books.backends.allSatisfy { $0.balances && $0.lostPoints > 3 * atFirst },
+            "\(books.backends.map(\.lostPoints)) were lost, \(atFirst) fit")
+        #expect(atLast > atFirst * 3 / 4, "\(atLast) points fit, \(atFirst) did before")
+        let losses = try await store.allLosses("acme")
+        for backend in ["a", "b"] {
+            let lost = sent.check(losses, backend: backend)
+            #expect(lost + (try await store.drain("acme", backend: backend)) == sent.storedValues)
+        }
+        await store.close()
     }
 
     @Test func `drop_newest counts every point that it answers success for and does not store`() async throws {
