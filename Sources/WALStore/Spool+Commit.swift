@@ -17,7 +17,10 @@ extension Spool {
     private func commit(_ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]) {
         do throws(SpoolError) {
             let stored = try store(appends, settles)
-            if !stored.rows.isEmpty { noteCommit() }
+            if !stored.rows.isEmpty {
+                noteCommit()
+                noteIntake(nil)
+            }
             for (append, receipt) in zip(appends, stored.receipts) { append.completion(.success(receipt)) }
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
             // Copies what it keeps: behind the answers, before whoever leases it is told.
@@ -66,6 +69,7 @@ extension Spool {
         for settle in settles where error.code == .commitFailed {
             leases[settle.lease.id]?.hasUnknownSettle = true
         }
+        if !appends.isEmpty { noteIntake(error) }
         for append in appends { append.completion(.failure(error)) }
         for settle in settles { settle.completion(.failure(error)) }
     }

@@ -14,6 +14,7 @@ extension Spool {
         status.lastSequence = ledger.nextSequence - 1
         status.maximumBytes = configuration.maximumBytes
         status.secondsToFull = secondsToFull()
+        status.refusal = refusal
         status.deadLetters = ledger.backends.reduce(0) { $0 + $1.deadPoints }
         let left = SetAside.left(in: Files.parent(of: path), environment.files)
         (status.setAsideFiles, status.setAsideBytes) = left

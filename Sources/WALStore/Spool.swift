@@ -23,6 +23,8 @@ public actor Spool {
     var incarnation: [UInt8] = []
     /// What this tenant's new requests meet, as the budget decided last.
     var admission = Admission.accept { didSet { announceAdmission(after: oldValue) } }
+    /// Why the last commit of new points failed, while the budget let them in; nil once one has passed.
+    var intakeProblem: String?
     /// Sequences below it are reserved outside the file.
     var reservedBefore: Int64 = 0
     var leases: [UInt64: LeaseRecord] = [:]

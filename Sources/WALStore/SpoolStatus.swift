@@ -50,7 +50,9 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     /// Why that does not get on; nil while it does.
     public var salvageProblem: String?
     public var maximumBytes: Int64?
-    /// Until `maximumBytes` is reached at the present growth; nil when it does not grow or has no budget.
+    /// Why new points are refused at present; nil while they are not.
+    public var refusal: String?
+    /// Until `maximumBytes` is reached at the present growth, 0 when it is; nil when it does not grow or has no budget.
     public var secondsToFull: Double?
     public var backends: [BackendLedger] = []
 

@@ -139,6 +139,9 @@ public final class WALStore: Sendable {
     /// Tenants whose spool cannot be opened at present, and why. Their requests are answered with 503 and tried again.
     public func problems() -> [String: String] { state.withLock { $0.problems } }
 
+    /// Tenants whose spools refuse all new points at present, and why; those that cannot be opened are not among them.
+    public func refusals() -> [String: String] { state.withLock { $0.refusals } }
+
     /// Tenants whose status may be an old one: their spools were not closed when the process before ended, and have not
     /// been looked at since.
     public func outdated() -> Set<String> {

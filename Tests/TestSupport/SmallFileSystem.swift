@@ -22,11 +22,12 @@ public final class SmallFileSystem: Sendable {
     private let folder: TemporaryFolder
     public let path: String
 
-    public init(bytes: Int) throws {
+    /// - Parameter inodes: how many files and folders there may be; nil: as the kernel likes.
+    public init(bytes: Int, inodes: Int? = nil) throws {
         folder = try TemporaryFolder()
         path = folder.path + "/mount"
         mkdir(path, 0o700)
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)") == 0 else {
+        guard mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)" + (inodes.map { ",nr_inodes=\($0)" } ?? "")) == 0 else {
             throw MountError(
                 description: "a tmpfs cannot be mounted (\(String(cString: strerror(errno)))): run the tests as root, "
                     + "in a container with CAP_SYS_ADMIN")
@@ -34,6 +35,18 @@ public final class SmallFileSystem: Sendable {
     }
 
     deinit { umount2(path, Int32(MNT_DETACH)) }
+
+    /// Makes files until there can be no more; `unlink` the paths to give their inodes back.
+    public func useUpInodes() -> [String] {
+        var paths: [String] = []
+        while true {
+            let target = "\(path)/inode-\(paths.count)"
+            let file = open(target, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+            guard file >= 0 else { return paths }
+            close(file)
+            paths.append(target)
+        }
+    }
 
     /// Takes what space there is but `spare` bytes; `unlink` the path to give it back.
     public func fill(_ name: String = "filler", spare: Int = 0) -> String {

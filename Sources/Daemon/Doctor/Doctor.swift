@@ -225,6 +225,13 @@ struct Doctor: Sendable {
                         "spool", .error, "\(tenant["tenant"]?.string ?? "?"): its spool cannot be opened: \(problem)",
                         advice: "Its requests are answered with 503; it is tried again every second."))
             }
+            if let refusal = tenant["refusal"]?.string, tenant["problem"]?.string == nil {
+                findings.append(
+                    Finding(
+                        "spool", .error, "\(tenant["tenant"]?.string ?? "?"): new points are refused: \(refusal)",
+                        advice: "They are answered with 503 and senders keep them. Make room: a larger max_bytes, free "
+                            + "space or inodes on the disk, or a backend that takes what waits."))
+            }
             if let problem = tenant["salvage_problem"]?.string {
                 let name = tenant["tenant"]?.string ?? "?"
                 findings.append(

@@ -12,7 +12,10 @@ extension Node {
                 guard let self, acceptsRequests else {
                     return responder.reply(.problem(503, "the node is draining", retryAfterSeconds: 5))
                 }
-                responder.reply(.ready(tenants: configuration.tenants.count, unusable: store.problems().count))
+                responder.reply(
+                    .ready(
+                        tenants: configuration.tenants.count, unusable: store.problems().count,
+                        refusing: store.refusals().count))
             },
             Route(["GET"], "/metrics") { [weak self] request, responder in
                 guard let self, configuration.isOpen, request.head.peer.isLocal else {
@@ -90,11 +93,16 @@ extension Reply {
     /// One tenant's broken spool must not take the node from the others: it is ready as long as it serves one. Whoever asks
     /// need not be of a tenant, so none is named.
     ///
-    /// - Parameter unusable: tenants whose spool cannot be opened; all their requests are answered with 503.
-    static func ready(tenants: Int, unusable: Int) -> Reply {
-        guard unusable > 0 else { return .text(200, "ready\n") }
-        let words = "\(unusable) of \(tenants) spools cannot be opened; `holdfast status` says why"
-        guard unusable < tenants else { return .problem(503, words, retryAfterSeconds: 10) }
+    /// - Parameters:
+    ///   - unusable: tenants whose spool cannot be opened; all their requests are answered with 503.
+    ///   - refusing: tenants whose spool has no room for new points, which is answered with 503 too.
+    static func ready(tenants: Int, unusable: Int, refusing: Int = 0) -> Reply {
+        guard unusable + refusing > 0 else { return .text(200, "ready\n") }
+        var parts: [String] = []
+        if unusable > 0 { parts.append("\(unusable) of \(tenants) spools cannot be opened") }
+        if refusing > 0 { parts.append("\(refusing) of \(tenants) spools refuse new points") }
+        let words = parts.joined(separator: ", ") + "; `holdfast status` says why"
+        guard unusable + refusing < tenants else { return .problem(503, words, retryAfterSeconds: 10) }
         return .text(200, "ready, but \(words)\n")
     }
 

@@ -46,6 +46,7 @@ extension StatusReport.Tenant {
             "salvaging": .bool(spool.salvaging != 0),
             "salvage_problem": spool.salvageProblem.map(JSONValue.string),
             "problem": problem.map(JSONValue.string),
+            "refusal": spool.refusal.map(JSONValue.string),
             "current": .bool(isCurrent),
             "losses": .int(spool.lossRows),
             "last_sequence": .int(spool.lastSequence),

@@ -89,6 +89,9 @@ enum StatusTable {
                 "\(id): its spool was not closed, or has changed since; these numbers are the last ones noted before, and "
                     + "may be old")
         }
+        if let refusal = tenant["refusal"]?.string, problem == nil {
+            notes.append("\(id): new points are refused with 503: \(refusal)")
+        }
         if tenant["salvaging"]?.bool == true {
             let problem = tenant["salvage_problem"]?.string.map { "; it waits: \($0)" } ?? ""
             notes.append("\(id): a damaged spool is being carried over; delivery goes on when that is done\(problem)")

@@ -83,6 +83,10 @@ struct MetricsPage {
                 { $0.problem != nil }
             ),
             (
+                "holdfast_spool_refusing", "1 while the spool refuses all new points; they are answered with 503.",
+                { $0.spool.refusal != nil }
+            ),
+            (
                 "holdfast_salvage_waiting", "1 while the carrying over does not get on, mostly for want of room.",
                 { $0.spool.salvageProblem != nil }
             ),

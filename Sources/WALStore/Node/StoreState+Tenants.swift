@@ -133,6 +133,7 @@ extension StoreState {
     /// Remembers what a spool said; `stamp` is nil while it is open.
     mutating func note(_ status: SpoolStatus, _ stamp: NodeSummary.Stamp?, _ tenant: String, bootTime: Int64) {
         tenants[tenant]?.notedAt = bootTime
+        refusals[tenant] = tenants[tenant]?.isRemoved == false ? status.refusal : nil
         let entry = NodeSummary.Entry(status: status, stamp: stamp)
         if summary.entries[tenant] != entry {
             summary.entries[tenant] = entry

@@ -52,6 +52,8 @@ struct StoreState: Sendable {
     var tenants: [String: Tenant] = [:]
     /// Why a configured tenant's spool could not be opened when it was last tried; those only.
     private(set) var problems: [String: String] = [:]
+    /// Why a configured tenant's spool refused new points when it was last looked at; those only.
+    var refusals: [String: String] = [:]
     var ingest: IngestBudget
     var summary: NodeSummary
     var isSummaryChanged = false
@@ -161,6 +163,7 @@ struct StoreState: Sendable {
         tenants[tenant]?.phase = .closed
         if tenants[tenant]?.isRemoved == false {
             problems[tenant] = reason
+            refusals[tenant] = nil
             if isTriedAgain { visitSoon(tenant) }
         }
         defer { tenants[tenant]?.waiters = [] }
@@ -168,7 +171,10 @@ struct StoreState: Sendable {
     }
 
     /// Nothing is asked of it any more.
-    mutating func forgetProblem(_ tenant: String) { problems[tenant] = nil }
+    mutating func forgetProblem(_ tenant: String) {
+        problems[tenant] = nil
+        refusals[tenant] = nil
+    }
 
     /// It would not close: something is leased or queued.
     mutating func stayedOpen(_ tenant: String, _ spool: Spool) -> [Waiter] {

@@ -22,6 +22,7 @@ extension Spool {
         upkeep.growth.measured(upkeep.usedBytes, at: clock.at)
         warnWhenFullSoon()
         try keepBudget()
+        probeIntake()
         if salvage != nil { try await carryOver() }
         while try dropAged() > 0 { await letCommitsPass() }
         while try limitDeadLetters() > 0 { await letCommitsPass() }
@@ -30,8 +31,8 @@ extension Spool {
             while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
             while try pruneLedgerRows(before: cutoff) { await letCommitsPass() }
         }
-        while try vacuumStep(isDiskTight: environment.space?.pressure.isAny ?? false) {
         while try mergeLosses() { await letCommitsPass() }
+        while try vacuumStep(isDiskTight: environment.space?.pressure.isAny ?? false) {
             await letCommitsPass()
         }
         checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })
@@ -59,6 +60,8 @@ extension Spool {
     /// Seconds until the budget is used up at the present growth; nil when it is not growing, or has no budget.
     func secondsToFull() -> Double? {
         guard let limits = configuration.spaceLimits else { return nil }
+        // What it refuses or drops does not make it grow.
+        guard admission.isAccept else { return 0 }
         return upkeep.growth.seconds(to: limits.databaseBytes - upkeep.usedBytes)
     }
 
@@ -67,7 +70,8 @@ extension Spool {
 
     /// Said once; again only when the end was out of sight in between.
     private func warnWhenFullSoon() {
-        guard let seconds = secondsToFull(), seconds < 2 * Spool.warningSeconds else {
+        // Of a full one its refusals tell.
+        guard admission.isAccept, let seconds = secondsToFull(), seconds < 2 * Spool.warningSeconds else {
             upkeep.isFullSoon = false
             return
         }

@@ -210,6 +210,29 @@ import WALStore
             #expect(reply.status == status)
             #expect(text(of: reply).contains(words), "\(text(of: reply))")
         }
+        let partly = Reply.ready(tenants: 3, unusable: 1, refusing: 1)
+        #expect(partly.status == 200)
+        #expect(text(of: partly).contains("1 of 3 spools cannot be opened, 1 of 3 spools refuse new points; "))
+        #expect(Reply.ready(tenants: 3, unusable: 0, refusing: 3).status == 503)
+    }
+
+    @Test func `a tenant that refuses all new points shows on the page and in status, with the reason`() {
+        let tenants = ["full", "sound"].map { name in
+            var spool = SpoolStatus()
+            spool.tenant = name
+            if name == "full" { (spool.refusal, spool.secondsToFull) = ("the disk is full", 0) }
+            return StatusReport.Tenant(spool, lanes: [], pointsIn: 0)
+        }
+        let report = StatusReport(isRunning: true, dataDirectory: "x", tenants: tenants)
+        let page = MetricsPage(report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        let lines = String(decoding: page.render(), as: UTF8.self).split(separator: "\n").map(String.init)
+        #expect(lines.contains("holdfast_spool_refusing{tenant=\"full\"} 1"))
+        #expect(lines.contains("holdfast_spool_refusing{tenant=\"sound\"} 0"))
+        #expect(lines.contains("holdfast_seconds_to_full{tenant=\"full\"} 0"))
+        #expect(report.json["tenants"]?.array?.first?["refusal"]?.string == "the disk is full")
+        let text = StatusTable.text(report.json)
+        #expect(text.contains("full: new points are refused with 503: the disk is full"))
+        #expect(!text.contains("sound: new points"))
     }
 
     private func text(of reply: Reply) -> String {

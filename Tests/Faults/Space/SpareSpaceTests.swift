@@ -69,6 +69,39 @@ struct SpareSpaceTests {
         return (refusals, stored)
     }
 
+    @Test func `a spool that cannot reserve sequences, without an inode left, says so once and until it can`()
+        async throws
+    {
+        let disk = try SmallFileSystem(bytes: 24 << 20, inodes: 64)
+        let node = FaultStore(disk.path + "/data")
+        let first = try node.openUnlimited()
+        try await first.configure([FaultStore.tenant("acme")])
+        _ = try await first.append(FaultStore.batch(0..<100), "acme")
+        await first.dieAtOnce()
+        let files = disk.useUpInodes()
+        let second = try node.openUnlimited()
+        try await second.configure([FaultStore.tenant("acme")])
+        let event = "a spool cannot store new points and refuses them"
+        for _ in 0..<3 {
+            guard case .refused = await Attempted.append(second, FaultStore.batch(100..<200), "acme") else {
+                return #expect(Bool(false), "there is no inode for another mark")
+            }
+            await second.maintain()
+        }
+        #expect(node.raised(event) == 1)
+        let refusal = try await second.spoolStatus("acme").refusal
+        #expect(refusal?.contains("sequences/acme") == true, "\(refusal ?? "nothing")")
+        #expect(second.refusals()["acme"] == refusal)
+        #expect(try await second.drain("acme") == Array(0..<100), "draining goes on")
+        for file in files { unlink(file) }
+        // Nobody need send anything.
+        await second.maintain()
+        #expect(try await second.spoolStatus("acme").refusal == nil && second.refusals().isEmpty)
+        #expect(node.raised("a spool takes new points again") == 1)
+        #expect(try await second.append(FaultStore.batch(100..<200), "acme").storedPoints == 100)
+        await second.close()
+    }
+
     @Test func `a node starts on a disk that is full to the last byte, drains, and takes in when there is space`()
         async throws
     {

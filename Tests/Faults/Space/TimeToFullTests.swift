@@ -35,6 +35,29 @@ struct TimeToFullTests {
         await store.close()
     }
 
+    @Test func `a tenant whose budget is used up has no time left, and is named until it has room`() async throws {
+        let folder = try TemporaryFolder()
+        let node = FaultStore(folder.path + "/data")
+        let store = try node.openUnlimited()
+        try await store.configure([FaultStore.tenant("acme", maximumBytes: 2 << 20), FaultStore.tenant("other")])
+        var sent = SentBatches()
+        await sent.send(1, to: store)
+        await store.maintain()
+        #expect(store.refusals().isEmpty)
+        await sent.send(100, to: store)
+        #expect(sent.refusals > 0)
+        await store.maintain()
+        let reason = "the tenant's spool has used up its budget"
+        let full = try await store.spoolStatus("acme")
+        #expect(full.refusal == reason && full.secondsToFull == 0)
+        #expect(store.refusals() == ["acme": reason])
+        _ = try await store.drain("acme")
+        await store.maintain()
+        #expect(try await store.spoolStatus("acme").refusal == nil)
+        #expect(store.refusals().isEmpty)
+        await store.close()
+    }
+
     @Test func `nothing that stands still or shrinks has a time until full`() async throws {
         let folder = try TemporaryFolder()
         let node = FaultStore(folder.path + "/data")
