@@ -76,6 +76,11 @@ final class DeliveryContext: Sendable {
         random.withLock { tuning.backoff.delay(attempts: attempts, retryAfter: retryAfter, using: &$0) }
     }
 
+    /// Until a settle that found no room is tried again: short enough to go on soon after space was made.
+    func settlePause(attempts: Int) -> Duration {
+        max(tuning.spoolPause, min(backoff(attempts: attempts, retryAfter: nil), tuning.spoolPause * 10))
+    }
+
     /// The next probe of a held lane: at half to one and a half times the interval.
     func probeDelay() -> Duration { random.withLock { tuning.probeEvery * Double.random(in: 0.5...1.5, using: &$0) } }
 

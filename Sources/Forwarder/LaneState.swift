@@ -26,6 +26,8 @@ struct LaneState: Sendable {
     var isBehind = false
     /// There was no room to hold a lease that waits; nothing has ended since.
     var isCramped = false
+    /// The spool has no room to settle what was delivered: why, and when it is asked again, on the wall clock.
+    var settleProblem: (reason: String, at: Int64)?
 
     var isRestored = false
     var retry = RetryState.ok
@@ -86,7 +88,7 @@ struct LaneState: Sendable {
         }
         if now < resumeAt { return .sleep(.nanoseconds(resumeAt - now), generation: generation) }
         let isSuccessor = sharded == 1 && deliveries == 1 && shards > 1 && !isCramped
-        guard isSuccessor || deliveries < breaker.concurrency(allowed: allowed),
+        guard settleProblem == nil, isSuccessor || deliveries < breaker.concurrency(allowed: allowed),
             settling < LaneState.maximumSettling
         else { return .wait }
         deliveries += 1
@@ -252,6 +254,10 @@ struct LaneState: Sendable {
         }
         status.attempts = retry.attempts
         status.lastError = lastError
+        if let problem = settleProblem, retry.mode != .held {
+            status.state = .backingOff(until: problem.at)
+            status.lastError = "what was delivered cannot be settled: \(problem.reason)"
+        }
         status.requestsInFlight = requestsInFlight
         status.pointsInFlight = pointsInFlight
         status.counters = counters

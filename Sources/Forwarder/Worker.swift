@@ -141,7 +141,7 @@ struct Worker {
     private func settle(_ lease: Lease, _ ending: DeliveryEnding, mayWait: Bool = false) async -> Bool {
         var isSettled = true
         if let settlement = ending.settlement {
-            isSettled = await lane.settle(lease, settlement, context, mayWait: mayWait)
+            isSettled = await lane.settle(lease, settlement, context, mayWait: mayWait, isPatient: true)
         }
         if ending.isLeft || !isSettled {
             await context.source.release(lease, tenant: lane.tenant, maybeSent: ending.maybeSent || !isSettled)
@@ -162,20 +162,42 @@ extension Lane {
         more.merging(["tenant": tenant, "backend": backend]) { first, _ in first }
     }
 
+    /// - Parameter isPatient: where the spool has no room to write it down, it is asked again until it has, and nothing
+    ///   else is sent: what cannot be settled would only be sent once more.
     /// - Returns: false when the spool could not; the points stay owed.
     func settle(
-        _ lease: Lease, _ settlement: Settlement, _ context: DeliveryContext, mayWait: Bool = false
+        _ lease: Lease, _ settlement: Settlement, _ context: DeliveryContext, mayWait: Bool = false,
+        isPatient: Bool = false
     ) async -> Bool {
-        do throws(SpoolError) {
-            try await context.source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
-            state.withLock { $0.settled(settlement.parts, now: context.time.boot()) }
-            return true
-        } catch {
-            context.events(
-                Event(
-                    .error, "a delivery could not be settled; its points are sent again",
-                    metadata(["error": error.description])))
-            return false
+        var attempts = 0
+        defer { if attempts > 0 { state.withLock { $0.settleProblem = nil } } }
+        while true {
+            do throws(SpoolError) {
+                try await context.source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
+                state.withLock { $0.settled(settlement.parts, now: context.time.boot()) }
+                return true
+            } catch {
+                attempts += 1
+                let wait = context.settlePause(attempts: attempts)
+                let generation = state.withLock { state -> UInt64? in
+                    guard isPatient, error.code == .full, !state.isStopping, !state.isRemoved else { return nil }
+                    let again = context.time.wall() + wait.wholeNanoseconds
+                    state.settleProblem = (error.message, again)
+                    return state.generation
+                }
+                guard let generation else {
+                    context.events(
+                        Event(
+                            .error, "a delivery could not be settled; its points are sent again",
+                            metadata(["error": error.description])))
+                    return false
+                }
+                context.events(
+                    Event(
+                        .error, "a delivery cannot be settled yet; nothing more is sent until it is",
+                        metadata(["error": error.description])))
+                await sleep(wait, generation: generation, context)
+            }
         }
     }
 }

@@ -78,6 +78,7 @@ extension Spool {
         let database = try Database(
             path: path, vfs: vfs, configuration.durability, account, schema: environment.schema)
         self.database = database
+        upkeep.logLimit = nil
         do throws(SpoolError) {
             let connection = database.connection
             try checked { () throws(SQLiteError) in

@@ -45,8 +45,7 @@ extension Spool {
     /// - Returns: false when there was nothing in it, or a reader outside or a full disk is in the way.
     private func emptyLog() -> Bool {
         guard walBytes() > 0, let connection = database?.connection, !connection.isInTransaction else { return false }
-        truncateWAL(connection)
-        return walBytes() == 0
+        return emptyWAL(connection, isDiskFull: account.refusal == nil || account.refusal == .disk)
     }
 
     /// Pages that a failed transaction would have added are not promised any more.

@@ -207,6 +207,42 @@ struct DeliveryTests {
         #expect(fixture.source.fates().allSatisfy { $0 == .delivered })
         await fixture.finish(server)
     }
+
+    @Test func `what a full disk does not let settle is not sent again, and the lane says why it waits`() async throws {
+        let server = try HTTPTestServer()
+        let fixture = LaneFixture()
+        let seen = Recorder<LaneStatus?>()
+        fixture.source.failNextSettles(4, .full) { [weak fixture] in seen.record(fixture?.status) }
+        fixture.start(LineBackend(url: server.url))
+        fixture.source.append(5)
+        await fixture.source.drained()
+        #expect(server.requests.map(\.ordinals) == [Array(0..<5)])
+        #expect(fixture.source.fates().allSatisfy { $0 == .delivered })
+        // At the first failure nothing was wrong yet.
+        for status in seen.elements.dropFirst() {
+            guard let status, case .backingOff = status.state else {
+                Issue.record("the lane says that all is well: \(String(describing: status))")
+                continue
+            }
+            #expect(status.lastError == "what was delivered cannot be settled: scripted")
+        }
+        #expect(seen.elements.count == 4)
+        #expect(fixture.waits.elements.count { $0 >= .seconds(1) && $0 <= .seconds(10) } == 4)
+        #expect(fixture.status?.state == .ok)
+        await fixture.finish(server)
+    }
+
+    @Test func `a stop does not wait for a settle that finds no room`() async throws {
+        let server = try HTTPTestServer()
+        let fixture = LaneFixture()
+        let failed = Signal()
+        fixture.source.failNextSettles(.max, .full) { failed.set() }
+        fixture.start(LineBackend(url: server.url))
+        fixture.source.append(5)
+        await failed.wait()
+        await fixture.finish(server)
+        #expect(fixture.source.fates().allSatisfy { $0 == nil }, "owed, and not lost")
+    }
 }
 
 extension LaneFixture {

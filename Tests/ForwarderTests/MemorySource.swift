@@ -23,6 +23,8 @@ final class MemorySource: DeliverySource {
         var leases: [UInt64: (backend: String, points: Range<Int>)] = [:]
         var lastLease: UInt64 = 0
         var failSettles = 0
+        var settleFailure = SpoolError.Code.commitFailed
+        var onFailedSettle: (@Sendable () -> Void)?
         var settles = 0
         var waiters: [(backend: String, continuation: CheckedContinuation<Void, Never>)] = []
         var notify: (@Sendable (String) -> Void)?
@@ -67,7 +69,12 @@ final class MemorySource: DeliverySource {
 
     func ledger(_ backend: String = "central") -> Ledger { state.withLock { $0.ledgers[backend] ?? Ledger() } }
     func fates(_ backend: String = "central") -> [Fate?] { ledger(backend).fates }
-    func failNextSettles(_ count: Int) { state.withLock { $0.failSettles = count } }
+    /// - Parameter look: called at each failure.
+    func failNextSettles(
+        _ count: Int, _ code: SpoolError.Code = .commitFailed, look: (@Sendable () -> Void)? = nil
+    ) {
+        state.withLock { ($0.failSettles, $0.settleFailure, $0.onFailedSettle) = (count, code, look) }
+    }
     func setMaybeSent(_ points: Range<Int>, _ backend: String = "central") {
         state.withLock { _ = $0.ledgers[backend]?.maybeSent.formUnion(points) }
     }
@@ -109,10 +116,11 @@ final class MemorySource: DeliverySource {
     }
 
     func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {
+        if let look = state.withLock({ $0.failSettles > 0 ? $0.onFailedSettle : nil }) { look() }
         let (waiters, error) = state.withLock { state -> ([CheckedContinuation<Void, Never>], SpoolError?) in
             if state.failSettles > 0 {
                 state.failSettles -= 1
-                return ([], SpoolError(.commitFailed, "scripted"))
+                return ([], SpoolError(state.settleFailure, "scripted"))
             }
             state.settles += 1
             guard var ledger = state.ledgers[lease.backend], state.leases[lease.id] != nil else {

@@ -31,6 +31,8 @@ final class NodeSpace: Sendable {
         /// All else in the data folder but the ballast: archives, the summary, sequences.
         var rest: Int64 = 0
         var ballast: Int64 = 0
+        /// It was given back because the disk was full, and the disk has not had room for it since.
+        var isBallastAway = false
         /// More was there at the start than the budget allows: what makes room has this much.
         var allowance: Int64 = 0
         /// The budget refused something since the last look.
@@ -87,6 +89,9 @@ final class NodeSpace: Sendable {
         closedAtStart = closed
         initial.ballast = files.taken(folder.ballast)
         initial.rest = NodeSpace.measureRest(folder) + replaceBytes
+        // Given back before the last stop.
+        let isShort = initial.disk.freeBytes < node.reserveBytes(on: initial.disk) + ballast.bytes
+        initial.isBallastAway = !initial.closed.isEmpty && isShort && !ballast.isHeld
         if initial.total > maximum - ballast.bytes { initial.allowance = initial.total + ballast.bytes }
         state.withLock { $0 = initial }
     }
@@ -241,8 +246,8 @@ final class NodeSpace: Sendable {
 
     /// Looks at the disk and decides; raises an event when the pressure begins or ends.
     ///
-    /// The ballast goes when the reserve is nearly eaten up too, and comes back when there is room for it beside the
-    /// reserve.
+    /// The ballast comes back when there is twice the room for it beside the reserve. Until then new points wait: what it
+    /// gave is for settling, pruning and vacuuming, and is not to be used up, taken back and given again in turns.
     ///
     /// - Parameter now: of a clock that never goes back, nanoseconds; nil: not for the estimate of growth.
     func look(now: Int64? = nil, _ events: EventSink) {
@@ -257,7 +262,8 @@ final class NodeSpace: Sendable {
             let before = state.pressure
             state.disk = disk
             state.takenSinceLook = 0
-            state.pressure.isReserveReached = disk.freeBytes < reserve
+            state.pressure.isReserveReached =
+                disk.freeBytes < reserve + (state.isBallastAway ? 2 * ballast.bytes : 0)
             let room = node.maximumBytes(on: disk) - ballast.bytes - (state.total - state.ballast)
             let slack = NodeSpace.slack(node.maximumBytes(on: disk))
             state.pressure.isOverBudget = state.hasRefused || room < slack
@@ -267,7 +273,7 @@ final class NodeSpace: Sendable {
             if state.total <= node.maximumBytes(on: disk) - ballast.bytes { state.allowance = 0 }
             return (before, state.pressure, room)
         }
-        keepBallast(disk, reserve, room, events)
+        if room >= 0, !after.isReserveReached { keepBallast(disk, reserve) }
         guard before != after else { return }
         events(
             Event(
@@ -298,6 +304,7 @@ final class NodeSpace: Sendable {
                 (state.pressure.isOverBudget, state.pressure.isFull) = (true, true)
             } else {
                 state.pressure.isReserveReached = true
+                state.isBallastAway = true
             }
             return true
         }
@@ -309,15 +316,13 @@ final class NodeSpace: Sendable {
         return true
     }
 
-    private func keepBallast(_ disk: DiskSpace, _ reserve: Int64, _ room: Int64, _ events: EventSink) {
-        if disk.freeBytes < ballast.bytes / 2 {
-            _ = releaseBallast(against: nil, events)
-        } else if disk.freeBytes > reserve + ballast.bytes, room >= 0, !ballast.isHeld {
-            state.withLock { state in
-                guard ballast.restore() else { return }
-                state.takenSinceLook += FileBlocks.atMost(ballast.bytes) - state.ballast
-                state.ballast = FileBlocks.atMost(ballast.bytes)
-            }
+    private func keepBallast(_ disk: DiskSpace, _ reserve: Int64) {
+        guard disk.freeBytes > reserve + ballast.bytes, !ballast.isHeld else { return }
+        state.withLock { state in
+            guard ballast.restore() else { return }
+            state.isBallastAway = false
+            state.takenSinceLook += FileBlocks.atMost(ballast.bytes) - state.ballast
+            state.ballast = FileBlocks.atMost(ballast.bytes)
         }
     }
 }

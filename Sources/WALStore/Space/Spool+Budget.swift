@@ -27,7 +27,7 @@ extension Spool {
     /// batches with their loss rows, or the new requests.
     func keepBudget() throws(SpoolError) {
         let pressure = environment.space?.pressure ?? NodeSpace.Pressure()
-        if pressure.isAny { try giveBack() }
+        if pressure.isAny { try giveBack(pressure) }
         // Rows are still on their way: what may go is not known yet.
         if salvage != nil, try isTight() {
             admission = .reject(fullReason(pressure))
@@ -54,8 +54,8 @@ extension Spool {
     }
 
     /// The node is short of space: what is kept without need goes back to the file system, a step at a time.
-    private func giveBack() throws(SpoolError) {
-        if walBytes() >= 64 << 10, let connection = database?.connection { truncateWAL(connection) }
+    private func giveBack(_ pressure: NodeSpace.Pressure) throws(SpoolError) {
+        if let connection = database?.connection { shortenLog(connection, isDiskFull: pressure.isReserveReached) }
         guard try makeRoomFromKept() else { return }
         _ = try vacuumStep(isDiskTight: true)
     }
@@ -107,7 +107,7 @@ extension Spool {
     private var hasRoomAgain: Bool {
         if admission.isAccept { return true }
         guard let limits = configuration.spaceLimits else { return true }
-        if walBytes() > 0, let connection = database?.connection { truncateWAL(connection) }
+        if walBytes() > 0, let connection = database?.connection { emptyWAL(connection) }
         let needed = min(upkeep.neededBytes, limits.commitBytes)
         return account.bytes + needed <= limits.maximumBytes - limits.headroomBytes
     }

@@ -9,28 +9,63 @@ extension Spool {
         guard pages >= (isIdle ? upkeep.checkpointPages : upkeep.checkpointPages * 8) else { return }
         upkeep.pagesAtCheckpoint = connection.pagesWritten
         if walBytes() >= upkeep.walCapBytes {
-            truncateWAL(connection)
+            emptyWAL(connection)
         } else {
             checkpoint(connection, SQLITE_CHECKPOINT_PASSIVE)
         }
     }
 
+    /// What a log keeps of the disk while that is full: a settle, or the deletion of some rows, takes less.
+    private static let keptLogBytes: Int64 = 256 << 10
+
     /// Waits a moment for our own readers, and makes the WAL empty.
+    ///
+    /// On a full disk it only begins anew in the space that it has: what a log gives back there is anybody's, and the next
+    /// settle would find none. The commit that follows cuts it down to `keptLogBytes`.
+    /// <https://sqlite.org/pragma.html#pragma_journal_size_limit>
     ///
     /// The gate of `storage.md` 15 for our own readers is their shape: each read is one statement over one block, copied
     /// out and decoded after it, and nobody keeps a snapshot across a send; the longest of them ends long before this
     /// gives up. A reader outside that keeps its snapshot makes this fail; the WAL then grows, counted in the budget,
     /// until it ends, and an event says so.
-    func truncateWAL(_ connection: Connection) {
+    ///
+    /// - Parameter isDiskFull: nil: as the node sees it.
+    /// - Returns: whether the next commit begins at its start.
+    @discardableResult
+    func emptyWAL(_ connection: Connection, isDiskFull: Bool? = nil) -> Bool {
         sqlite3_busy_timeout(connection.raw, 100)
         defer { sqlite3_busy_timeout(connection.raw, 5000) }
-        let isDone = checkpoint(connection, SQLITE_CHECKPOINT_TRUNCATE)
+        let keepsSpace = isDiskFull ?? environment.space?.pressure.isReserveReached ?? false
+        limitLog(keepsSpace ? Spool.keptLogBytes : nil, connection)
+        let isDone = checkpoint(connection, keepsSpace ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE)
+        if isDone { upkeep.pagesAtCheckpoint = connection.pagesWritten }
         if !isDone, !upkeep.isTruncateBlocked {
             raise(
                 .warning, "a reader outside, or a full disk, keeps the write-ahead log from being emptied",
                 ["wal.bytes": String(walBytes())])
         }
         upkeep.isTruncateBlocked = !isDone
+        return isDone
+    }
+
+    /// - Parameter bytes: what is left of the log when it begins anew; nil: as it is.
+    private func limitLog(_ bytes: Int64?, _ connection: Connection) {
+        guard upkeep.logLimit != bytes else { return }
+        do throws(SQLiteError) {
+            _ = try connection.integer("PRAGMA journal_size_limit = \(bytes ?? -1)")
+            upkeep.logLimit = bytes
+        } catch {
+            // The log stays as long as it is.
+        }
+    }
+
+    /// Folds the log into the database while the reserve still has room for what that adds to it, and gives back what it
+    /// need not keep.
+    func shortenLog(_ connection: Connection, isDiskFull: Bool) {
+        let isWritten = connection.pagesWritten != upkeep.pagesAtCheckpoint
+        let isLong = walBytes() > (isDiskFull ? Spool.keptLogBytes : 64 << 10)
+        guard isDiskFull ? isWritten && (isLong || upkeep.logLimit == nil) : isLong else { return }
+        emptyWAL(connection, isDiskFull: isDiskFull)
     }
 
     /// Folds all of the log into the database, synced, and empties it, after an I/O error (`recover`).

@@ -32,7 +32,7 @@ extension Spool {
         }
         keepPromises()
         // Before that the file still has its length.
-        truncateWAL(database.connection)
+        emptyWAL(database.connection)
         return true
     }
 
@@ -50,7 +50,7 @@ extension Spool {
                 throw error.asSpoolError
             }
             keepPromises()
-            truncateWAL(database.connection)
+            emptyWAL(database.connection)
             return false
         }
     }

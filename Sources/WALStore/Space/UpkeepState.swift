@@ -2,7 +2,9 @@
 struct UpkeepState: Sendable {
     /// Pages the connection had written to the WAL at the last checkpoint.
     var pagesAtCheckpoint: Int64 = 0
-    /// The last TRUNCATE met a reader that would not end.
+    /// What is left of the log when it begins anew, as the connection was told last; nil: all of it.
+    var logLimit: Int64?
+    /// The last attempt to empty the log met a reader that would not end.
     var isTruncateBlocked = false
     /// Highest size of the WAL before a gate closes; tests use a smaller one, as of the next two.
     var walCapBytes: Int64 = 64 << 20

@@ -57,4 +57,97 @@ struct ReserveTests {
         #expect(sent.refusals == 5, "taken again when there is space")
         await store.close()
     }
+
+    @Test func `the ballast stays where it is while nothing that makes room needs it`() async throws {
+        let fixture = try SpaceFixture(bytes: ReserveTests.diskBytes)
+        let ballast = fixture.node.path + "/ballast"
+        let store = try fixture.node.open(NodeConfiguration(maximumBytes: 48 << 20, freeSpaceReservePercent: 0))
+        try await store.configure([FaultStore.tenant("acme")])
+        #expect(Files.system.size(ballast) == 6 << 20)
+        let filler = fixture.disk.fill(spare: 2 << 20)
+        var sent = SentBatches()
+        for _ in 0..<6 {
+            await sent.send(20, to: store)
+            await store.maintain()
+            #expect(Files.system.size(ballast) == 6 << 20)
+        }
+        #expect(sent.refusals > 20 && fixture.node.raised(ReserveTests.released) == 0)
+        #expect(try await store.drain("acme") == sent.storedValues)
+        unlink(filler)
+        await store.close()
+    }
+
+    private static let released = "the disk is full: the ballast was released"
+
+    @Test func `while the ballast is away new points wait, until the disk has twice the room for it`() async throws {
+        let fixture = try SpaceFixture(bytes: ReserveTests.diskBytes)
+        let ballast = fixture.node.path + "/ballast"
+        let node = NodeConfiguration(maximumBytes: 48 << 20, freeSpaceReservePercent: 0)
+        let store = try fixture.node.open(node)
+        try await store.configure([FaultStore.tenant("acme")])
+        var sent = SentBatches()
+        await sent.send(1, points: 2000, to: store)
+        let filler = fixture.disk.fill()
+        // A dead letter a point: more than the log has room for.
+        let refused = Fate.dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))
+        #expect(try await store.drain("acme", fate: refused).count == 2000)
+        #expect(fixture.node.raised(ReserveTests.released) == 1)
+        for spare in [0, 1, 2] {
+            if spare > 0 {
+                unlink(filler)
+                _ = fixture.disk.fill(spare: (4 + 3 * spare) << 20)
+            }
+            await store.maintain()
+            let before = sent.stored.count
+            await sent.send(3, to: store)
+            #expect(sent.stored.count == before, "\(spare)")
+            #expect(Files.system.size(ballast) == 0)
+        }
+        #expect(store.refusals()["acme"] == "the disk's free-space reserve is reached")
+        // Not forgotten by the next process either.
+        await store.close()
+        unlink(filler)
+        _ = fixture.disk.fill(spare: 5 << 20)
+        let next = try fixture.node.open(node)
+        try await next.configure([FaultStore.tenant("acme")])
+        await next.maintain()
+        await sent.send(3, to: next)
+        #expect(sent.stored.count == 1)
+        unlink(filler)
+        await next.maintain()
+        await sent.send(1, to: next)
+        #expect(sent.stored.count == 2)
+        #expect(Files.system.size(ballast) == 6 << 20)
+        await next.close()
+    }
+
+    @Test func `with no byte free, no ballast, and another program that takes what is given back, draining goes on`()
+        async throws
+    {
+        let fixture = try SpaceFixture(bytes: ReserveTests.diskBytes)
+        let store = try fixture.node.open(NodeConfiguration(maximumBytes: 1 << 40, freeSpaceReservePercent: 25))
+        try await store.configure([FaultStore.tenant("acme")])
+        var sent = SentBatches()
+        await sent.send(60, to: store)
+        var fillers = [fixture.disk.fill(spare: 8 << 20)]
+        await store.maintain()
+        unlink(fixture.node.path + "/ballast")
+        var drained: [Int] = []
+        for round in 0..<60 where drained.count < sent.storedPoints {
+            fillers.append(fixture.disk.fill("filler-\(round)"))
+            drained += try await store.drain("acme", limit: 7000)
+            fillers.append(fixture.disk.fill("filler-after-\(round)"))
+            await store.maintain()
+            await sent.send(1, to: store)
+        }
+        #expect(drained == sent.storedValues)
+        #expect(sent.refusals > 30 && sent.stored.count == 60)
+        let books = try await store.spoolStatus("acme")
+        #expect(books.backends.allSatisfy { $0.balances && $0.pendingPoints == 0 })
+        for filler in fillers { unlink(filler) }
+        await store.maintain()
+        await sent.send(1, to: store)
+        #expect(sent.stored.count == 61)
+        await store.close()
+    }
 }
