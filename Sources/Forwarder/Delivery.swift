@@ -210,7 +210,7 @@ struct Delivery {
         lane.state.withLock { state in
             state.requestsInFlight -= 1
             state.pointsInFlight -= points
-            state.counters.latency.record(seconds: seconds)
+            state.answered(after: seconds)
         }
         if case .failure(let failure) = answer, failure.mayHaveArrived {
             part.isUncertain = true

@@ -19,6 +19,8 @@ final class Handover: Sendable {
         for waiter in waiters { waiter.resume(returning: isClear) }
     }
 
+    var isResolved: Bool { state.withLock { $0.isClear != nil } }
+
     var isClear: Bool {
         get async {
             await withCheckedContinuation { continuation in

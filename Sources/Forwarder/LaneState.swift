@@ -24,6 +24,8 @@ struct LaneState: Sendable {
     var sharded = 0
     /// The last lease was as large as a request may be: more is owed.
     var isBehind = false
+    /// How long answers take of late, seconds.
+    private var answerSeconds = 0.0
     /// There was no room to hold a lease that waits; nothing has ended since.
     var isCramped = false
     /// The spool has no room to settle what was delivered: why, and when it is asked again, on the wall clock.
@@ -125,7 +127,23 @@ struct LaneState: Sendable {
         return true
     }
 
+    /// Requests of a divided lease that are on their way at once: enough that the next one is encoded when an answer comes,
+    /// and few to a backend that is near, as what is on its way in a crash is sent again.
+    var width: Int {
+        let needed = Int((answerSeconds / LaneState.encodingSeconds).rounded(.up))
+        return min(max(LaneState.leastWidth, needed), max(1, route.backend.traits.concurrency))
+    }
+
+    private static let leastWidth = 4
+    /// About what a request of 10,000 points takes, by one of two encoders.
+    private static let encodingSeconds = 0.004
+
     // MARK: Answers
+
+    mutating func answered(after seconds: Double) {
+        counters.latency.record(seconds: seconds)
+        answerSeconds += (seconds - answerSeconds) / (answerSeconds == 0 ? 1 : 8)
+    }
 
     /// A request was taken.
     mutating func delivered() {

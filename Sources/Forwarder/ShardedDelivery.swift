@@ -14,29 +14,69 @@ struct ShardedDelivery {
     let lease: Lease
     /// Of a request, at most.
     let points: Int
+    /// Requests at once.
+    let width: Int
     /// Said at the end of the lease before this one; nil when it has ended.
     let before: Handover?
+    /// To be said at the end of this one.
+    let after: Handover
 
-    /// More runs than this are not written down, and the points of the rest are sent again: a settlement is carried out
+    /// So many shards are settled together while others are on their way: what is sent and not settled is sent again after
+    /// a crash, and a receiver that holds it refuses it point by point.
+    static let settledTogether = 8
+    /// A settlement of more runs waits for those that close the gaps between them.
+    static let fewRuns = 512
+    /// More runs than this are never written down, and the points of the rest are sent again: a settlement is carried out
     /// while appends wait, and a hole in what is owed is kept in memory.
     static let maximumRuns = 4096
 
+    private enum Event {
+        case ended(DeliveryEnding)
+        case settled(Bool)
+    }
+
     func run() async -> DeliveryEnding {
-        let shards = await divide()
-        let endings = await withTaskGroup(of: DeliveryEnding.self) { group in
-            for shard in shards {
-                group.addTask {
-                    await Delivery(
-                        lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease,
-                        shard: shard, points: points, before: before
-                    ).run()
+        var shards = await divide()[...]
+        return await withTaskGroup(of: Event.self) { group in
+            var ending = DeliveryEnding()
+            var settlements: [Settlement] = []
+            var (running, writing) = (0, 0)
+            while true {
+                while running < width, !ending.isLeft, let shard = shards.popFirst() {
+                    group.addTask { .ended(await delivery(of: shard).run()) }
+                    running += 1
+                }
+                if running == 0, !after.isResolved {
+                    ending.isLeft = ending.isLeft || !shards.isEmpty
+                    after.resolve(isClear: !ending.isLeft)
+                }
+                guard running + writing > 0, let event = await group.next() else { break }
+                switch event {
+                case .ended(let ended):
+                    running -= 1
+                    ending.isLeft = ending.isLeft || ended.isLeft
+                    ending.maybeSent = ending.maybeSent || ended.maybeSent
+                    if let settlement = ended.settlement { settlements.append(settlement) }
+                    guard settlements.count >= Self.settledTogether, running > 0 else { continue }
+                    let together = Self.together(settlements)
+                    guard together.parts.count <= Self.fewRuns else { continue }
+                    settlements = []
+                    writing += 1
+                    group.addTask { .settled(await lane.settle(lease, together, context)) }
+                case .settled(let isSettled):
+                    writing -= 1
+                    if !isSettled { (ending.isLeft, ending.maybeSent) = (true, true) }
                 }
             }
-            var endings: [DeliveryEnding] = []
-            for await ending in group { endings.append(ending) }
-            return endings
+            ending.finish(settlements)
+            return ending
         }
-        return combined(endings)
+    }
+
+    private func delivery(of shard: SeriesShard) -> Delivery {
+        Delivery(
+            lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease,
+            shard: shard, points: points, before: before)
     }
 
     private func divide() async -> [SeriesShard] {
@@ -47,28 +87,10 @@ struct ShardedDelivery {
 
     // MARK: The end
 
-    private func combined(_ endings: [DeliveryEnding]) -> DeliveryEnding {
-        var all = DeliveryEnding()
-        all.isLeft = endings.contains(where: \.isLeft)
-        all.maybeSent = endings.contains(where: \.maybeSent)
-        let settlements = endings.compactMap(\.settlement)
-        guard var settlement = settlements.first else { return all }
-        settlement.attempts = settlements.map(\.attempts).max() ?? 1
-        settlement.status = settlements.last?.status ?? 0
-        settlement.firstAttemptAt = settlements.map(\.firstAttemptAt).min() ?? 0
-        let parts = settlements.flatMap(\.parts)
-        if parts.allSatisfy({ $0.fate == .delivered }), parts.reduce(0, { $0 + $1.run.ordinals.count }) == lease.points
-        {
-            settlement.parts = lease.pieces.indices.map {
-                Settlement.Part(LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals), .delivered)
-            }
-        } else {
-            let joined = Self.joined(parts)
-            settlement.parts = Array(joined.prefix(Self.maximumRuns))
-            if joined.count > Self.maximumRuns { (all.isLeft, all.maybeSent) = (true, true) }
-        }
-        all.settlement = settlement
-        return all
+    static func together(_ settlements: [Settlement]) -> Settlement {
+        Settlement(
+            parts: joined(settlements.flatMap(\.parts)), attempts: settlements.map(\.attempts).max() ?? 1,
+            status: settlements.last?.status ?? 0, firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
     }
 
     /// In order, neighbours of one fate as one.
@@ -87,5 +109,18 @@ struct ShardedDelivery {
             }
         }
         return joined
+    }
+}
+
+extension DeliveryEnding {
+    /// Takes what is not settled yet.
+    fileprivate mutating func finish(_ settlements: [Settlement]) {
+        guard !settlements.isEmpty else { return }
+        var all = ShardedDelivery.together(settlements)
+        if all.parts.count > ShardedDelivery.maximumRuns {
+            all.parts.removeSubrange(ShardedDelivery.maximumRuns...)
+            (isLeft, maybeSent) = (true, true)
+        }
+        settlement = all
     }
 }

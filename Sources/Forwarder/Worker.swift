@@ -89,9 +89,9 @@ struct Worker {
         group.addTask {
             let ending = await ShardedDelivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation,
-                gate: context.gate(for: plan.route), lease: lease, points: plan.points, before: before
+                gate: context.gate(for: plan.route), lease: lease, points: plan.points,
+                width: lane.state.withLock { $0.width }, before: before, after: after
             ).run()
-            after.resolve(isClear: !ending.isLeft)
             context.giveUp(shardedPoints: points)
             await finish(lease, with: ending, isSharded: true)
         }

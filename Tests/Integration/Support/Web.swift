@@ -13,6 +13,12 @@ enum Web {
         try await send(url, method: "POST", body: Data(body.utf8), headers: headers)
     }
 
+    static func post(
+        _ url: String, _ body: Data, headers: [String: String]
+    ) async throws -> (status: Int, body: Data) {
+        try await send(url, method: "POST", body: body, headers: headers)
+    }
+
     /// Whether `url` answers with a 2xx; false while nothing listens.
     static func isUp(_ url: String) async -> Bool {
         guard let answer = try? await get(url) else { return false }
