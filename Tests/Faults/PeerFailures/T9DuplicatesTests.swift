@@ -52,7 +52,8 @@ import WALStore
             number % 4 == 3 ? .reply(204) : number % 2 == 0 ? .reply(503) : .reset
         }
         defer { server.stop() }
-        let target = DeliveryBench.Target(name: "central", url: server.http.url, settings: ["max_points": "60"])
+        let target = DeliveryBench.Target(
+            name: "central", url: server.http.url, settings: ["max_points": "60", "concurrency": "1"])
         let bench = try DeliveryBench()
         try await bench.start(["acme": [target]])
         for _ in 0..<6 { try await bench.append(100) }
@@ -63,6 +64,34 @@ import WALStore
                 #expect(request.values == requests[first].values, "request \(first)")
             }
         }
+        #expect(server.disordered(series: DeliveryBench.series).isEmpty)
+        await bench.stop()
+    }
+
+    /// The answer to a request with these points is lost or bad twice, whatever goes on beside it.
+    @Test func `side by side too, a retry carries the points of its first try and nothing of its series overtakes it`()
+        async throws
+    {
+        let tries = Mutex<[[Int]: Int]>([:])
+        let server = try PointServer { values, _ in
+            let number = tries.withLock { tries in
+                tries[values, default: 0] += 1
+                return tries[values] ?? 0
+            }
+            return number == 1 ? .reply(503) : number == 2 ? .reset : .reply(204)
+        }
+        defer { server.stop() }
+        let target = DeliveryBench.Target(name: "central", url: server.http.url, settings: ["max_points": "60"])
+        let bench = try DeliveryBench()
+        try await bench.start(["acme": [target]])
+        for _ in 0..<6 { try await bench.append(100) }
+        try await bench.expectAllDelivered(to: server)
+        var sent: Set<[Int]> = []
+        for request in server.requests {
+            if request.attempt > 0 { #expect(sent.contains(request.values)) }
+            sent.insert(request.values)
+        }
+        #expect(server.requests.contains { $0.attempt > 0 })
         #expect(server.disordered(series: DeliveryBench.series).isEmpty)
         await bench.stop()
     }
