@@ -11,6 +11,31 @@ extension Bisect.Part {
 }
 
 extension Settlement {
+    /// One of several, of different points.
+    init(together settlements: [Settlement]) {
+        self.init(
+            parts: Settlement.joined(settlements.flatMap(\.parts)), attempts: settlements.map(\.attempts).max() ?? 1,
+            status: settlements.last?.status ?? 0, firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
+    }
+
+    /// In order, neighbours of one fate as one.
+    static func joined(_ parts: [Part]) -> [Part] {
+        let sorted = parts.sorted {
+            ($0.run.piece, $0.run.ordinals.lowerBound) < ($1.run.piece, $1.run.ordinals.lowerBound)
+        }
+        var joined: [Part] = []
+        for part in sorted {
+            if let last = joined.last, last.fate == part.fate, last.run.piece == part.run.piece,
+                last.run.ordinals.upperBound == part.run.ordinals.lowerBound
+            {
+                joined[joined.count - 1].run.ordinals = last.run.ordinals.lowerBound..<part.run.ordinals.upperBound
+            } else {
+                joined.append(part)
+            }
+        }
+        return joined
+    }
+
     func adding(_ more: [Settlement.Part]) -> Settlement {
         var both = self
         both.parts = more + parts

@@ -26,6 +26,8 @@ struct Delivery {
     private let before: Handover?
     var bisect: Bisect
     private var holdsTurn: Bool
+    /// Not settled yet.
+    private var answered: [Settlement] = []
     /// The spool has been told that a probe overtakes points of this lease.
     private var hasNoted = false
 
@@ -79,18 +81,32 @@ struct Delivery {
             if bisect.needsProof, await !proveWithOtherPoints() {
                 return await giveBack()
             }
-            guard let part = bisect.next() else { return DeliveryEnding() }
+            guard let part = bisect.next() else { return DeliveryEnding(settlement: takeAnswered()) }
             switch await deliver(part) {
             case .goOn(let settlement):
-                if bisect.isDone { return DeliveryEnding(settlement: settlement) }
-                if !settlement.parts.isEmpty, await !lane.settle(lease, settlement, context) {
-                    return await giveBack(maybeSent: true)
-                }
+                answered.append(settlement)
+                if bisect.isDone { return DeliveryEnding(settlement: takeAnswered()) }
+                guard await settleAnswered() else { return await giveBack(maybeSent: true) }
             case .stop(let settlement):
-                if let settlement, !settlement.parts.isEmpty { _ = await lane.settle(lease, settlement, context) }
-                return await giveBack()
+                if let settlement { answered.append(settlement) }
+                let isSettled = await settleAnswered()
+                return await giveBack(maybeSent: !isSettled)
             }
         }
+    }
+
+    /// Makes durable what was answered of a lease that is not done. A shard leaves that to the end: its points lie among
+    /// those of other shards, and what they have between them is settled as one run, not as thousands.
+    ///
+    /// - Returns: false when the spool could not.
+    private mutating func settleAnswered() async -> Bool {
+        guard shard == nil, let settlement = takeAnswered(), !settlement.parts.isEmpty else { return true }
+        return await lane.settle(lease, settlement, context)
+    }
+
+    private mutating func takeAnswered() -> Settlement? {
+        defer { answered = [] }
+        return answered.count > 1 ? Settlement(together: answered) : answered.first
     }
 
     /// Where order is kept, a probe that sends later points first takes from "out of order" what it could have proven
@@ -114,10 +130,11 @@ struct Delivery {
         }
     }
 
-    private func giveBack(maybeSent: Bool = false) async -> DeliveryEnding {
+    private mutating func giveBack(maybeSent: Bool = false) async -> DeliveryEnding {
         // Nothing that was sent ahead arrived: what comes again can be believed as before.
         if hasNoted, !bisect.hasOvertaken { await context.source.forgetOvertaking(lease, tenant: lane.tenant) }
-        return DeliveryEnding(isLeft: true, maybeSent: maybeSent || bisect.hasUncertain)
+        return DeliveryEnding(
+            settlement: takeAnswered(), isLeft: true, maybeSent: maybeSent || bisect.hasUncertain)
     }
 
     // MARK: One part

@@ -28,7 +28,7 @@ struct ShardedDelivery {
     static let fewRuns = 512
     /// More runs than this are never written down, and the points of the rest are sent again: a settlement is carried out
     /// while appends wait, and a hole in what is owed is kept in memory.
-    static let maximumRuns = 4096
+    static let maximumRuns = 1024
 
     private enum Event {
         case ended(DeliveryEnding)
@@ -40,6 +40,7 @@ struct ShardedDelivery {
         return await withTaskGroup(of: Event.self) { group in
             var ending = DeliveryEnding()
             var settlements: [Settlement] = []
+            var enough = Self.settledTogether
             var (running, writing) = (0, 0)
             while true {
                 while running < width, !ending.isLeft, let shard = shards.popFirst() {
@@ -57,10 +58,11 @@ struct ShardedDelivery {
                     ending.isLeft = ending.isLeft || ended.isLeft
                     ending.maybeSent = ending.maybeSent || ended.maybeSent
                     if let settlement = ended.settlement { settlements.append(settlement) }
-                    guard settlements.count >= Self.settledTogether, running > 0 else { continue }
-                    let together = Self.together(settlements)
+                    guard settlements.count >= enough, running > 0 else { continue }
+                    enough = settlements.count + Self.settledTogether
+                    let together = Settlement(together: settlements)
                     guard together.parts.count <= Self.fewRuns else { continue }
-                    settlements = []
+                    (settlements, enough) = ([], Self.settledTogether)
                     writing += 1
                     group.addTask { .settled(await lane.settle(lease, together, context)) }
                 case .settled(let isSettled):
@@ -84,39 +86,13 @@ struct ShardedDelivery {
         defer { context.encoding.release() }
         return SeriesShard.divide(lease, points: points, for: route.backend)
     }
-
-    // MARK: The end
-
-    static func together(_ settlements: [Settlement]) -> Settlement {
-        Settlement(
-            parts: joined(settlements.flatMap(\.parts)), attempts: settlements.map(\.attempts).max() ?? 1,
-            status: settlements.last?.status ?? 0, firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
-    }
-
-    /// In order, neighbours of one fate as one.
-    static func joined(_ parts: [Settlement.Part]) -> [Settlement.Part] {
-        let sorted = parts.sorted {
-            ($0.run.piece, $0.run.ordinals.lowerBound) < ($1.run.piece, $1.run.ordinals.lowerBound)
-        }
-        var joined: [Settlement.Part] = []
-        for part in sorted {
-            if let last = joined.last, last.fate == part.fate, last.run.piece == part.run.piece,
-                last.run.ordinals.upperBound == part.run.ordinals.lowerBound
-            {
-                joined[joined.count - 1].run.ordinals = last.run.ordinals.lowerBound..<part.run.ordinals.upperBound
-            } else {
-                joined.append(part)
-            }
-        }
-        return joined
-    }
 }
 
 extension DeliveryEnding {
     /// Takes what is not settled yet.
     fileprivate mutating func finish(_ settlements: [Settlement]) {
         guard !settlements.isEmpty else { return }
-        var all = ShardedDelivery.together(settlements)
+        var all = Settlement(together: settlements)
         if all.parts.count > ShardedDelivery.maximumRuns {
             all.parts.removeSubrange(ShardedDelivery.maximumRuns...)
             (isLeft, maybeSent) = (true, true)

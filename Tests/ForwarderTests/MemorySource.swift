@@ -26,6 +26,8 @@ final class MemorySource: DeliverySource {
         var settleFailure = SpoolError.Code.commitFailed
         var onFailedSettle: (@Sendable () -> Void)?
         var settles = 0
+        /// Runs of the settlement that had most.
+        var largestSettlement = 0
         var waiters: [(backend: String, continuation: CheckedContinuation<Void, Never>)] = []
         var notify: (@Sendable (String) -> Void)?
     }
@@ -78,6 +80,7 @@ final class MemorySource: DeliverySource {
     func setMaybeSent(_ points: Range<Int>, _ backend: String = "central") {
         state.withLock { _ = $0.ledgers[backend]?.maybeSent.formUnion(points) }
     }
+    var largestSettlement: Int { state.withLock { $0.largestSettlement } }
     var openLeases: Int { state.withLock { $0.leases.count } }
 
     /// Returns once `backend` is owed nothing.
@@ -123,6 +126,7 @@ final class MemorySource: DeliverySource {
                 return ([], SpoolError(state.settleFailure, "scripted"))
             }
             state.settles += 1
+            state.largestSettlement = max(state.largestSettlement, settlement.parts.count)
             guard var ledger = state.ledgers[lease.backend], state.leases[lease.id] != nil else {
                 mistakes.record("settled without a lease")
                 return ([], nil)

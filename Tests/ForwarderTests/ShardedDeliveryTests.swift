@@ -135,6 +135,46 @@ struct ShardedDeliveryTests {
         await fixture.finish(server)
     }
 
+    /// Points of all series take turns, so that what a shard has is as many runs as points.
+    @Test func `a series with more points than a request is sent part by part and settled with all others`()
+        async throws
+    {
+        let server = try HTTPTestServer()
+        let fixture = LaneFixture(series: 2)
+        fixture.source.append(5000)
+        var backend = backend(server)
+        backend.traits.concurrency = 64
+        fixture.start(backend)
+        await fixture.source.drained()
+        expectEachSeriesInOrder(server, points: 5000, series: 2)
+        #expect(fixture.source.largestSettlement <= 2)
+        await fixture.finish(server)
+    }
+
+    @Test func `what would be settled in too many runs is sent again`() async throws {
+        let isUp = Atomic(false)
+        // Half of a lease is answered; the other half not, until everything else is done.
+        let server = try HTTPTestServer { request, _ in
+            request.ordinals.contains { $0 % 2 == 1 && $0 > 60 } && !isUp.load(ordering: .acquiring)
+                ? .text(401, "no") : .reply(204)
+        }
+        let fixture = LaneFixture(tuning: .patient, series: 2)
+        fixture.source.append(4000)
+        var backend = backend(server)
+        backend.traits.concurrency = 64
+        fixture.start(backend)
+        while fixture.source.openLeases > 0 || fixture.source.largestSettlement < ShardedDelivery.maximumRuns {
+            await Task.yield()
+        }
+        #expect(fixture.source.largestSettlement == ShardedDelivery.maximumRuns)
+        isUp.store(true, ordering: .releasing)
+        fixture.forwarder.configure([DeliveryRoute(tenant: "acme", name: "central", backend: backend)])
+        await fixture.source.drained()
+        #expect(fixture.source.fates().allSatisfy { $0 == .delivered })
+        expectEachSeriesInOrder(server, points: 4000, series: 2)
+        await fixture.finish(server)
+    }
+
     @Test func `a node that holds as much as it may goes on request by request`() async throws {
         let server = try HTTPTestServer()
         var tuning = DeliveryTuning()
@@ -151,7 +191,7 @@ struct ShardedDeliveryTests {
         func part(_ piece: Int, _ ordinals: Range<Int>, _ fate: Fate = .delivered) -> Settlement.Part {
             Settlement.Part(LeasedRun(piece: piece, ordinals: ordinals), fate)
         }
-        let joined = ShardedDelivery.joined([
+        let joined = Settlement.joined([
             part(1, 4..<6), part(0, 2..<4), part(0, 0..<2), part(1, 6..<7, .assumed), part(1, 8..<9),
         ])
         let expected = [part(0, 0..<4), part(1, 4..<6), part(1, 6..<7, .assumed), part(1, 8..<9)]
@@ -170,12 +210,12 @@ struct ShardedDeliveryTests {
     }
 
     /// By the first time that each point came.
-    private func expectEachSeriesInOrder(_ server: HTTPTestServer, points: Int) {
-        var last = [Int](repeating: -1, count: Self.series)
+    private func expectEachSeriesInOrder(_ server: HTTPTestServer, points: Int, series: Int = series) {
+        var last = [Int](repeating: -1, count: series)
         var seen: Set<Int> = []
         for ordinal in server.requests.flatMap(\.ordinals) where seen.insert(ordinal).inserted {
-            #expect(ordinal > last[ordinal % Self.series])
-            last[ordinal % Self.series] = ordinal
+            #expect(ordinal > last[ordinal % series])
+            last[ordinal % series] = ordinal
         }
         #expect(seen == Set(0..<points))
     }
