@@ -10,7 +10,9 @@ extension Spool {
         let average = try checked { () throws(SQLiteError) in try database.statements.deadLetterBytes.integer() }
         // Never more than a quarter of the tenant's budget: they must leave room for what they come from.
         let share = configuration.maximumBytes.map { $0 / 4 } ?? .max
-        if points * average > min(configuration.deadLetterMaximumBytes, share) {
+        // The count is the ledger's, and what a damaged file can make of that has no end but its own.
+        let (bytes, isOver) = points.multipliedReportingOverflow(by: average)
+        if isOver || bytes > min(configuration.deadLetterMaximumBytes, share) {
             return try loseLetters(buriedBy: .max, .deadLetterBudget)
         }
         guard clock.at >= upkeep.agePausedUntil else { return 0 }
@@ -21,13 +23,15 @@ extension Spool {
     /// Dead letters of one backend that go in one transaction.
     private struct Group {
         var ids: [Int64] = []
-        var first = Place(.max, 0)
-        var last = Place(0, 0)
+        /// From the first to behind the last; nil while none of them says a place that can be.
+        var places: PlaceRange?
 
         mutating func add(_ id: Int64, _ place: Place) {
             ids.append(id)
-            first = min(first, place)
-            last = max(last, place)
+            // What a damaged row says of its place is not said on.
+            guard place.sequence >= 0, (0..<Int64(Block.maximumPoints)).contains(place.ordinal) else { return }
+            let end = Place(place.sequence, place.ordinal + 1)
+            places = PlaceRange(min(places?.start ?? place, place), max(places?.end ?? end, end))
         }
     }
 
@@ -63,11 +67,10 @@ extension Spool {
         _ group: Group, _ backendID: Int64, _ reason: LossReason, _ database: Database
     ) throws(SQLiteError) {
         for id in group.ids { try database.statements.deleteDeadLetter.run(.integer(id)) }
-        let end = Place(group.last.sequence, group.last.ordinal + 1)
         try count(
             LossRow(
-                backendID: backendID, reason: reason, places: PlaceRange(group.first, end),
-                points: Int64(group.ids.count), detail: "dead letters among these places", startedAt: clock.at),
+                backendID: backendID, reason: reason, places: group.places, points: Int64(group.ids.count),
+                detail: "dead letters among these places", startedAt: clock.at),
             database)
     }
 }
