@@ -6,7 +6,9 @@ extension Spool {
     func configure(_ new: SpoolConfiguration) throws(SpoolError) {
         for registration in new.backends { try checkType(registration) }
         let now = clock.read(environment.time)
-        try transact { (database) throws(SpoolError) in
+        var detached: [String] = []
+        let inherited = try transact { (database) throws(SpoolError) in
+            detached = []
             for registration in new.backends { try register(registration, now: now, new.backends, database) }
             let names = Set(new.backends.map(\.name))
             for index in ledger.backends.indices where !names.contains(ledger.backends[index].name) {
@@ -16,10 +18,16 @@ extension Spool {
                     try apply(edits, backendID: ledger.backends[index].id, database)
                 }
                 try record(event: "backend_detached", ledger.backends[index].name, database)
+                detached.append(ledger.backends[index].name)
             }
+            return try inherit(new.backends, database)
         }
         configuration = new
         account.set(new.spaceLimits)
+        announce(inherited)
+        // A reload that was to mend it has done what it could.
+        if isServing { detached += new.backends.compactMap(\.renamedFrom) }
+        warnOfBacklog(of: detached)
     }
 
     private func checkType(_ registration: BackendRegistration) throws(SpoolError) {
@@ -42,7 +50,8 @@ extension Spool {
                 ledger.backends[index].name = registration.name
                 try checked { () throws(SQLiteError) in
                     try database.statements.renameBackend.run(
-                        .integer(ledger.backends[index].id), .text(registration.name))
+                        .integer(ledger.backends[index].id), .text(registration.name),
+                        .integer(ledger.backends[index].firstSequence))
                 }
             }
             guard let detached = ledger.backends[index].detachedPosition else { return }

@@ -107,8 +107,14 @@ public final class WALStore: Sendable {
 
     /// Hands a spool its configuration; until that succeeds it counts as behind.
     func apply(_ configuration: SpoolConfiguration, to tenant: String) async throws(SpoolError) {
-        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.configure(configuration) }
-        state.withLock { $0.caughtUp(tenant, with: configuration) }
+        let status = try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.configure(configuration)
+            return try await spool.status()
+        }
+        state.withLock { state in
+            state.caughtUp(tenant, with: configuration)
+            state.note(status, nil, tenant, bootTime: time.boot())
+        }
     }
 
     /// Tenants whose backends are owed something, without opening their spools. Open ones count as having work.
@@ -141,6 +147,9 @@ public final class WALStore: Sendable {
 
     /// Tenants whose spools refuse all new points at present, and why; those that cannot be opened are not among them.
     public func refusals() -> [String: String] { state.withLock { $0.refusals } }
+
+    /// Backlogs that nothing sends, because their backend is not in the config, by tenant; as last looked at.
+    public func backlogsOfNobody() -> [BacklogOfNobody] { state.withLock { $0.backlogsOfNobody } }
 
     /// Tenants whose status may be an old one: their spools were not closed when the process before ended, and have not
     /// been looked at since.
@@ -276,6 +285,19 @@ public final class WALStore: Sendable {
         }
         writeSummary()
         folder.unlock()
+    }
+}
+
+/// What a backend that is not in the config is still owed by a tenant that is: it is kept, and nothing sends it.
+public struct BacklogOfNobody: Sendable, Equatable {
+    public var tenant: String
+    public var backend: String
+    public var points: Int64
+
+    public init(tenant: String, backend: String, points: Int64) {
+        self.tenant = tenant
+        self.backend = backend
+        self.points = points
     }
 }
 

@@ -72,6 +72,63 @@ struct SpoolBackendTests {
         await spool.close()
     }
 
+    /// The tenant was out of the config when its backend was renamed, and came back without `renamed_from`.
+    @Test func `a rename told late hands on the backlog from before, in order, once nobody sends it any more`()
+        async throws
+    {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["old"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        let first = try #require(try await spool.lease(backend: "old", limit: LeaseLimit(points: 3)))
+        try await spool.settle(first, Make.all(first, .delivered))
+        try await spool.configure(fixture.configuration(["new"]))
+        let warning = "a backend that is not in the config is still owed points, which nothing sends"
+        #expect(fixture.raised(warning) == 1)
+        _ = try await spool.append(Make.request(Make.batch(10..<20)))
+        let live = try #require(try await spool.lease(backend: "new", limit: LeaseLimit(points: 4)))
+        #expect(live.values == Array(10..<14))
+        let former = try #require(try await spool.lease(backend: "old", limit: LeaseLimit(points: 2)))
+        let late = BackendRegistration(name: "new", type: "archive", renamedFrom: "old")
+        try await spool.configure(configuration(fixture, late))
+        #expect(try await spool.books("new").pendingPoints == 10, "the former one still sends")
+        #expect(fixture.raised(warning) == 2)
+        try await spool.settle(former, Make.all(former, .delivered))
+        try await spool.maintain()
+        #expect(fixture.raised("a backend takes over the backlog of its former name") == 1)
+        let (old, new) = (try await spool.books("old"), try await spool.books("new"))
+        #expect(old.pendingPoints == 0 && old.deliveredPoints == 5 && old.excludedPoints == 15 && old.balances)
+        #expect(new.pendingPoints == 15 && new.excludedPoints == 5 && new.balances)
+        let backlog = try #require(try await spool.lease(backend: "new", limit: LeaseLimit(points: 100)))
+        #expect(backlog.lane == .backlog && backlog.values == Array(5..<10))
+        // Later points were on their way first: "out of order" does not prove that these are there.
+        #expect(backlog.pieces.allSatisfy { $0.overtaken == $0.ordinals })
+        try await spool.settle(backlog, Make.all(backlog, .delivered))
+        try await spool.settle(live, Make.all(live, .delivered))
+        let rest = try #require(try await spool.lease(backend: "new", limit: LeaseLimit(points: 100)))
+        #expect(rest.values == Array(14..<20))
+        try await spool.settle(rest, Make.all(rest, .delivered))
+        await spool.close()
+        let again = try await fixture.open(["new"])
+        #expect(try await again.books("new").deliveredPoints == 15)
+        await again.close()
+    }
+
+    @Test func `a rename told late hands on nothing that the new name was owed itself`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["old"])
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        var both = fixture.configuration(["old", "new"])
+        both.backends[1].backfill = .all
+        try await spool.configure(both)
+        _ = try await spool.append(Make.request(Make.batch(10..<20)))
+        try await spool.configure(
+            configuration(fixture, BackendRegistration(name: "new", type: "archive", renamedFrom: "old")))
+        try await spool.maintain()
+        let (old, new) = (try await spool.books("old"), try await spool.books("new"))
+        #expect(old.pendingPoints == 20 && new.pendingPoints == 20 && new.excludedPoints == 0 && new.balances)
+        await spool.close()
+    }
+
     /// Found by the simulator: the renamed lane sent later points while the former one still had earlier ones.
     @Test func `a renamed backend leases nothing until the leases of its former name have ended`() async throws {
         let fixture = try SpoolFixture()

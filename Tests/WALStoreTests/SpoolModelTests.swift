@@ -6,6 +6,26 @@ import Testing
 
 /// Random work on a spool beside a plain array that does the same.
 struct SpoolModelTests {
+    /// Fixed, so that what must occur in a run does.
+    @Test func `what a late rename hands on is owed once, whatever happens around it`() async throws {
+        var inherited = 0
+        for seed in UInt64(1)...4 {
+            var model = try await SpoolModel(seed)
+            do {
+                for _ in 0..<60 {
+                    for _ in 0..<3 { try await model.step() }
+                    try await model.renameLate()
+                }
+                try await model.drain()
+                inherited += model.inheritedPoints
+                await model.spool.close()
+            } catch {
+                Issue.record("seed \(seed): \(error)")
+            }
+        }
+        #expect(inherited > 0, "runs without an inheritance try too little")
+    }
+
     @Test(arguments: 0..<6) func `the ledger agrees with a plain array, whatever happens`(_ run: Int) async throws {
         var random = SeededGenerator.fresh()
         var model = try await SpoolModel(random.next())
@@ -37,6 +57,9 @@ private struct SpoolModel {
     /// By lease: positions not settled yet.
     var open: [UInt64: Set<Int>] = [:]
     var repackedRows: Int64 = 0
+    /// By backend: the first sequence that it was ever owed anything of, or could have been.
+    var began: [String: Int64] = ["a": 1]
+    var inheritedPoints = 0
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
@@ -55,7 +78,8 @@ private struct SpoolModel {
             try await reopen(cleanly: true)
             await repack()
         case 93..<96: try await reopen(cleanly: false)
-        case 96..<98: try await reconfigure()
+        case 96: try await reconfigure()
+        case 97: try await renameLate()
         case 98: await repack()
         default: try await lose()
         }
@@ -170,9 +194,33 @@ private struct SpoolModel {
             if attached.count > 1 { attached.remove(name) }
         } else {
             attached.insert(name)
+            if began[name] == nil { began[name] = await spool.ledger.nextSequence }
             if standings[name] == nil { standings[name] = Array(repeating: .excluded, count: accepted) }
         }
         try await spool.configure(fixture.configuration(attached.sorted()))
+    }
+
+    /// One that is there is told to be what another was, which left with a backlog: it takes over what lies before its
+    /// own beginning, unless some of that is on its way.
+    mutating func renameLate() async throws {
+        guard let heir = attached.sorted().randomElement(using: &random),
+            let former = standings.keys.filter({ !attached.contains($0) }).sorted().randomElement(using: &random)
+        else { return try await reconfigure() }
+        let beginning = began[heir] ?? 1
+        let isLeased = leases.contains { $0.backend == former }
+        let ranges = await spool.ledger.backends.first { $0.name == former }?.ranges ?? []
+        let taken = isLeased ? [] : ranges.filter { $0.end.place <= Place(beginning, 0) }
+        var configuration = fixture.configuration(attached.sorted())
+        for index in configuration.backends.indices where configuration.backends[index].name == heir {
+            configuration.backends[index].renamedFrom = former
+        }
+        try await spool.configure(configuration)
+        for position in taken.flatMap(\.positions) {
+            standings[former]?[Int(position)] = .excluded
+            standings[heir]?[Int(position)] = .pending
+        }
+        inheritedPoints += taken.reduce(0) { $0 + $1.positions.count }
+        if let first = taken.first { began[heir] = first.start.place.sequence }
     }
 
     /// The oldest rows go, as a budget would have it.

@@ -40,6 +40,7 @@ struct ReloadCommand: Command {
         for note in answer["needs_restart"]?.array ?? [] {
             Terminal.print("\(note.string ?? "") has changed and needs a restart\n")
         }
+        for warning in answer["warnings"]?.array ?? [] { Terminal.print("warning: \(warning.string ?? "")\n") }
         Terminal.print("reloaded\n")
     }
 }

@@ -247,6 +247,11 @@ struct Doctor: Sendable {
                         "delivery", .warning, "\(name) is held: \(backend["reason"]?.string ?? "")",
                         advice: "Nothing is dropped; put right what the backend complains about."))
             }
+            for backend in tenant["backends"]?.array ?? []
+            where backend["state"]?.string == "detached" && backend["pending_points"]?.int ?? 0 > 0 {
+                let name = "\(tenant["tenant"]?.string ?? "?")/\(backend["backend"]?.string ?? "?")"
+                findings.append(Finding("delivery", .warning, "\(name): \(backend["reason"]?.string ?? "")"))
+            }
         }
         return findings
     }

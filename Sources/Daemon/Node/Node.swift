@@ -111,7 +111,7 @@ final class Node: Sendable {
     /// Spools first, so that a request for a new tenant finds one; access last, so that none comes too early.
     private func apply(_ new: Configuration, over old: Configuration) async throws(ConfigurationError) -> ReloadReport {
         var applied = new
-        let report = ReloadReport(old: old, new: new)
+        var report = ReloadReport(old: old, new: new)
         applied.keepWhatNeedsRestart(of: old)
         applied.keepUnchangedBackends(of: old)
         do throws(SpoolError) { try await store.configure(applied.spools) } catch {
@@ -123,6 +123,8 @@ final class Node: Sendable {
         log.configure(applied.log)
         telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))
         current.withLock { $0 = applied }
+        report.backlogs = store.backlogsOfNobody()
+        for warning in report.warnings { log.warning("a reload leaves a backlog", ["config.warning": warning]) }
         return report
     }
 

@@ -7,6 +7,20 @@ struct ReloadReport: Sendable, Equatable {
     var changes: [String] = []
     /// Keys that are read at start only.
     var needsRestart: [String] = []
+    /// Backlogs that nothing sends, because their backend is not in the config.
+    var backlogs: [BacklogOfNobody] = []
+    /// So many are named.
+    private static let namedBacklogs = 20
+
+    /// What an operator should know of it, for people.
+    var warnings: [String] {
+        var lines = backlogs.prefix(ReloadReport.namedBacklogs).map { one in
+            "tenant \(one.tenant): backend \(one.backend) is not in the config and is still owed "
+                + "\(Amount.count(one.points)) points; \(BacklogOfNobody.wayOut(one.backend))"
+        }
+        if backlogs.count > lines.count { lines.append("and \(backlogs.count - lines.count) more such backlogs") }
+        return lines
+    }
 
     init(old: Configuration, new: Configuration) {
         compare(
@@ -44,7 +58,14 @@ struct ReloadReport: Sendable, Equatable {
             "reloaded": true,
             "changes": .array(changes.map(JSONValue.string)),
             "needs_restart": .array(needsRestart.map(JSONValue.string)),
+            "warnings": .array(warnings.map(JSONValue.string)),
         ])
+    }
+}
+
+extension BacklogOfNobody {
+    static func wayOut(_ backend: String) -> String {
+        "nothing sends them: put its section back, or give the backend that took its place `renamed_from: \(backend)`"
     }
 }
 

@@ -60,7 +60,12 @@ extension StatusReport.LaneState {
     /// - Parameter lane: nil when no worker runs: the ledger's last word then counts.
     init(_ ledger: BackendLedger, _ lane: LaneStatus?) {
         if ledger.isDetached {
-            self.init(name: "detached", reason: "no longer in the config; its backlog is kept")
+            let points = ledger.pendingPoints
+            let backlog =
+                points > 0
+                ? "it is still owed \(Amount.count(points)) points; \(BacklogOfNobody.wayOut(ledger.name))"
+                : "nothing is owed to it"
+            self.init(name: "detached", reason: "no longer in the config; \(backlog)")
             return
         }
         switch lane?.state {

@@ -130,6 +130,20 @@ extension StoreState {
         return status
     }
 
+    /// See `WALStore.backlogsOfNobody`.
+    var backlogsOfNobody: [BacklogOfNobody] {
+        tenants.filter { !$0.value.isRemoved }.sorted { $0.key < $1.key }.flatMap { name, tenant in
+            let wanted = tenant.configuration.backends
+            let books = summary.entries[name]?.status.backends ?? []
+            let isOpen = if case .open = tenant.phase { true } else { false }
+            return books.filter { one in
+                guard one.pendingPoints > 0, !wanted.contains(where: { $0.name == one.name }) else { return false }
+                // One that is closed hands it on when it opens; an open one has done what it could.
+                return isOpen || !wanted.contains { $0.renamedFrom == one.name }
+            }.map { BacklogOfNobody(tenant: name, backend: $0.name, points: $0.pendingPoints) }
+        }
+    }
+
     /// Remembers what a spool said; `stamp` is nil while it is open.
     mutating func note(_ status: SpoolStatus, _ stamp: NodeSummary.Stamp?, _ tenant: String, bootTime: Int64) {
         tenants[tenant]?.notedAt = bootTime

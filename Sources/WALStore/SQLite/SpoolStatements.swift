@@ -131,7 +131,8 @@ final class SpoolStatements {
                 retry = json_object('mode', ?15, 'attempts', ?16, 'next_attempt_at', ?17, 'reason', ?18)
             WHERE id = ?1
             """, on: connection)
-        renameBackend = try Statement("UPDATE backends SET name = ?2 WHERE id = ?1", on: connection)
+        renameBackend = try Statement(
+            "UPDATE backends SET name = ?2, first_sequence = ?3 WHERE id = ?1", on: connection)
         insertRange = try Statement(
             """
             INSERT INTO ranges (backend_id, lane, first_sequence, first_ordinal, first_position, end_sequence,

@@ -179,8 +179,8 @@ struct SalvagedLedger: Sendable {
     private mutating func anew(
         _ backend: BackendState, _ ranges: [OwedRange], _ oldest: Cut?, _ known: BackendLedger?
     ) -> BackendState {
-        var fresh = BackendState(
-            id: backend.id, name: backend.name, type: backend.type, firstSequence: backend.firstSequence)
+        // Whatever it was owed first: all that is stored is owed now.
+        var fresh = BackendState(id: backend.id, name: backend.name, type: backend.type, firstSequence: 1)
         fresh.limits = backend.limits
         fresh.sentBefore = ledger.nextSequence
         fresh.unknownBefore = ledger.nextSequence

@@ -23,6 +23,7 @@ extension Spool {
         warnWhenFullSoon()
         try keepBudget()
         probeIntake()
+        try inheritLate()
         if salvage != nil { try await carryOver() }
         while try dropAged() > 0 { await letCommitsPass() }
         while try limitDeadLetters() > 0 { await letCommitsPass() }

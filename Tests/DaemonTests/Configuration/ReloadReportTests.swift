@@ -1,4 +1,6 @@
+import Metrics
 import Testing
+import WALStore
 
 @testable import Daemon
 
@@ -29,6 +31,18 @@ import Testing
             ])
         #expect(report.needsRestart == ["server.threads"])
         #expect(ReloadReport(old: old, new: old).changes.isEmpty)
+    }
+
+    @Test func `a reload names backlogs that nothing sends, some of very many, and the way out`() throws {
+        let old = try ConfigurationTests.parse(ConfigurationTests.backend)
+        var report = ReloadReport(old: old, new: old)
+        report.backlogs = [BacklogOfNobody(tenant: "t2", backend: "a", points: 3850)]
+        let line = try #require(report.warnings.first)
+        #expect(report.warnings.count == 1)
+        for part in ["tenant t2", "backend a", "3,850 points", "`renamed_from: a`"] { #expect(line.contains(part)) }
+        #expect(report.json["warnings"]?.array?.first?.string == line)
+        report.backlogs = (0..<23).map { BacklogOfNobody(tenant: "t\($0)", backend: "a", points: 1) }
+        #expect(report.warnings.count == 21 && report.warnings.last == "and 3 more such backlogs")
     }
 
     @Test func `what needs a restart keeps its old value`() throws {

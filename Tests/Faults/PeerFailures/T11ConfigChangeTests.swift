@@ -75,6 +75,35 @@ import Testing
         await store.close()
     }
 
+    /// A newcomer's attack: the backlog stayed with the former name, whatever he did, and nobody said so.
+    @Test(arguments: [false, true])
+    func `a rename while a tenant was away is mended by telling it again`(restarts: Bool) async throws {
+        let node = try RotNode()
+        var store = try node.open()
+        try await store.configure([RotNode.tenant()])
+        try await node.append(100, to: store)
+        try await store.configure([])
+        // Meanwhile `a` has become `better`, and the key `renamed_from` is gone again.
+        var returned = RotNode.tenant()
+        returned.backends[0] = BackendRegistration(name: "better", type: "archive")
+        try await store.configure([returned])
+        await store.maintain()
+        #expect(store.backlogsOfNobody() == [BacklogOfNobody(tenant: "acme", backend: "a", points: 100)])
+        #expect(await pending("better", store) == 0)
+        if restarts {
+            await store.close()
+            store = try node.open()
+        }
+        returned.backends[0].renamedFrom = "a"
+        try await store.configure([returned])
+        #expect(store.backlogsOfNobody().isEmpty)
+        #expect(try await drain("better", store) == 100)
+        #expect(try await drain("b", store) == 100)
+        let books = try #require(await store.status("acme")?.backends)
+        #expect(books.map(\.name).sorted() == ["a", "b", "better"] && books.allSatisfy(\.balances))
+        await store.close()
+    }
+
     @Test func `another type under a known name is refused, and changes nothing`() async throws {
         let node = try RotNode()
         let store = try node.open()
