@@ -11,14 +11,16 @@ public struct Scheduling: Sendable {
     public var sleep: @Sendable (Duration) async throws -> Void
     /// The clock that `sleep` goes by, nanoseconds: never goes back.
     public var monotonic: @Sendable () -> Int64
-    /// Makes one of the executors that spools share.
-    public var makeExecutor: @Sendable () -> any SpoolExecutor
+    /// Makes one of the executors that spools share; nil: threads of this process run them.
+    public var makeExecutor: (@Sendable () -> any SpoolExecutor)?
+    /// What is done about a disk that does not answer; only where threads run the spools.
+    public var stalls = StallLimits()
 
     public init(
         tasks: (any TaskExecutor)? = nil,
         sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
         monotonic: @escaping @Sendable () -> Int64 = Scheduling.systemMonotonic,
-        makeExecutor: @escaping @Sendable () -> any SpoolExecutor = { ThreadExecutor() }
+        makeExecutor: (@Sendable () -> any SpoolExecutor)? = nil
     ) {
         self.tasks = tasks
         self.sleep = sleep

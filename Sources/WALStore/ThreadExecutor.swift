@@ -94,16 +94,9 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
 }
 
 /// Set once, waited for once, on a thread that may block.
-///
-/// `@unchecked Sendable`: a POSIX semaphore may be used from any thread.
-private final class DoneSignal: @unchecked Sendable {
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+final class DoneSignal: Sendable {
+    private let semaphore = Semaphore()
 
-    init() { sem_init(semaphore, 0, 0) }
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-    func set() { sem_post(semaphore) }
-    func wait() { while sem_wait(semaphore) != 0 {} }
+    func set() { semaphore.post() }
+    func wait() { semaphore.wait() }
 }

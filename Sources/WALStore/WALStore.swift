@@ -4,7 +4,7 @@ import Synchronization
 /// The spools of one node: opened when they are needed, closed when they are not, bounded together.
 ///
 /// At most `NodeConfiguration.openSpools` are open; the least recently used idle one makes room for the next. All of
-/// them share `writerThreads` and `readerThreads` threads.
+/// them share `writerThreads` and `readerThreads` threads; others stand in for those that a disk does not answer.
 public final class WALStore: Sendable {
     let folder: DataFolder
     let node: NodeConfiguration
@@ -19,6 +19,7 @@ public final class WALStore: Sendable {
     private let work = WorkNotice()
     let openWait: Duration
     let scheduling: Scheduling
+    let stallDesk: StallDesk
     private let upkeepLoop = Mutex<Task<Void, Never>?>(nil)
 
     /// Takes the data folder (`LOCK`); opens no spool, and reads one small file.
@@ -51,8 +52,17 @@ public final class WALStore: Sendable {
         self.node = node
         self.time = time
         self.events = events
-        writers = ExecutorPool(threads: node.writerThreads, make: scheduling.makeExecutor)
-        readers = ExecutorPool(threads: node.readerThreads, make: scheduling.makeExecutor)
+        let (writing, reading) = (
+            StallDesk("writer", limits: scheduling.stalls, events: events),
+            StallDesk("reader", limits: scheduling.stalls, events: events)
+        )
+        stallDesk = writing
+        writers = ExecutorPool(
+            threads: node.writerThreads, make: scheduling.makeExecutor, limits: scheduling.stalls,
+            onStalls: { writing.looked($0) })
+        readers = ExecutorPool(
+            threads: node.readerThreads, make: scheduling.makeExecutor, limits: scheduling.stalls,
+            onStalls: { reading.looked($0) })
         space = NodeSpace(folder: folder, node: node, measure: measure)
         self.openWait = openWait
         self.scheduling = scheduling
@@ -100,6 +110,8 @@ public final class WALStore: Sendable {
         let changed = state.withLock { $0.configure(tenants, folder, seen, bootTime: time.boot()) }
         var refusal: SpoolError?
         for (tenant, configuration) in changed {
+            // Upkeep sees to it when the disk answers.
+            if stalls()[tenant] != nil { continue }
             do throws(SpoolError) { try await apply(configuration, to: tenant) } catch { refusal = refusal ?? error }
         }
         if let refusal { throw refusal }
@@ -157,14 +169,16 @@ public final class WALStore: Sendable {
         state.withLock { state in Set(state.tenants.keys.filter { !state.isStatusCurrent($0) }) }
     }
 
-    /// One tenant's status without opening its spool; nil for a tenant nothing is known about.
+    /// One tenant's status without opening its spool; nil for a tenant nothing is known about. While its disk does not
+    /// answer (`stalls`) it is what was noted last.
     public func status(_ tenant: String) async -> SpoolStatus? {
-        if let spool = state.withLock({ $0.acquireIfOpen(tenant) }) {
+        let status = await unlessStalled(tenant) { [self] () -> SpoolStatus? in
+            guard let spool = state.withLock({ $0.acquireIfOpen(tenant) }) else { return nil }
             defer { release(tenant) }
             // One that cannot say is about to be replaced: what was noted stands until then.
-            do throws(SpoolError) { return try await spool.status() } catch {}
+            do throws(SpoolError) { return try await spool.status() } catch { return nil }
         }
-        return state.withLock { $0.lastStatus(tenant, bootTime: time.boot()) }
+        return status ?? state.withLock { $0.lastStatus(tenant, bootTime: time.boot()) }
     }
 
     // MARK: Use
@@ -215,7 +229,7 @@ public final class WALStore: Sendable {
         let outcome = state.withLock { state -> (Result<Spool?, SpoolError>, [StoreState.Action]) in
             do throws(SpoolError) {
                 let spool = try state.acquire(tenant) {
-                    StoreState.Waiting(waiter: waiter, until: wait.map { scheduling.monotonic() + $0.nanoseconds })
+                    StoreState.Waiting(waiter: waiter, until: wait.map { scheduling.monotonic() + $0.wholeNanoseconds })
                 }
                 if spool == nil, wait != nil, !state.isWatchingWaits {
                     state.isWatchingWaits = true
@@ -279,7 +293,10 @@ public final class WALStore: Sendable {
             state.isClosing = true
             return state.tenants.keys.sorted()
         }
-        for tenant in open { await closeNow(tenant) }
+        // Those last whose disk does not answer: the others are closed then, whatever becomes of these.
+        let held = stalls()
+        for tenant in open where held[tenant] == nil { await closeNow(tenant) }
+        for tenant in open where held[tenant] != nil { await closeNow(tenant) }
         for waiter in state.withLock({ $0.abandonQueue() }) {
             waiter(.failure(SpoolError(.closing, "the node is closing")))
         }
@@ -311,12 +328,4 @@ final class WorkNotice: Sendable {
     private let listener = Mutex<Listener?>(nil)
     func set(_ notify: @escaping @Sendable (String) -> Void) { listener.withLock { $0 = Listener(notify: notify) } }
     func notify(_ tenant: String) { listener.withLock { $0 }?.notify(tenant) }
-}
-
-extension Duration {
-    /// Of waits, which are far shorter than the 292 years that fit.
-    fileprivate var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return min(max(seconds, 0), 1 << 32) * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
 }

@@ -80,6 +80,23 @@ import Testing
         setting.bulk.stop()
     }
 
+    @Test func `status of a node that does not answer says that it runs, and its process`() async throws {
+        let setting = try setting("silent")
+        let node = try HoldfastNode(setting.bench, config: setting.config)
+        try await node.start()
+        kill(node.process.processID, SIGSTOP)
+        defer { kill(node.process.processID, SIGCONT) }
+        let answer = try holdfast("status", "--data-dir", node.dataFolder)
+        let report = try json(holdfast("status", "--json", "--data-dir", node.dataFolder).output)
+        kill(node.process.processID, SIGCONT)
+        #expect(answer.status == 0, "\(answer.errors)")
+        let words = "runs (PID \(node.process.processID)) and does not answer: as it was last written in"
+        #expect(answer.output.contains(words), "\(answer.output)")
+        #expect(report["running"] as? Bool == true && report["answers"] as? Bool == false)
+        _ = node.process.stop()
+        setting.bulk.stop()
+    }
+
     @Test func `a reload changes what it can, names what it cannot, and refuses a mistake whole`() async throws {
         let setting = try setting("reload")
         let node = try HoldfastNode(setting.bench, config: setting.config)

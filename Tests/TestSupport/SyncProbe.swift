@@ -1,4 +1,5 @@
 import CSQLite
+import Dispatch
 import Synchronization
 
 #if canImport(Glibc)
@@ -14,6 +15,30 @@ public enum SyncProbe {
     private struct Watch {
         var syncs: [String: Int] = [:]
         var failures: [String: Int] = [:]
+        var held: Hold?
+    }
+
+    /// A disk that does not answer: syncs wait until it is let go.
+    public final class Hold: Sendable {
+        fileprivate let suffix: String
+        private let gate = DispatchGroup()
+        private let waiting = Atomic(0)
+
+        fileprivate init(_ suffix: String) {
+            self.suffix = suffix
+            gate.enter()
+        }
+
+        /// Syncs that have come so far.
+        public var arrived: Int { waiting.load(ordering: .acquiring) }
+
+        /// Once; then all of them go on.
+        public func letGo() { gate.leave() }
+
+        fileprivate func wait() {
+            waiting.add(1, ordering: .acquiringAndReleasing)
+            gate.wait()
+        }
     }
     private struct OpenFile {
         var path: String
@@ -53,6 +78,13 @@ public enum SyncProbe {
     /// The next `count` syncs of files under `folder` whose name ends with `suffix` fail like a broken disk.
     public static func failSyncs(_ folder: String, _ suffix: String, _ count: Int) {
         state.withLock { $0.watches[folder]?.failures[suffix] = count }
+    }
+
+    /// From here on syncs of files under `folder` whose name ends with `suffix` wait until the hold is let go.
+    public static func holdSyncs(_ folder: String, _ suffix: String) -> Hold {
+        let hold = Hold(suffix)
+        state.withLock { $0.watches[folder]?.held = hold }
+        return hold
     }
 
     // MARK: The layer
@@ -97,7 +129,8 @@ public enum SyncProbe {
         let copy = UnsafeMutablePointer<sqlite3_io_methods>.allocate(capacity: 1)
         copy.initialize(to: methods.pointee)
         copy.pointee.xSync = { file, flags in
-            guard let (original, mayPass) = SyncProbe.noteSync(file) else { return SQLITE_MISUSE }
+            guard let (original, mayPass, hold) = SyncProbe.noteSync(file) else { return SQLITE_MISUSE }
+            hold?.wait()
             return mayPass ? original.pointee.xSync(file, flags) : SyncProbe.syncFailure
         }
         copy.pointee.xClose = { file in
@@ -112,21 +145,22 @@ public enum SyncProbe {
 
     private static func noteSync(
         _ file: UnsafeMutablePointer<sqlite3_file>?
-    ) -> (UnsafePointer<sqlite3_io_methods>, mayPass: Bool)? {
+    ) -> (UnsafePointer<sqlite3_io_methods>, mayPass: Bool, hold: Hold?)? {
         state.withLock { state in
             guard let known = state.files[UInt(bitPattern: file)],
                 let original = UnsafePointer<sqlite3_io_methods>(bitPattern: known.methods)
             else { return nil }
-            var mayPass = true
+            var (mayPass, hold) = (true, Hold?.none)
             for folder in state.watches.keys where known.path.hasPrefix(folder) {
                 state.watches[folder]?.syncs[known.path, default: 0] += 1
+                if let held = state.watches[folder]?.held, known.path.hasSuffix(held.suffix) { hold = held }
                 for (suffix, left) in state.watches[folder]?.failures ?? [:]
                 where left > 0 && known.path.hasSuffix(suffix) {
                     state.watches[folder]?.failures[suffix] = left - 1
                     mayPass = false
                 }
             }
-            return (original, mayPass)
+            return (original, mayPass, hold)
         }
     }
 

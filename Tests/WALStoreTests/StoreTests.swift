@@ -6,6 +6,10 @@ import Testing
 
 @testable import WALStore
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 @Suite struct StoreTests {
     private func openFiles(under path: String) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
@@ -254,9 +258,12 @@ import Testing
 
     @Test func `tenants share a fixed number of threads`() {
         let pool = ExecutorPool(threads: 3)
-        let used = Set((0..<1000).map { ObjectIdentifier(pool["tenant-\($0)"]) })
-        #expect(used.count == 3)
-        #expect(pool["acme"] === pool["acme"])
+        let queues = (0..<1000).map { pool["tenant-\($0)"] }
+        let used = Mutex<Set<UInt>>([])
+        for queue in queues { queue.runAndWait { used.withLock { _ = $0.insert(pthread_self()) } } }
+        #expect(used.withLock { (1...3).contains($0.count) })
+        #expect(pool.threads == 3)
+        #expect(pool["tenant-7"] === queues[7])
     }
 }
 

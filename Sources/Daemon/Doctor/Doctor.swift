@@ -145,28 +145,15 @@ struct Doctor: Sendable {
         return Finding("disk", .ok, message)
     }
 
-    /// Whether a daemon holds the folder: asked with a lock of our own that is given back at once.
     private func lock(_ path: String) -> (Finding, daemon: Int?) {
-        // What stands in its place must not make us wait for whoever is at its other end.
-        let descriptor = open("\(path)/LOCK", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return (Finding("lock", .ok, "no daemon has used this folder yet"), nil) }
-            let reason = String(cString: strerror(errno))
-            return (Finding("lock", .note, "whether a daemon holds the data folder cannot be told: \(reason)"), nil)
+        switch FolderLock.state(of: path) {
+        case .none: (Finding("lock", .ok, "no daemon has used this folder yet"), nil)
+        case .free: (Finding("lock", .ok, "no daemon holds the data folder"), nil)
+        case .held(let process):
+            (Finding("lock", .ok, "process \(process.map(String.init) ?? "?") holds the data folder"), process ?? -1)
+        case .unknown(let reason):
+            (Finding("lock", .note, "whether a daemon holds the data folder cannot be told: \(reason)"), nil)
         }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            let message = "whether a daemon holds the data folder cannot be told: LOCK is no file"
-            return (Finding("lock", .note, message), nil)
-        }
-        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
-            let holder = SystemFile.text("\(path)/LOCK", limit: 64)?.split(separator: "\n").first.map(String.init)
-            return (
-                Finding("lock", .ok, "process \(holder ?? "?") holds the data folder"), holder.flatMap { Int($0) } ?? -1
-            )
-        }
-        return (Finding("lock", .ok, "no daemon holds the data folder"), nil)
     }
 
     // MARK: The machine
@@ -184,18 +171,36 @@ struct Doctor: Sendable {
     }
 
     private var descriptors: Finding {
-        var limit = rlimit()
-        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // The daemon raises its own limit to the hard one; that of its service may be another than that of this shell.
-        let allowed = Int(clamping: limit.rlim_max)
         let needed = FileLimit.needed(by: configuration)
-        let message = "\(allowed) open files allowed from here, \(needed) needed at most"
+        let (allowed, whose) = allowedDescriptors()
+        let message = "\(allowed) open files allowed \(whose), \(needed) needed at most"
         guard allowed < needed else { return Finding("limits", .ok, message) }
         let isEnough = configuration.tenants.count * FileLimit.ofSpool + 512 < allowed
         return Finding(
             "limits", isEnough ? .note : .warning, message,
             advice: "Raise it (LimitNOFILE= in systemd, ulimit -n), or lower node.open_spools or "
                 + "server.limits.connections; the daemon lowers them itself to what fits, and says so.")
+    }
+
+    /// Those of the daemon that has the folder; without one, those that one would have which is started from here. It
+    /// raises its own limit to the hard one.
+    private func allowedDescriptors() -> (Int, String) {
+        if case .held(let process?) = FolderLock.state(of: configuration.dataDirectory),
+            let allowed = Doctor.hardLimit(of: SystemFile.text("/proc/\(process)/limits"))
+        {
+            return (allowed, "to the daemon (process \(process))")
+        }
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return (Int(clamping: limit.rlim_max), "from here")
+    }
+
+    /// - Parameter text: of `/proc/PID/limits`: the name in 26 columns, the soft limit, the hard one, the unit.
+    static func hardLimit(of text: String?) -> Int? {
+        let line = text?.split(separator: "\n").first { $0.hasPrefix("Max open files") }
+        let words = line?.split(separator: " ").dropFirst(3)
+        guard let word = words?.dropFirst().first else { return nil }
+        return word == "unlimited" ? .max : Int(word)
     }
 
     // MARK: The daemon
@@ -206,7 +211,17 @@ struct Doctor: Sendable {
             status = try await AdminClient(configuration).get("/v1/status")
         } catch {
             switch error {
-            case .notRunning: return [Finding("daemon", .note, "no daemon answers at \(configuration.adminAddress)")]
+            case .notRunning:
+                if case .held(let process) = FolderLock.state(of: configuration.dataDirectory) {
+                    return [
+                        Finding(
+                            "daemon", .warning,
+                            "process \(process.map(String.init) ?? "?") has the data folder and does not answer at "
+                                + "\(configuration.adminAddress)",
+                            advice: "Its disk may not answer (dmesg), or it listens elsewhere: use its --config.")
+                    ]
+                }
+                return [Finding("daemon", .note, "no daemon answers at \(configuration.adminAddress)")]
             case .refused(503, let detail):
                 return [
                     Finding(
@@ -224,6 +239,14 @@ struct Doctor: Sendable {
                     Finding(
                         "spool", .error, "\(tenant["tenant"]?.string ?? "?"): its spool cannot be opened: \(problem)",
                         advice: "Its requests are answered with 503; it is tried again every second."))
+            }
+            if let seconds = tenant["stalled_seconds"]?.double {
+                findings.append(
+                    Finding(
+                        "spool", .error,
+                        "\(tenant["tenant"]?.string ?? "?"): the disk has not answered for "
+                            + Amount.duration(seconds: seconds),
+                        advice: "Its requests wait, then get 503; others go on. Look at the disk (dmesg, SMART)."))
             }
             if let refusal = tenant["refusal"]?.string, tenant["problem"]?.string == nil {
                 findings.append(

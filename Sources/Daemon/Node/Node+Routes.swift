@@ -15,7 +15,7 @@ extension Node {
                 responder.reply(
                     .ready(
                         tenants: configuration.tenants.count, unusable: store.problems().count,
-                        refusing: store.refusals().count))
+                        refusing: store.refusals().count, stalled: store.stalls().count))
             },
             Route(["GET"], "/metrics") { [weak self] request, responder in
                 guard let self, configuration.isOpen, request.head.peer.isLocal else {
@@ -96,13 +96,15 @@ extension Reply {
     /// - Parameters:
     ///   - unusable: tenants whose spool cannot be opened; all their requests are answered with 503.
     ///   - refusing: tenants whose spool has no room for new points, which is answered with 503 too.
-    static func ready(tenants: Int, unusable: Int, refusing: Int = 0) -> Reply {
-        guard unusable + refusing > 0 else { return .text(200, "ready\n") }
+    ///   - stalled: tenants whose spool waits for a disk that does not answer, and their requests with it.
+    static func ready(tenants: Int, unusable: Int, refusing: Int = 0, stalled: Int = 0) -> Reply {
+        guard unusable + refusing + stalled > 0 else { return .text(200, "ready\n") }
         var parts: [String] = []
         if unusable > 0 { parts.append("\(unusable) of \(tenants) spools cannot be opened") }
         if refusing > 0 { parts.append("\(refusing) of \(tenants) spools refuse new points") }
+        if stalled > 0 { parts.append("\(stalled) of \(tenants) spools wait for the disk") }
         let words = parts.joined(separator: ", ") + "; `holdfast status` says why"
-        guard unusable + refusing < tenants else { return .problem(503, words, retryAfterSeconds: 10) }
+        guard unusable + refusing + stalled < tenants else { return .problem(503, words, retryAfterSeconds: 10) }
         return .text(200, "ready, but \(words)\n")
     }
 

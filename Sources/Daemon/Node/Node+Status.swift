@@ -11,15 +11,18 @@ extension Node {
         // Before the numbers: what is looked at meanwhile is newer than said, not older.
         let outdated = store.outdated()
         var tenants: [StatusReport.Tenant] = []
-        for spool in await store.statuses() {
+        let spools = await store.statuses()
+        let stalls = store.stalls()
+        for spool in spools {
             let pointsIn = telemetry.pointsPerSecond(tenant: spool.tenant)
             var tenant = StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn)
             if let reason = problems[spool.tenant] { tenant.cannotBeOpened(reason) }
-            tenant.isCurrent = !outdated.contains(spool.tenant)
+            tenant.stalledSeconds = stalls[spool.tenant]
+            tenant.isCurrent = !outdated.contains(spool.tenant) && tenant.stalledSeconds == nil
             tenants.append(tenant)
         }
         let uptime = Double(telemetry.time.wall() - telemetry.startedAt) / 1e9
-        return StatusReport(
+        var report = StatusReport(
             isRunning: true, configFile: configuration.file, dataDirectory: configuration.dataDirectory,
             listen: listenText, uptimeSeconds: uptime, disk: try? DiskSpace.of(configuration.dataDirectory),
             space: StatusReport.Space(
@@ -27,6 +30,8 @@ extension Node {
                 secondsToFull: store.nodeSecondsToFull,
                 repacked: store.repacked),
             tenants: tenants)
+        report.longestWriteSeconds = store.longestWriteSeconds
+        return report
     }
 
     /// Where to send: with the port that is in use.

@@ -1,4 +1,5 @@
 import Forwarder
+import Glibc
 import Synchronization
 import WALStore
 
@@ -131,6 +132,8 @@ final class Node: Sendable {
     /// The drain: no new connections, every request answered, what is on its way to a backend finished or given back
     /// within the config's time, everything committed, the spools closed. Nothing acknowledged is lost at any step.
     func stop() async {
+        let watch = Task { await endWithoutDisk() }
+        defer { watch.cancel() }
         await turn.take()
         defer { turn.give() }
         guard !isDraining.exchange(true, ordering: .acquiringAndReleasing) else { return }
@@ -145,6 +148,24 @@ final class Node: Sendable {
         await backups.end()
         transport.close()
         await Blocking.run { admin?.drain(limit: .seconds(1)) }
+    }
+}
+
+extension Node {
+    /// A disk that does not answer keeps its spool from being closed, and the node from its end, for as long as it likes.
+    /// After twice the drain's time the process ends without it, as in a crash: what was acknowledged is on the disk, what
+    /// was being sent is sent again.
+    private func endWithoutDisk() async {
+        do { try await Task.sleep(for: configuration.server.timeouts.drain * 2) } catch { return }
+        while !Task.isCancelled {
+            if let (tenant, seconds) = store.stalls().max(by: { $0.value < $1.value }) {
+                log.error(
+                    "the node ends without closing a spool: its disk does not answer",
+                    ["tenant": tenant, "spool.waiting_seconds": String(Int(seconds))])
+                _exit(1)
+            }
+            do { try await Task.sleep(for: .seconds(1)) } catch { return }
+        }
     }
 }
 

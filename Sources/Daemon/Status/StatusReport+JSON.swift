@@ -6,7 +6,9 @@ extension StatusReport {
     var json: JSONValue {
         .map([
             "version": .string(HoldfastVersion.text),
-            "running": .bool(isRunning),
+            "running": .bool(isRunning || silentProcess != nil),
+            "answers": .bool(isRunning),
+            "process": silentProcess.map { $0 > 0 ? .int(Int64($0)) : .null },
             "config": configFile.map(JSONValue.string) ?? .null,
             "data_dir": .string(dataDirectory),
             "listen": listen.map(JSONValue.string),
@@ -48,6 +50,7 @@ extension StatusReport.Tenant {
             "problem": problem.map(JSONValue.string),
             "refusal": spool.refusal.map(JSONValue.string),
             "current": .bool(isCurrent),
+            "stalled_seconds": stalledSeconds.map(JSONValue.double),
             "losses": .int(spool.lossRows),
             "last_sequence": .int(spool.lastSequence),
             "backends": .array(backends.map(\.json)),

@@ -22,6 +22,9 @@ struct StatusReport: Sendable {
         /// False of a spool that was not closed and that no node has looked at since: these are the numbers of the last
         /// summary before.
         var isCurrent = true
+        /// For so long the disk has kept its spool waiting, so that the numbers are what was known before; nil while it
+        /// answers.
+        var stalledSeconds: Double?
     }
     /// What a lane does, in the words of the command's output.
     struct LaneState: Sendable, Equatable {
@@ -44,6 +47,8 @@ struct StatusReport: Sendable {
     }
 
     var isRunning: Bool
+    /// Of a node that runs and does not answer: its process, 0 when that is not known. The numbers are what it wrote last.
+    var silentProcess: Int?
     var configFile: String?
     var dataDirectory: String
     var listen: String?
@@ -51,6 +56,8 @@ struct StatusReport: Sendable {
     var disk: DiskSpace?
     /// Of a node that does not run: when its numbers were written, nanoseconds since the epoch.
     var writtenAt: Int64?
+    /// The longest that one commit, or other work on a spool, has taken since the start.
+    var longestWriteSeconds: Double?
     /// The data folder's share of the disk; nil for a node that does not run.
     var space: Space?
     var tenants: [Tenant]

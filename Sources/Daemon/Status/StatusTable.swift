@@ -15,9 +15,14 @@ enum StatusTable {
     private static func headline(_ status: JSONValue) -> String {
         let version = status["version"]?.string ?? "?"
         let folder = status["data_dir"]?.string ?? "?"
+        let written = status["written_at"]?.string.map { " at \($0)" } ?? ""
         guard status["running"]?.bool == true else {
-            let written = status["written_at"]?.string.map { " at \($0)" } ?? ""
             return "holdfast \(version), not running: as it was left in \(folder)\(written)\n"
+        }
+        guard status["answers"]?.bool != false else {
+            let process = status["process"]?.int.map { "PID \($0)" } ?? "PID not known"
+            return "holdfast \(version), runs (\(process)) and does not answer: as it was last written in "
+                + "\(folder)\(written)\n"
         }
         let uptime = Amount.duration(seconds: status["uptime_seconds"]?.double ?? 0)
         let listen = status["listen"]?.string ?? "?"
@@ -84,6 +89,10 @@ enum StatusTable {
             notes.append(
                 "\(id): its spool cannot be opened, requests are answered with 503: \(problem); the numbers are the last "
                     + "ones noted")
+        } else if let seconds = tenant["stalled_seconds"]?.double {
+            notes.append(
+                "\(id): the disk has not answered for \(Amount.duration(seconds: seconds)); its requests wait, and its "
+                    + "numbers are the last ones before that")
         } else if tenant["current"]?.bool == false {
             notes.append(
                 "\(id): its spool was not closed, or has changed since; these numbers are the last ones noted before, and "

@@ -169,6 +169,19 @@ struct MetricsPage {
     private func writeNode(into page: inout ExpositionWriter) {
         page.counters("holdfast_config_reloads_total", "Reloads by result.", telemetry.configReloads)
         page.counters("holdfast_log_events_total", "Log events by level, throttled ones included.", telemetry.events)
+        if let seconds = report.longestWriteSeconds {
+            page.family(
+                "holdfast_longest_write_seconds", .gauge,
+                "The longest that one commit, or other work on a spool, has taken since start; one under way counts.")
+            page.sample("holdfast_longest_write_seconds", [], seconds)
+        }
+        page.family(
+            "holdfast_spool_stalled_seconds", .gauge,
+            "How long the disk has kept the spool waiting; 0 below three seconds. Its other numbers are older then.")
+        for tenant in report.tenants {
+            page.sample(
+                "holdfast_spool_stalled_seconds", [("tenant", tenant.spool.tenant)], tenant.stalledSeconds ?? 0)
+        }
         if let space = report.space {
             page.family("holdfast_node_used_bytes", .gauge, "What the data folder takes of the disk.")
             page.sample("holdfast_node_used_bytes", [], Double(space.usedBytes))

@@ -38,7 +38,7 @@ public final class BackupJob: Sendable {
         self.observe = observe
         self.origin = origin
         state = Mutex(BackupProgress(directory: request.directory))
-        worker = origin.scheduling.makeExecutor()
+        worker = origin.scheduling.makeExecutor?() ?? ThreadExecutor()
         startedAt = origin.scheduling.monotonic()
     }
 

@@ -65,6 +65,8 @@ struct StoreState: Sendable {
     /// With whose spool the last round of repacks ended.
     var repackedLast = ""
     var repacked = RepackTally()
+    /// Whose part of a round of upkeep is under way.
+    var inUpkeep: Set<String> = []
     /// Resumed when a spool has been opened or closed.
     var changeWaiters: [CheckedContinuation<Void, Never>] = []
     /// Tenants whose summary entry may be wrong, in the order in which they are looked at.

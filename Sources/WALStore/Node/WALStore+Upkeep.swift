@@ -14,14 +14,18 @@ extension WALStore {
         let now = time.boot()
         if recounts(now) { space.recount() }
         space.look(now: now, events)
-        for (tenant, configuration) in state.withLock({ $0.behind }) { await catchUp(tenant, with: configuration) }
-        for (tenant, _) in state.withLock({ $0.open }) { await maintainIfOpen(tenant) }
+        for (tenant, configuration) in state.withLock({ $0.behind }) {
+            await upkeep(tenant) { [self] in await catchUp(tenant, with: configuration) }
+        }
+        for (tenant, _) in state.withLock({ $0.open }) {
+            await upkeep(tenant) { [self] in await maintainIfOpen(tenant) }
+        }
         await repack()
         let closed = state.withLock { state in
             for tenant in state.due(before: time.boot() - WALStore.visitNanoseconds) { state.markStale(tenant) }
             return state.takeStale(WALStore.visitsARound)
         }
-        for tenant in closed { await visit(tenant) }
+        for tenant in closed { await upkeep(tenant) { [self] in await visit(tenant) } }
         let actions = state.withLock { state in
             state.forgetBusy()
             return state.hasQueue ? state.next() : []

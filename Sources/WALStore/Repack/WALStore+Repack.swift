@@ -7,10 +7,15 @@ extension WALStore {
         let (tenants, last) = state.withLock { ($0.open.map(\.tenant), $0.repackedLast) }
         let later = tenants.drop { $0 <= last }
         for tenant in later + tenants.prefix(tenants.count - later.count) where !round.isUsedUp {
-            guard let spool = state.withLock({ $0.acquireIfOpen(tenant) }) else { continue }
-            defer { release(tenant) }
-            var failure: SpoolError?
-            (round, failure) = await spool.repack(round)
+            let before = round
+            let answer = await unlessStalled(tenant) { [self] () -> (RepackRound, SpoolError?)? in
+                guard let spool = state.withLock({ $0.acquireIfOpen(tenant) }) else { return nil }
+                defer { release(tenant) }
+                return await spool.repack(before)
+            }
+            guard let answer else { continue }
+            let failure = answer.1
+            round = answer.0
             if round.isUsedUp { state.withLock { $0.repackedLast = tenant } }
             guard let failure, failure.code != .closing else { continue }
             events(Event(.warning, "a spool could not be repacked", ["tenant": tenant, "error": failure.description]))

@@ -214,6 +214,33 @@ import WALStore
         #expect(partly.status == 200)
         #expect(text(of: partly).contains("1 of 3 spools cannot be opened, 1 of 3 spools refuse new points; "))
         #expect(Reply.ready(tenants: 3, unusable: 0, refusing: 3).status == 503)
+        let slow = Reply.ready(tenants: 3, unusable: 0, refusing: 1, stalled: 1)
+        #expect(slow.status == 200 && text(of: slow).contains("1 of 3 spools wait for the disk"))
+        #expect(Reply.ready(tenants: 3, unusable: 1, refusing: 1, stalled: 1).status == 503)
+    }
+
+    @Test func `a spool whose disk does not answer shows on the page and in status, for how long`() {
+        let tenants = ["slow", "well"].map { name in
+            var spool = SpoolStatus()
+            spool.tenant = name
+            var tenant = StatusReport.Tenant(spool, lanes: [], pointsIn: 0)
+            if name == "slow" { (tenant.stalledSeconds, tenant.isCurrent) = (12.5, false) }
+            return tenant
+        }
+        var report = StatusReport(isRunning: true, dataDirectory: "x", tenants: tenants)
+        report.longestWriteSeconds = 12.5
+        let page = MetricsPage(
+            report: report, lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0
+        ).render()
+        let lines = Set(String(decoding: page, as: UTF8.self).split(separator: "\n").map(String.init))
+        #expect(
+            lines.isSuperset(of: [
+                "holdfast_spool_stalled_seconds{tenant=\"slow\"} 12.5",
+                "holdfast_spool_stalled_seconds{tenant=\"well\"} 0", "holdfast_longest_write_seconds 12.5",
+            ]))
+        let status = StatusTable.text(report.json)
+        #expect(status.contains("slow: the disk has not answered for 12s; its requests wait"), "\(status)")
+        #expect(!status.contains("well:"))
     }
 
     @Test func `a tenant that refuses all new points shows on the page and in status, with the reason`() {

@@ -18,13 +18,13 @@ import Testing
         let folder = try TemporaryFolder()
         let few = try FaultStore(folder.path + "/few").openUnlimited()
         try await few.configure(T8MultiTenancyTests.names(10).map { FaultStore.tenant($0) })
-        let fewThreads = few.writers.count + few.readers.count
+        let fewThreads = few.writers.threads + few.readers.threads
         await few.close()
         let store = try FaultStore(folder.path + "/many").openUnlimited()
         try await store.configure(T8MultiTenancyTests.names(10_000).map { FaultStore.tenant($0) })
         await store.maintain()
         #expect(store.state.withLock { $0.highestOpenCount } == 0)
-        #expect(store.writers.count + store.readers.count == fewThreads)
+        #expect(store.writers.threads + store.readers.threads == fewThreads)
         #expect(Files.system.names(in: folder.path + "/many/tenants").isEmpty)
         #expect(try await store.append(FaultStore.batch(0..<10), "tenant-9999").storedPoints == 10)
         #expect(store.state.withLock { $0.highestOpenCount } == 1)

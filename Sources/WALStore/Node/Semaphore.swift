@@ -1,0 +1,18 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A POSIX semaphore, for threads that may block.
+///
+/// `@unchecked Sendable`: it may be used from any thread.
+final class Semaphore: @unchecked Sendable {
+    private let raw = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() { sem_init(raw, 0, 0) }
+    deinit {
+        sem_destroy(raw)
+        raw.deallocate()
+    }
+    func post() { sem_post(raw) }
+    func wait() { while sem_wait(raw) != 0 {} }
+}
