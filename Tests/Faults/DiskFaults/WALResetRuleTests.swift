@@ -9,10 +9,16 @@ struct WALResetRuleTests {
     private static let backends = ["a", "b"]
     private static let rounds = 12
 
-    private func open(_ disk: SimulatedDisk, _ clock: FaultClock) async throws -> WALStore {
+    /// - Parameter isOnOneThread: each spool on one thread for life, which tells connections apart; else as in a node,
+    ///   where threads take turns.
+    private func open(
+        _ disk: SimulatedDisk, _ clock: FaultClock, isOnOneThread: Bool = true
+    ) async throws -> WALStore {
+        let scheduling = isOnOneThread ? Scheduling(makeExecutor: { ThreadExecutor() }) : .system
         let store = try WALStore(
             directory: "/data", node: NodeConfiguration(openSpools: 8, writerThreads: 2, readerThreads: 2),
-            time: clock.source, upkeepInterval: nil, openWait: .seconds(600), disk: disk.mount(), events: { _ in })
+            time: clock.source, upkeepInterval: nil, openWait: .seconds(600), disk: disk.mount(),
+            scheduling: scheduling, events: { _ in })
         try await store.configure(
             WALResetRuleTests.tenants.map { tenant in
                 SpoolConfiguration(
@@ -69,9 +75,11 @@ struct WALResetRuleTests {
         }
     }
 
-    @Test func `one connection writes a spool, and no checkpoint runs beside another write`() async throws {
+    @Test(arguments: [true, false])
+    func `one connection writes a spool, and no checkpoint runs beside another write`(isOnOneThread: Bool) async throws
+    {
         let (disk, clock) = (SimulatedDisk(seed: TestSeed.first), FaultClock())
-        let former = try await open(disk, clock)
+        let former = try await open(disk, clock, isOnOneThread: isOnOneThread)
         for tenant in WALResetRuleTests.tenants {
             for round in 0..<4 {
                 let first = 1_000_000 + round * 200
@@ -82,11 +90,11 @@ struct WALResetRuleTests {
         }
         await former.close()
         // A backlog of another life is in no cache: it is read from disk, beside what is written.
-        let store = try await open(disk, clock)
+        let store = try await open(disk, clock, isOnOneThread: isOnOneThread)
         disk.startTrace()
         try await keepBusy(store, clock)
         await store.maintain()
-        let watch = WriterWatch(disk.takeTrace())
+        let watch = WriterWatch(disk.takeTrace(), isOnOneThread: isOnOneThread)
         #expect(watch.breaches.isEmpty, "\(watch.breaches.prefix(5))")
         for tenant in WALResetRuleTests.tenants {
             let path = "/data/tenants/\(tenant)/spool.db"
@@ -119,5 +127,10 @@ struct WALResetRuleTests {
         let checkpoint = call(.write, "/t/spool.db", 1, 3)
         #expect(WriterWatch([commit, sync, checkpoint]).breaches.isEmpty)
         #expect(WriterWatch([commit, checkpoint, sync]).breaches.count == 1)
+        var other = commit
+        other.thread = 2
+        #expect(WriterWatch([commit, sync, other], isOnOneThread: false).breaches.isEmpty)
+        #expect(WriterWatch([commit, sync, other]).breaches.count == 1)
+        #expect(WriterWatch([commit, other, sync], isOnOneThread: false).breaches.count == 2)
     }
 }
