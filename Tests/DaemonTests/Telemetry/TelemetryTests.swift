@@ -49,6 +49,19 @@ import WALStore
         #expect(meter.perSecond(now: 600 * second) < 1)
     }
 
+    @Test func `a rate ends soon after the last point, and not in the pauses of who sends now and then`() {
+        let second: Int64 = 1_000_000_000
+        let busy = RateMeter(now: 0)
+        for now in 1...30 { busy.add(1000, now: Int64(now) * second) }
+        #expect(busy.perSecond(now: 34 * second) > 500)
+        #expect(busy.perSecond(now: 42 * second) == 0)
+        let scraped = RateMeter(now: 0)
+        for now in 1...10 { scraped.add(3000, now: Int64(now * 30) * second) }
+        let rate = scraped.perSecond(now: 329 * second)
+        #expect((30...150).contains(rate), "\(rate)")
+        #expect(scraped.perSecond(now: 400 * second) == 0)
+    }
+
     @Test func `a removed tenant leaves the page`() {
         let telemetry = Telemetry()
         for tenant in ["a", "b", ""] {
