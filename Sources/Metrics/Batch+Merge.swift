@@ -51,7 +51,9 @@ extension Batch {
         }
         let hash = other.series.hash(of: id)
         let here = other.series.withLabels(of: id) { labels in
-            series.find(labels, hash: hash, identity: identity) ?? series.insert(labels, hash: hash, identity: identity)
+            series.find(labels, hash: hash, identity: identity)
+                ?? series.insert(
+                    labels, hash: hash, identity: identity, hasPrometheusNames: other.series.hasPrometheusNames)
         }
         map.ids[Int(id)] = here
         return here

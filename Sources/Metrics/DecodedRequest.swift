@@ -60,12 +60,16 @@ public struct RefusalTally: Sendable, Equatable {
 public struct DecodedRequest: Sendable, Equatable {
     public var batch = Batch()
     public var refusals = RefusalTally()
+    /// The body, decompressed, is these points under labels that remote write 1.0 takes as they are, and nothing else:
+    /// sent on as it came it means the same as the points encoded anew. Only that format's decoder says so.
+    public internal(set) var isVerbatim = false
     public init() {}
 
     /// Makes it ready for the next body; the batch keeps its memory.
     public mutating func removeAll() {
         batch.removeAll()
         refusals = RefusalTally()
+        isVerbatim = false
     }
 }
 

@@ -54,6 +54,8 @@ public struct SeriesTable: Sendable {
     public internal(set) var labelBytes: [UInt8] = []
     /// Whether every series is no more than its labels.
     public private(set) var isPlain = true
+    /// Whether it is known that remote write 1.0 takes every name as it is; false where nobody has looked.
+    public package(set) var hasPrometheusNames = true
 
     public init() {}
 
@@ -76,6 +78,7 @@ public struct SeriesTable: Sendable {
         self.entries = entries
         self.labelBytes = labelBytes
         isPlain = identities.isEmpty
+        hasPrometheusNames = entries.isEmpty
     }
 
     /// The tables are fed by strangers, who must not be able to aim at one slot.
@@ -142,13 +145,17 @@ public struct SeriesTable: Sendable {
 
     /// Adds a series that `find` did not find.
     ///
-    /// - Parameter labels: canonical label bytes (`LabelBuilder` makes them); never empty.
+    /// - Parameters:
+    ///   - labels: canonical label bytes (`LabelBuilder` makes them); never empty.
+    ///   - hasPrometheusNames: whether remote write 1.0 is known to take the names as they are.
     public mutating func insert(
-        _ labels: UnsafeRawBufferPointer, hash: UInt64, identity: SeriesIdentity = .plain
+        _ labels: UnsafeRawBufferPointer, hash: UInt64, identity: SeriesIdentity = .plain,
+        hasPrometheusNames: Bool = false
     ) -> UInt32 {
         precondition(labelBytes.count + labels.count <= UInt32.max, "a batch is bounded long before this")
         if (entries.count + 1) * 2 > slots.count { grow() }
         if identity != .plain { isPlain = false }
+        if !hasPrometheusNames { self.hasPrometheusNames = false }
         let id = UInt32(entries.count)
         entries.append(
             Entry(hash: hash, start: UInt32(labelBytes.count), length: UInt32(labels.count), identity: identity))
@@ -197,6 +204,7 @@ public struct SeriesTable: Sendable {
         table.entries = exactCopy(entries)
         table.labelBytes = exactCopy(labelBytes)
         table.isPlain = isPlain
+        table.hasPrometheusNames = hasPrometheusNames
         return table
     }
 
@@ -208,6 +216,7 @@ public struct SeriesTable: Sendable {
             for index in slots.indices { slots[index] = 0 }
         }
         isPlain = true
+        hasPrometheusNames = true
         entries.removeAll(keepingCapacity: keepingCapacity)
         labelBytes.removeAll(keepingCapacity: keepingCapacity)
     }

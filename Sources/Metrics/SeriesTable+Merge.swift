@@ -15,6 +15,7 @@ extension SeriesTable {
     mutating func merge(_ other: SeriesTable, of points: ArraySlice<UInt32>, _ map: inout SeriesMap) {
         // An empty array would be made below, and that writes to the one that all threads share.
         if points.isEmpty { return }
+        if !other.hasPrometheusNames { hasPrometheusNames = false }
         // All of them may be new: no table grows below.
         reserveCapacity(
             series: room(entries.count, other.count, entries.capacity),

@@ -50,7 +50,9 @@ public enum Block {
         static let millisecondTimes = Flags(rawValue: 1 << 0)
         /// Start times are whole milliseconds and stored as such.
         static let millisecondStarts = Flags(rawValue: 1 << 1)
-        static let all: Flags = [.millisecondTimes, .millisecondStarts]
+        /// Remote write 1.0 takes every name as it is: somebody has looked.
+        static let prometheusNames = Flags(rawValue: 1 << 2)
+        static let all: Flags = [.millisecondTimes, .millisecondStarts, .prometheusNames]
     }
 
     /// Append, never renumber. A decoder refuses ids it does not know: a later version says so in `version`.

@@ -115,7 +115,8 @@ struct BlockDecoder {
         let texts = try list(.texts) { (reader) throws(SpoolError) in try reader.text() }
         let resources = try list(.resources, BlockDecoder.resource)
         let scopes = try list(.scopes, BlockDecoder.scope)
-        let series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
+        var series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
+        if sections.flags.contains(.prometheusNames) { series.hasPrometheusNames = true }
         let points = try pointColumns(series: series.count)
         var batch = Batch(series: series, points: points, texts: texts, resources: resources, scopes: scopes)
         guard batch.texts.count == texts.count + 1, batch.resources.count == resources.count,

@@ -39,6 +39,7 @@ struct BlockEncoder {
         addComplexValues()
         addExemplars()
         addMetadata()
+        if batch.series.hasPrometheusNames, batch.series.count > 0 { flags.insert(.prometheusNames) }
         return assemble(flags)
     }
 

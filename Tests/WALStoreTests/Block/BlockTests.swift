@@ -27,6 +27,25 @@ struct BlockTests {
         }
     }
 
+    @Test func `what is known of the names is kept, and nothing is known of others`() throws {
+        for name in ["up", "http.up"] {
+            var decoder = RemoteWriteDecoder()
+            var request = DecodedRequest()
+            let message =
+                [0x0A, UInt8(name.utf8.count + 27), 0x0A, UInt8(name.utf8.count + 12), 0x0A, 8]
+                + Array("__name__".utf8) + [0x12, UInt8(name.utf8.count)] + Array(name.utf8)
+                + [0x12, 11, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1]
+            try message.withUnsafeBytes { try decoder.decode($0, into: &request) }
+            let origins = [OriginRun(sequence: 1, firstOrdinal: 0, count: 1)]
+            let block = Block.encode(request.batch, origins: origins, workspace: BlockWorkspace())
+            #expect(try decode(block).batch.series.hasPrometheusNames == (name == "up"))
+        }
+        var random = SeededGenerator.fresh()
+        let batch = RandomBatch.make(points: 3, series: 2, plainOnly: true, using: &random)
+        let block = Block.encode(batch, origins: origins(batch), workspace: BlockWorkspace())
+        #expect(try !decode(block).batch.series.hasPrometheusNames)
+    }
+
     @Test func `a block without points keeps its metadata`() throws {
         var batch = Batch()
         batch.metadata.append(MetricMetadata(family: "up", kind: .gauge, help: "1 when the target answered"))

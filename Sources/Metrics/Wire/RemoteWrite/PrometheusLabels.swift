@@ -23,7 +23,8 @@ struct PrometheusLabels: Sendable {
     static func areUsable(_ batch: Batch, _ id: UInt32) -> Bool {
         let identity = batch.series.identity(of: id)
         return identity.field == 0 && identity.resource == 0 && identity.scope == 0
-            && batch.series.withLabels(of: id) { PrometheusNames.areValid(labels: $0) }
+            && (batch.series.hasPrometheusNames
+                || batch.series.withLabels(of: id) { PrometheusNames.areValid(labels: $0) })
     }
 
     /// Makes the labels of series `id`.

@@ -20,7 +20,11 @@ extension RemoteWriteDecoder {
         else { throw ProtobufFault(.overLimit, offset: range.lowerBound) }
         histogramsLeft -= layout.histograms
         exemplarsLeft -= layout.exemplars
-        if layout.points + layout.exemplars == 0 { return }
+        if layout.histograms + layout.exemplars > 0 { isVerbatim = false }
+        if layout.points + layout.exemplars == 0 {
+            isVerbatim = false
+            return
+        }
 
         let id = try resolveSeries(body, range, layout, limits.labels, &request)
         guard request.batch.series.count <= limits.series else {
@@ -37,7 +41,7 @@ extension RemoteWriteDecoder {
 
     /// Steps over all fields, so that the counts are known, and the framing is right, before a series is made.
     @inline(__always)
-    private func scan(_ body: UnsafeRawBufferPointer, _ range: Range<Int>) throws(ProtobufFault) -> Layout {
+    private mutating func scan(_ body: UnsafeRawBufferPointer, _ range: Range<Int>) throws(ProtobufFault) -> Layout {
         var reader = ProtobufReader(body, range)
         var layout = Layout()
         _ = try reader.skipRun(key: 0x0A)
@@ -47,7 +51,7 @@ extension RemoteWriteDecoder {
         return layout
     }
 
-    private func scanRest(_ reader: inout ProtobufReader, _ layout: inout Layout) throws(ProtobufFault) {
+    private mutating func scanRest(_ reader: inout ProtobufReader, _ layout: inout Layout) throws(ProtobufFault) {
         while !reader.isAtEnd {
             let key = try reader.readKey()
             switch key.field {
@@ -56,6 +60,7 @@ extension RemoteWriteDecoder {
             case RemoteWriteField.TimeSeries.exemplar: layout.exemplars += 1
             case RemoteWriteField.TimeSeries.histogram: layout.histograms += 1
             default:
+                isVerbatim = false
                 try reader.skip(key.wireType)
                 continue
             }
@@ -74,10 +79,11 @@ extension RemoteWriteDecoder {
             let slice = UnsafeRawBufferPointer(rebasing: body[range.lowerBound..<layout.labelsEnd])
             let hash = SeriesTable.hash(slice)
             if let id = request.batch.series.find(slice, hash: hash) { return id }
-            if CanonicalLabels.areCanonical(slice, limits, requiresName: true) {
-                return request.batch.series.insert(slice, hash: hash)
+            if let verdict = known.verdict(of: slice, hash: hash) ?? check(slice, hash, limits) {
+                return request.batch.series.insert(slice, hash: hash, hasPrometheusNames: verdict.hasPrometheusNames)
             }
         }
+        isVerbatim = false
         if let fault = try canonicalize(ProtobufReader(body, range), limits, requiresName: true) {
             let detail =
                 request.refusals.wantsDetail ? "\(fault.rawValue) in the series at byte \(range.lowerBound)" : ""
@@ -85,6 +91,16 @@ extension RemoteWriteDecoder {
             return nil
         }
         return labels.canonical.withUnsafeBytes { request.batch.series.intern($0) }
+    }
+
+    /// - Returns: nil when the bytes are not canonical.
+    private mutating func check(
+        _ labels: UnsafeRawBufferPointer, _ hash: UInt64, _ limits: LabelLimits
+    ) -> KnownLabels.Verdict? {
+        guard CanonicalLabels.areCanonical(labels, limits, requiresName: true) else { return nil }
+        let verdict = KnownLabels.Verdict(hasPrometheusNames: PrometheusNames.areValid(labels: labels))
+        known.add(labels, hash: hash, verdict)
+        return verdict
     }
 
     /// Samples and histograms, in the order of the message. Without a series they are only checked.
@@ -115,7 +131,7 @@ extension RemoteWriteDecoder {
     }
 
     @inline(__always)
-    private func append(_ sample: Sample, _ id: UInt32?, at offset: Int, _ request: inout DecodedRequest) {
+    private mutating func append(_ sample: Sample, _ id: UInt32?, at offset: Int, _ request: inout DecodedRequest) {
         guard let id else { return }
         let (time, overflow) = sample.milliseconds.multipliedReportingOverflow(by: 1_000_000)
         if overflow {
@@ -126,7 +142,7 @@ extension RemoteWriteDecoder {
     }
 
     /// Reads the length and the message of a sample.
-    private func decodeSample(_ fields: inout ProtobufReader) throws(ProtobufFault) -> Sample {
+    private mutating func decodeSample(_ fields: inout ProtobufReader) throws(ProtobufFault) -> Sample {
         var reader = try fields.readMessage()
         var sample = Sample()
         while !reader.isAtEnd {
@@ -139,13 +155,15 @@ extension RemoteWriteDecoder {
                 try reader.expect(.varint, of: key)
                 sample.milliseconds = Int64(bitPattern: try reader.readVarint())
             default:
+                isVerbatim = false
                 try reader.skip(key.wireType)
             }
         }
         return sample
     }
 
-    func refuseTime(_ milliseconds: Int64, at offset: Int, _ request: inout DecodedRequest) {
+    mutating func refuseTime(_ milliseconds: Int64, at offset: Int, _ request: inout DecodedRequest) {
+        isVerbatim = false
         let detail =
             request.refusals.wantsDetail
             ? "time \(milliseconds) ms is outside of 1677 to 2262, which nanoseconds hold, before byte \(offset)" : ""

@@ -25,6 +25,9 @@ public struct RemoteWriteDecoder: Sendable {
     var metadataLeft = 0
     var bucketsLeft = 0
     private var isSecondVersion = false
+    /// Nothing in the body yet that its points and their labels do not say.
+    var isVerbatim = false
+    var known = KnownLabels()
     /// What the request before came to: the next one is mostly alike.
     private var expected = (points: 0, series: 0, labelBytes: 0)
 
@@ -64,7 +67,9 @@ public struct RemoteWriteDecoder: Sendable {
     ) throws(ProtobufFault) {
         (histogramsLeft, exemplarsLeft) = (Most.histograms, Most.exemplars)
         (metadataLeft, bucketsLeft) = (Most.metadata, Most.buckets)
-        isSecondVersion = false
+        (isSecondVersion, isVerbatim) = (false, true)
+        known.begin(limits.labels)
+        defer { request.isVerbatim = isVerbatim && request.batch.series.hasPrometheusNames }
         var reader = ProtobufReader(body)
         while !reader.isAtEnd {
             let key = try reader.readKey()
@@ -73,12 +78,14 @@ public struct RemoteWriteDecoder: Sendable {
                 try reader.expect(.bytes, of: key)
                 try decodeTimeSeries(body, try reader.readRange(), limits, &request)
             case RemoteWriteField.Request.metadata:
+                isVerbatim = false
                 try reader.expect(.bytes, of: key)
                 try decodeMetadata(try reader.readMessage(), &request)
             case RemoteWriteField.Request.symbolsOf2, RemoteWriteField.Request.timeSeriesOf2:
-                isSecondVersion = true
+                (isSecondVersion, isVerbatim) = (true, false)
                 try reader.skip(key.wireType)
             default:
+                isVerbatim = false
                 try reader.skip(key.wireType)
             }
         }
