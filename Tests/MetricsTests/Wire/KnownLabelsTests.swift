@@ -13,7 +13,7 @@ private typealias Message = RemoteWriteMessage
     private func hash(_ labels: [UInt8]) -> UInt64 { labels.withUnsafeBytes { SeriesTable.hash($0) } }
 
     private func verdict(_ known: inout KnownLabels, _ labels: [UInt8]) -> KnownLabels.Verdict? {
-        labels.withUnsafeBytes { known.verdict(of: $0, hash: SeriesTable.hash($0)) }
+        labels.withUnsafeBytes { known.find($0, hash: SeriesTable.hash($0))?.verdict }
     }
 
     private func add(_ known: inout KnownLabels, _ labels: [UInt8], hash: UInt64? = nil, names: Bool = true) {
@@ -58,6 +58,44 @@ private typealias Message = RemoteWriteMessage
         #expect(known.count == KnownLabels.maximumEntries)
     }
 
+    @Test func `labels that come in the order of the time before are found without a hash`() {
+        var known = KnownLabels()
+        known.begin(.standard)
+        for number in 0..<50 { add(&known, labels(number)) }
+        func takeNext(_ message: [UInt8]) -> KnownLabels.Entry? { message.withUnsafeBytes { known.takeNext($0) } }
+        // Nothing is behind the last one.
+        #expect(takeNext(labels(0)) == nil)
+        #expect(verdict(&known, labels(0)) != nil)
+        for number in 1..<49 {
+            let entry = takeNext(labels(number) + [0x12])
+            #expect(entry?.hash == hash(labels(number)))
+            #expect(entry.map { Int($0.length) } == labels(number).count)
+        }
+        #expect(takeNext(labels(7)) == nil)
+        #expect(takeNext(Array(labels(49).dropLast())) == nil)
+        #expect(takeNext(labels(49)) != nil)
+    }
+
+    @Test func `a message that begins with known labels and has one more is another series`() throws {
+        var decoder = RemoteWriteDecoder()
+        var request = DecodedRequest()
+        let first = Message.series([("__name__", "a")], Message.sample(1, 1))
+        let bodies = [
+            first + Message.series([("__name__", "up"), ("a", "1")], Message.sample(1, 1)),
+            first + Message.series([("__name__", "up"), ("a", "1"), ("b", "2")], Message.sample(1, 1)),
+            first + Message.field(1, Message.labels([("__name__", "up"), ("a", "1")])),
+            first
+                + Message.field(
+                    1,
+                    Message.labels([("__name__", "up"), ("a", "1")]) + [0x8A, 0x00] + Message.label("b", "2")[1...]
+                        + Message.sample(1, 1)),
+        ]
+        for body in bodies + bodies {
+            try body.withUnsafeBytes { try decoder.decode($0, into: &request) }
+            #expect(try request == Message.decode(body))
+        }
+    }
+
     @Test func `labels that were taken are refused once a limit is lower`() throws {
         var decoder = RemoteWriteDecoder()
         var request = DecodedRequest()
@@ -77,7 +115,13 @@ private typealias Message = RemoteWriteMessage
         var request = DecodedRequest()
         for _ in 0..<200 {
             var body: [UInt8] = []
-            for _ in 0..<Int(random.next() % 20) {
+            let repeats = random.next() % 2 == 0
+            for number in 0..<Int(random.next() % 20) {
+                if repeats {
+                    // The order of every other scrape.
+                    body += Message.series([("__name__", "m"), ("i", "\(number)")], Message.sample(0, 5))
+                    continue
+                }
                 var pairs = [
                     ("__name__", ["up", "down", "http.requests", "a:b"].randomElement(using: &random) ?? ""),
                     ("instance", "\(random.next() % 8)"),

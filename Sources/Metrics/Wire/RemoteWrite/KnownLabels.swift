@@ -15,23 +15,28 @@ struct KnownLabels: Sendable {
         var hasPrometheusNames: Bool
     }
 
-    private struct Entry: Sendable {
-        /// The whole hash; the bytes are compared all the same.
-        var hash: UInt64 = 0
-        var start: UInt32 = 0
-        /// 0 is free.
-        var length: UInt16 = 0
-        var hasPrometheusNames = false
+    /// Label bytes that were checked.
+    struct Entry: Sendable {
+        /// Of `SeriesTable.hash`.
+        var hash: UInt64
+        fileprivate var start: UInt32
+        fileprivate(set) var length: UInt16
+        var verdict: Verdict
     }
 
-    /// At most half full.
+    /// In the order in which they came first, which is that of a sender's next scrape, too.
     private var entries: [Entry] = []
     private var bytes: [UInt8] = []
-    private(set) var count = 0
+    /// Indexes in `entries` plus 1, found by hash; at most half full, 0 is free.
+    private var slots: [UInt16] = []
+    /// The one behind the last that was found.
+    private var next = 0
     private var isFull = false
     /// Since it is full.
     private var (lookups, hits) = (0, 0)
     private var limits: LabelLimits?
+
+    var count: Int { entries.count }
 
     /// To be called before the labels of a body are looked up: what was checked against other limits is forgotten.
     mutating func begin(_ limits: LabelLimits) {
@@ -45,29 +50,48 @@ struct KnownLabels: Sendable {
         (lookups, hits) = (0, 0)
     }
 
+    /// The labels at the beginning of `bytes`, when they are those that came behind the last ones before: the usual case,
+    /// which needs neither a hash nor a look at where they end.
+    ///
+    /// What follows them may be a label, too: the caller looks.
+    @inline(__always)
+    mutating func takeNext(_ message: UnsafeRawBufferPointer) -> Entry? {
+        guard next < entries.count else { return nil }
+        let entry = entries[next]
+        guard Int(entry.length) <= message.count, isPrefix(entry, of: message) else { return nil }
+        next += 1
+        lookups &+= 1
+        hits &+= 1
+        return entry
+    }
+
     /// What is known of these bytes; nil when they have to be checked.
     @inline(__always)
-    mutating func verdict(of labels: UnsafeRawBufferPointer, hash: UInt64) -> Verdict? {
-        guard !entries.isEmpty else { return nil }
+    mutating func find(_ labels: UnsafeRawBufferPointer, hash: UInt64) -> Entry? {
+        guard !slots.isEmpty else { return nil }
         lookups &+= 1
-        let mask = entries.count - 1
+        let mask = slots.count - 1
         var at = Int(truncatingIfNeeded: hash) & mask
         while true {
-            let entry = entries[at]
-            if entry.length == 0 { return nil }
-            if entry.hash == hash, Int(entry.length) == labels.count, isEqual(labels, at: Int(entry.start)) {
+            let index = Int(slots[at]) - 1
+            if index < 0 { return nil }
+            let entry = entries[index]
+            if entry.hash == hash, Int(entry.length) == labels.count, isPrefix(entry, of: labels) {
                 hits &+= 1
-                return Verdict(hasPrometheusNames: entry.hasPrometheusNames)
+                next = index + 1
+                return entry
             }
             at = (at + 1) & mask
         }
     }
 
     @inline(__always)
-    private func isEqual(_ labels: UnsafeRawBufferPointer, at start: Int) -> Bool {
+    private func isPrefix(_ entry: Entry, of message: UnsafeRawBufferPointer) -> Bool {
         bytes.withUnsafeBytes { bytes in
-            let known = UnsafeRawBufferPointer(rebasing: bytes[start..<start + labels.count])
-            return ByteOrder.compare(known, labels) == 0
+            let known = bytes[Int(entry.start)..<Int(entry.start) + Int(entry.length)]
+            return ByteOrder.compare(
+                UnsafeRawBufferPointer(rebasing: known),
+                UnsafeRawBufferPointer(rebasing: message[..<Int(entry.length)])) == 0
         }
     }
 
@@ -79,29 +103,27 @@ struct KnownLabels: Sendable {
             (lookups, hits) = (0, 0)
             return
         }
-        if (count + 1) * 2 > entries.count { grow() }
-        place(
-            Entry(
-                hash: hash, start: UInt32(bytes.count), length: UInt16(labels.count),
-                hasPrometheusNames: verdict.hasPrometheusNames))
+        if (count + 1) * 2 > slots.count { index() }
+        entries.append(
+            Entry(hash: hash, start: UInt32(bytes.count), length: UInt16(labels.count), verdict: verdict))
         bytes.append(contentsOf: labels)
-        count += 1
+        place(entries.count - 1)
+        next = entries.count
     }
 
-    private mutating func grow() {
-        let old = entries
-        entries = Array(repeating: Entry(), count: max(256, old.count * 2))
-        for entry in old where entry.length > 0 { place(entry) }
+    private mutating func index() {
+        slots = Array(repeating: 0, count: max(256, slots.count * 2))
+        for index in entries.indices { place(index) }
     }
 
-    private mutating func place(_ entry: Entry) {
-        let mask = entries.count - 1
-        var at = Int(truncatingIfNeeded: entry.hash) & mask
-        while entries[at].length > 0 { at = (at + 1) & mask }
-        entries[at] = entry
+    private mutating func place(_ index: Int) {
+        let mask = slots.count - 1
+        var at = Int(truncatingIfNeeded: entries[index].hash) & mask
+        while slots[at] != 0 { at = (at + 1) & mask }
+        slots[at] = UInt16(index + 1)
     }
 
     private mutating func forgetAll() {
-        (entries, bytes, count, isFull, lookups, hits) = ([], [], 0, false, 0, 0)
+        (entries, bytes, slots, next, isFull, lookups, hits) = ([], [], [], 0, false, 0, 0)
     }
 }

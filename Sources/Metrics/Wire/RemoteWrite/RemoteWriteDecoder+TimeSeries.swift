@@ -14,7 +14,9 @@ extension RemoteWriteDecoder {
     mutating func decodeTimeSeries(
         _ body: UnsafeRawBufferPointer, _ range: Range<Int>, _ limits: WireLimits, _ request: inout DecodedRequest
     ) throws(ProtobufFault) {
-        let layout = try scan(body, range)
+        let known = takeKnown(body, range)
+        if let known, try decodeCommon(body, range, known, limits, &request) { return }
+        let layout = try scan(body, range, labels: known.map { Int($0.length) } ?? 0)
         guard layout.points <= limits.points - request.batch.points.count, layout.histograms <= histogramsLeft,
             layout.exemplars <= exemplarsLeft
         else { throw ProtobufFault(.overLimit, offset: range.lowerBound) }
@@ -26,7 +28,7 @@ extension RemoteWriteDecoder {
             return
         }
 
-        let id = try resolveSeries(body, range, layout, limits.labels, &request)
+        let id = try resolveSeries(body, range, layout, known, limits.labels, &request)
         guard request.batch.series.count <= limits.series else {
             throw ProtobufFault(.overLimit, offset: range.lowerBound)
         }
@@ -39,12 +41,50 @@ extension RemoteWriteDecoder {
         }
     }
 
-    /// Steps over all fields, so that the counts are known, and the framing is right, before a series is made.
+    /// What nearly every message of a scrape is: labels that are known, and one sample.
+    ///
+    /// - Returns: false, and nothing is done, for any other.
     @inline(__always)
-    private mutating func scan(_ body: UnsafeRawBufferPointer, _ range: Range<Int>) throws(ProtobufFault) -> Layout {
-        var reader = ProtobufReader(body, range)
+    private mutating func decodeCommon(
+        _ body: UnsafeRawBufferPointer, _ range: Range<Int>, _ labels: KnownLabels.Entry, _ limits: WireLimits,
+        _ request: inout DecodedRequest
+    ) throws(ProtobufFault) -> Bool {
+        let labelsEnd = range.lowerBound + Int(labels.length)
+        var reader = ProtobufReader(body, labelsEnd..<range.upperBound)
+        guard let sample = reader.readCommonSample(), reader.isAtEnd else { return false }
+        guard request.batch.points.count < limits.points else {
+            throw ProtobufFault(.overLimit, offset: range.lowerBound)
+        }
+        let slice = UnsafeRawBufferPointer(rebasing: body[range.lowerBound..<labelsEnd])
+        let id =
+            request.batch.series.find(slice, hash: labels.hash)
+            ?? request.batch.series.insert(
+                slice, hash: labels.hash, hasPrometheusNames: labels.verdict.hasPrometheusNames)
+        guard request.batch.series.count <= limits.series else {
+            throw ProtobufFault(.overLimit, offset: range.lowerBound)
+        }
+        append(sample, id, at: range.upperBound, &request)
+        return true
+    }
+
+    /// The labels of a message that begins with labels which are known to come now, and goes on with another field.
+    @inline(__always)
+    private mutating func takeKnown(_ body: UnsafeRawBufferPointer, _ range: Range<Int>) -> KnownLabels.Entry? {
+        guard let entry = known.takeNext(UnsafeRawBufferPointer(rebasing: body[range])) else { return nil }
+        let end = range.lowerBound + Int(entry.length)
+        return end < range.upperBound && body[end] != 0x0A ? entry : nil
+    }
+
+    /// Steps over all fields, so that the counts are known, and the framing is right, before a series is made.
+    ///
+    /// - Parameter labels: so many bytes of labels are known to be well framed.
+    @inline(__always)
+    private mutating func scan(
+        _ body: UnsafeRawBufferPointer, _ range: Range<Int>, labels: Int
+    ) throws(ProtobufFault) -> Layout {
+        var reader = ProtobufReader(body, range.lowerBound + labels..<range.upperBound)
         var layout = Layout()
-        _ = try reader.skipRun(key: 0x0A)
+        if labels == 0 { _ = try reader.skipRun(key: 0x0A) }
         layout.labelsEnd = reader.offset
         layout.samples = try reader.skipRun(key: 0x12)
         if !reader.isAtEnd { try scanRest(&reader, &layout) }
@@ -72,14 +112,14 @@ extension RemoteWriteDecoder {
     /// The series of the labels, or nil when they are refused.
     @inline(__always)
     private mutating func resolveSeries(
-        _ body: UnsafeRawBufferPointer, _ range: Range<Int>, _ layout: Layout, _ limits: LabelLimits,
-        _ request: inout DecodedRequest
+        _ body: UnsafeRawBufferPointer, _ range: Range<Int>, _ layout: Layout, _ entry: KnownLabels.Entry?,
+        _ limits: LabelLimits, _ request: inout DecodedRequest
     ) throws(ProtobufFault) -> UInt32? {
         if !layout.hasScatteredLabels {
             let slice = UnsafeRawBufferPointer(rebasing: body[range.lowerBound..<layout.labelsEnd])
-            let hash = SeriesTable.hash(slice)
+            let hash = entry?.hash ?? SeriesTable.hash(slice)
             if let id = request.batch.series.find(slice, hash: hash) { return id }
-            if let verdict = known.verdict(of: slice, hash: hash) ?? check(slice, hash, limits) {
+            if let verdict = (entry ?? known.find(slice, hash: hash))?.verdict ?? check(slice, hash, limits) {
                 return request.batch.series.insert(slice, hash: hash, hasPrometheusNames: verdict.hasPrometheusNames)
             }
         }
