@@ -11,7 +11,7 @@ public final class PointServer: Sendable {
         public var attempt: Int
     }
 
-    /// What to say to a request with these points; the number counts requests.
+    /// What to say to a request with these points; the number is that in `requests`.
     public typealias Judge = @Sendable (_ values: [Int], _ number: Int) -> HTTPTestServer.Action
 
     public let http: HTTPTestServer
@@ -22,7 +22,7 @@ public final class PointServer: Sendable {
     public init(_ judge: @escaping Judge = { _, _ in .reply(204) }) throws {
         self.judge = Mutex(judge)
         http = try HTTPTestServer()
-        http.answer { [weak self] request, number in self?.take(request, number) ?? .reset }
+        http.answer { [weak self] request, _ in self?.take(request) ?? .reset }
     }
 
     public var port: Int { http.port }
@@ -36,11 +36,14 @@ public final class PointServer: Sendable {
     /// What a sender of ours never sends.
     public var faults: [String] { unreadable.withLock { $0 } }
 
-    private func take(_ request: HTTPTestServer.Request, _ number: Int) -> HTTPTestServer.Action {
+    private func take(_ request: HTTPTestServer.Request) -> HTTPTestServer.Action {
         do {
             let values = try PointServer.values(in: request.body)
             let attempt = request.headers["retry-attempt"].flatMap { Int($0) } ?? 0
-            arrivals.withLock { $0.append(Arrival(values: values, attempt: attempt)) }
+            let number = arrivals.withLock { arrivals in
+                arrivals.append(Arrival(values: values, attempt: attempt))
+                return arrivals.count - 1
+            }
             return judge.withLock { $0 }(values, number)
         } catch {
             unreadable.withLock { $0.append("\(error)") }
