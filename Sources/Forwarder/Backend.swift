@@ -10,6 +10,8 @@ public struct Chunk: Sendable {
     /// then go out series by series.
     public var series: Range<Int>?
     public var points: Int { runs.reduce(0) { $0 + $1.ordinals.count } }
+    /// Its runs are whole bodies, to be sent on as they came; only for a backend that `takesBodies`.
+    public var isOfBodies: Bool { pieces.first.map { !$0.bodies.isEmpty } ?? false }
 
     public init(tenant: String, pieces: [LeasedPiece], runs: [LeasedRun], series: Range<Int>? = nil) {
         self.tenant = tenant
@@ -75,6 +77,8 @@ public protocol Backend: Sendable {
     /// Whether each series of `batch` is one of its own at the backend, so that requests with different series may overtake
     /// each other. Asked where order is kept and more than one request may be in flight.
     func keepsSeriesApart(_ batch: Batch) -> Bool
+    /// Whether the bodies that remote write requests came in may go out as they are, when they say nothing but points.
+    var takesBodies: Bool { get }
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
     func encode(_ chunk: Chunk, into request: inout EncodedRequest)
     /// One attempt. Most backends build an `HTTPRequest` and hand it to `transport`.
@@ -85,6 +89,7 @@ public protocol Backend: Sendable {
 extension Backend {
     public var folder: String? { nil }
     public func keepsSeriesApart(_ batch: Batch) -> Bool { false }
+    public var takesBodies: Bool { false }
 }
 
 /// What came back, or did not.

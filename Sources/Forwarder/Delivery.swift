@@ -149,6 +149,7 @@ struct Delivery {
         guard part.points > 0 else { return .goOn(settlement) }
 
         let limit = route.backend.traits.maximumBodyBytes
+        if request.body.count > limit, lease.isOfBodies { return giveBackBodies(part) }
         if request.body.count > limit, part.points > 1 {
             learnTooLarge(part, bodyBytes: request.body.count, limitBytes: limit)
             settlement.parts += bisect.tooLarge(part, status: 0, excerpt: "")
@@ -187,11 +188,13 @@ struct Delivery {
                 bisect.putBack(part)
                 return .stop(nil)
             }
-            if shard == nil, StuckRule.counts(answer), let settled = suspect(part, answer, reason) {
+            if shard == nil, !lease.isOfBodies, StuckRule.counts(answer), let settled = suspect(part, answer, reason) {
                 return .goOn(part.settlement(settled, status: answer.status, context))
             }
             let wait = await fail(reason, after: after, startedAt: startedAt)
-            guard await pause(wait, holding: request) else {
+            // Whether points are at fault is found out among points.
+            let mayStay = !lease.isOfBodies || !StuckRule.counts(answer)
+            guard mayStay, await pause(wait, holding: request) else {
                 bisect.putBack(part)
                 return .stop(nil)
             }
@@ -245,6 +248,10 @@ struct Delivery {
         on outcome: DeliveryOutcome, _ answer: Answer, _ part: Bisect.Part, _ request: EncodedRequest
     ) async -> Next {
         let status = answer.status
+        if lease.isOfBodies, outcome.isAboutPoints {
+            await recover(isDelivery: false)
+            return giveBackBodies(part)
+        }
         switch outcome {
         case .delivered:
             await recover(isDelivery: true)
@@ -266,6 +273,13 @@ struct Delivery {
             return .stop(nil)
         case .retry: preconditionFailure("the attempts loop answers retries itself")
         }
+    }
+
+    /// What a body says would have to be known to go on with it.
+    private mutating func giveBackBodies(_ part: Bisect.Part) -> Next {
+        lane.state.withLock { $0.refusedBodies() }
+        bisect.putBack(part)
+        return .stop(nil)
     }
 
     private mutating func act(on items: [ItemOutcome], _ part: Bisect.Part, status: Int) async -> Next {

@@ -15,6 +15,14 @@ public enum DeliveryOutcome: Equatable, Sendable {
     case refused(DeadLetterReason, meansAlreadyThere: Bool)
     /// An operator must act: stop this lane, keep everything, probe now and then.
     case hold(reason: String)
+
+    /// What to do next depends on which points the request has.
+    var isAboutPoints: Bool {
+        switch self {
+        case .partly, .tooLarge, .refused: true
+        case .delivered, .retry, .hold: false
+        }
+    }
 }
 
 /// A verdict on some of a request's points.

@@ -26,6 +26,8 @@ struct LaneState: Sendable {
     var isBehind = false
     /// How long answers take of late, seconds.
     private var answerSeconds = 0.0
+    /// So many of the next leases are of points, whatever the backend takes.
+    private var leasesOfPoints = 0
     /// There was no room to hold a lease that waits; nothing has ended since.
     var isCramped = false
     /// The spool has no room to settle what was delivered: why, and when it is asked again, on the wall clock.
@@ -76,8 +78,14 @@ struct LaneState: Sendable {
         var shards: Int
         /// Another lease is on its way, which this one has to wait for.
         var isSuccessor: Bool
+        /// Bodies will do, in place of points.
+        var takesBodies: Bool
         var generation: UInt64
         var news: UInt64
+
+        var bodyPoints: Int? { takesBodies ? points : nil }
+        /// Whether a lease of bodies, which are not cut, was about as large as it could be.
+        func isFilled(by lease: Lease) -> Bool { lease.points >= points / 2 }
     }
 
     /// - Parameter now: boot clock, nanoseconds.
@@ -94,11 +102,23 @@ struct LaneState: Sendable {
             settling < LaneState.maximumSettling
         else { return .wait }
         deliveries += 1
-        return .lease(
-            LeasePlan(
-                route: route, points: maximumPoints, shards: shards, isSuccessor: isSuccessor, generation: generation,
-                news: news))
+        let plan = LeasePlan(
+            route: route, points: maximumPoints, shards: shards, isSuccessor: isSuccessor, takesBodies: takesBodies,
+            generation: generation, news: news)
+        if leasesOfPoints > 0 { leasesOfPoints -= 1 }
+        return .lease(plan)
     }
+
+    /// Only while all is well: whoever looks for what is wrong needs points.
+    private var takesBodies: Bool { route.backend.takesBodies && leasesOfPoints == 0 && isWell }
+
+    private var isWell: Bool { retry.mode == .ok && breaker.failures == 0 && suspicion == nil }
+
+    /// A request of bodies was refused, in part or as a whole: its points go out the other way, and those behind them for a
+    /// while, as they are likely to fare the same.
+    mutating func refusedBodies() { leasesOfPoints = LaneState.leasesAfterRefusal }
+
+    private static let leasesAfterRefusal = 16
 
     private var allowed: Int {
         let traits = route.backend.traits
@@ -109,7 +129,7 @@ struct LaneState: Sendable {
     /// requests follow each other.
     private var shards: Int {
         let traits = route.backend.traits
-        guard traits.keepsOrder, isBehind, retry.mode == .ok, breaker.failures == 0, suspicion == nil else { return 1 }
+        guard traits.keepsOrder, isBehind, isWell else { return 1 }
         return traits.concurrency
     }
 

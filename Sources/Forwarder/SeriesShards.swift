@@ -15,6 +15,7 @@ struct SeriesShard: Sendable, Equatable {
     ///
     /// - Returns: one shard, the lease as it is, when the backend may take two of its series for one.
     static func divide(_ lease: Lease, points: Int, for backend: any Backend) -> [SeriesShard] {
+        if lease.isOfBodies { return divideBodies(lease, points: points) }
         let all = lease.pieces.indices.map { LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals) }
         guard lease.points > points, let batch = lease.pieces.first?.batch, backend.keepsSeriesApart(batch) else {
             return [SeriesShard(runs: all)]
@@ -37,6 +38,31 @@ struct SeriesShard: Sendable, Equatable {
         shards.append(SeriesShard(runs: [], series: first..<counts.count))
         for run in all { add(run, of: batch, shardOf, to: &shards) }
         return shards.filter { !$0.runs.isEmpty }
+    }
+
+    /// A lease of bodies is one request, or a row in which each series comes once.
+    private static func divideBodies(_ lease: Lease, points: Int) -> [SeriesShard] {
+        var shards: [SeriesShard] = []
+        var room = 0
+        for (piece, leased) in lease.pieces.enumerated() {
+            for body in leased.bodies {
+                if body.ordinals.count > room {
+                    shards.append(SeriesShard(runs: []))
+                    room = points
+                }
+                room -= body.ordinals.count
+                shards[shards.count - 1].add(piece, body.ordinals)
+            }
+        }
+        return shards
+    }
+
+    private mutating func add(_ piece: Int, _ ordinals: Range<Int>) {
+        if let last = runs.last, last.piece == piece, last.ordinals.upperBound == ordinals.lowerBound {
+            runs[runs.count - 1].ordinals = last.ordinals.lowerBound..<ordinals.upperBound
+        } else {
+            runs.append(LeasedRun(piece: piece, ordinals: ordinals))
+        }
     }
 
     /// Cuts a run where the shard changes.

@@ -47,13 +47,15 @@ struct Worker {
     private func begin(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
         let gate = context.gate(for: plan.route)
         await gate.acquire(lane.tenant, weight: plan.route.weight)
-        let lease = await lease(plan, LeaseLimit(points: plan.points))
+        let lease = await lease(plan, LeaseLimit(points: plan.points, bodyPoints: plan.bodyPoints))
         guard let lease else {
             gate.release()
             lane.state.withLock { $0.deliveries -= 1 }
             return
         }
-        lane.state.withLock { $0.isBehind = lease.points >= plan.points }
+        lane.state.withLock {
+            $0.isBehind = lease.points >= plan.points || lease.isOfBodies && plan.isFilled(by: lease)
+        }
         group.addTask {
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
@@ -75,13 +77,14 @@ struct Worker {
             }
             return
         }
-        guard let lease = await lease(plan, LeaseLimit(points: points, isMerged: true)) else {
+        let limit = LeaseLimit(points: points, isMerged: true, bodyPoints: plan.bodyPoints)
+        guard let lease = await lease(plan, limit) else {
             context.giveUp(shardedPoints: points)
             lane.state.withLock { $0.deliveries -= 1 }
             return
         }
         lane.state.withLock { state in
-            state.isBehind = lease.points > plan.points
+            state.isBehind = lease.points > plan.points || lease.isOfBodies && plan.isFilled(by: lease)
             state.sharded += 1
         }
         let (before, after) = (plan.isSuccessor ? latest : nil, Handover())

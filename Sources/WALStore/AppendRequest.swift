@@ -13,10 +13,12 @@ public struct AppendRequest: Sendable {
     public var traceParent: String?
     /// Bytes of the body as it came over the wire.
     public var bodyBytes: Int
+    /// The body as it came, for backends that take it on as it is; only of one that is `isVerbatim`.
+    public var body: [UInt8]?
 
     public init(
         decoded: DecodedRequest, source: String, peer: String, requestID: String, traceParent: String? = nil,
-        bodyBytes: Int
+        bodyBytes: Int, body: [UInt8]? = nil
     ) {
         self.decoded = decoded
         self.source = source
@@ -24,6 +26,7 @@ public struct AppendRequest: Sendable {
         self.requestID = requestID
         self.traceParent = traceParent
         self.bodyBytes = bodyBytes
+        self.body = body
     }
 }
 

@@ -1,17 +1,19 @@
 import Metrics
 import Synchronization
 
-/// Decoded blocks that somebody will want again: just committed ones, for live delivery, and those that are leased in
-/// pieces or by several backends. One for a node, with a bound for all of it and one for each spool.
+/// Rows that somebody will want again: just committed ones, for live delivery, decoded or as the bodies they came in, and
+/// blocks that are leased in pieces or by several backends. One for a node, with a bound for all of it and one for each spool.
 public final class BlockCache: Sendable {
     private struct Key: Hashable {
         var spool: UInt64
         var sequence: Int64
     }
     private struct Entry {
-        var block: DecodedBlock
-        var bytes: Int
-        var usedAt: UInt64
+        var block: DecodedBlock?
+        var bodies: RowBodies?
+        var usedAt: UInt64 = 0
+        /// With its place in the table, and its uses in two orders.
+        var bytes = 384
     }
     /// Keys in the order of their uses. Only the last use of a key counts: those before it are passed over, and cleared
     /// away before they are most of it.
@@ -51,9 +53,9 @@ public final class BlockCache: Sendable {
         var spools: UInt64 = 0
     }
 
-    /// What an entry takes: its block, its place in the table, and its uses in two orders.
+    /// What an entry of the block alone takes.
     static func bytes(of block: DecodedBlock) -> Int {
-        block.batch.allocatedBytes + block.origins.count * MemoryLayout<OriginRun>.stride + 384
+        block.batch.allocatedBytes + block.origins.count * MemoryLayout<OriginRun>.stride + Entry().bytes
     }
 
     public let maximumBytes: Int
@@ -82,13 +84,40 @@ public final class BlockCache: Sendable {
         }
     }
 
-    func insert(_ block: DecodedBlock, _ spool: UInt64, _ sequence: Int64) {
-        let bytes = BlockCache.bytes(of: block)
-        guard bytes <= maximumSpoolBytes, bytes <= maximumBytes else { return }
+    func bodies(_ spool: UInt64, _ sequence: Int64) -> RowBodies? {
         state.withLock { state in
             let key = Key(spool: spool, sequence: sequence)
+            guard let bodies = state.entries[key]?.bodies else { return nil }
+            BlockCache.use(key, &state)
+            return bodies
+        }
+    }
+
+    func insert(_ block: DecodedBlock, _ spool: UInt64, _ sequence: Int64) {
+        add(spool, sequence) { entry in
+            entry.bytes -= entry.block.map { BlockCache.bytes(of: $0) - Entry().bytes } ?? 0
+            entry.bytes += BlockCache.bytes(of: block) - Entry().bytes
+            entry.block = block
+        }
+    }
+
+    func insert(_ bodies: RowBodies, _ spool: UInt64, _ sequence: Int64) {
+        add(spool, sequence) { entry in
+            entry.bytes += bodies.bytes - (entry.bodies?.bytes ?? 0)
+            entry.bodies = bodies
+        }
+    }
+
+    /// Puts something new beside what is kept of the row.
+    private func add(_ spool: UInt64, _ sequence: Int64, _ change: (inout Entry) -> Void) {
+        state.withLock { state in
+            let key = Key(spool: spool, sequence: sequence)
+            var entry = state.entries[key] ?? Entry()
+            change(&entry)
+            let bytes = entry.bytes
+            guard bytes <= maximumSpoolBytes, bytes <= maximumBytes else { return }
             BlockCache.remove(key, &state)
-            state.entries[key] = Entry(block: block, bytes: bytes, usedAt: 0)
+            state.entries[key] = entry
             state.bytes += bytes
             state.shares[spool, default: Share()].bytes += bytes
             state.shares[spool, default: Share()].count += 1

@@ -13,16 +13,21 @@ public struct LeasedPiece: Sendable {
     public var places: PlaceRange
     /// The block's points, or those of all pieces of the lease where they were merged; `ordinals` says which are leased.
     public var batch: Batch
+    /// In a lease of bodies (`LeaseLimit.bodyPoints`) the points, whole bodies one after the other; `batch` is then empty.
+    public var bodies: [WireBody]
     public var ordinals: Range<Int>
     /// Whether the points may have been sent by a process that did not live to settle them.
     public var maybeSent: Bool
     /// Ordinals among which are points that later ones were sent ahead of (`Spool.overtake`).
     public var overtaken: Range<Int>
 
-    public init(places: PlaceRange, batch: Batch, ordinals: Range<Int>, maybeSent: Bool, overtaken: Range<Int> = 0..<0)
-    {
+    public init(
+        places: PlaceRange, batch: Batch = Batch(), bodies: [WireBody] = [], ordinals: Range<Int>, maybeSent: Bool,
+        overtaken: Range<Int> = 0..<0
+    ) {
         self.places = places
         self.batch = batch
+        self.bodies = bodies
         self.ordinals = ordinals
         self.maybeSent = maybeSent
         self.overtaken = overtaken
@@ -36,6 +41,8 @@ public struct Lease: Sendable {
     public let lane: Lane
     public let pieces: [LeasedPiece]
     public var points: Int { pieces.reduce(0) { $0 + $1.ordinals.count } }
+    /// The points are bodies: whoever needs to know what they are gives them back, and leases them again as points.
+    public var isOfBodies: Bool { pieces.first.map { !$0.bodies.isEmpty } ?? false }
 
     public init(id: UInt64, backend: String, lane: Lane, pieces: [LeasedPiece]) {
         self.id = id
@@ -51,13 +58,17 @@ public struct LeaseLimit: Sendable, Hashable {
     /// Rows are merged into one batch that all pieces share, so that a series is one series across them. Where the rows
     /// of so many points would take more than `mergedBytes` of memory, the lease has fewer.
     public var isMerged: Bool
+    /// Where the bodies of the next rows are at hand, they are leased in place of points: so many points at most, and with
+    /// `isMerged` more than that of a row in which each series comes once. nil: points are wanted.
+    public var bodyPoints: Int?
 
     /// One row more may be in memory while it is merged.
     public static let mergedBytes = 32 << 20
 
-    public init(points: Int, isMerged: Bool = false) {
+    public init(points: Int, isMerged: Bool = false, bodyPoints: Int? = nil) {
         self.points = points
         self.isMerged = isMerged
+        self.bodyPoints = bodyPoints
     }
 }
 

@@ -24,7 +24,7 @@ extension Spool {
             for (append, receipt) in zip(appends, stored.receipts) { append.completion(.success(receipt)) }
             for (settle, answer) in zip(settles, stored.settled) { settle.completion(answer) }
             // Copies what it keeps: behind the answers, before whoever leases it is told.
-            keepDecoded(stored.rows)
+            keepForDelivery(stored.rows, appends)
             if !stored.rows.isEmpty { environment.onWork() }
             for row in stored.rows where row.slices.count > 1 { environment.spare.give(row.batch) }
         } catch {
@@ -121,13 +121,19 @@ extension Spool {
                 boot: CommitMark.boot(clock.bootID)))
     }
 
-    /// Just committed blocks are what live delivery leases next: keeps them decoded while somebody is that close.
-    private func keepDecoded(_ rows: [PackedRow]) {
-        let isNear = ledger.backends.contains {
+    /// What was just committed is what live delivery leases next: while somebody is that close it is kept, as the bodies it
+    /// came in for backends that take them, and decoded for others.
+    private func keepForDelivery(_ rows: [PackedRow], _ appends: [CommitQueue.Append]) {
+        let near = ledger.backends.filter {
             $0.isAttached && $0.pendingPoints(upTo: ledger.nextPosition) < Spool.nearPoints
         }
-        guard isNear else { return }
+        guard !near.isEmpty else { return }
+        let takers = near.count { bodyTakers.contains($0.id) }
         for row in rows {
+            if takers > 0, let bodies = RowBodies(row, appends) {
+                environment.cache.insert(bodies, cacheID, row.sequence)
+                if takers == near.count { continue }
+            }
             let origins = OriginRun.fresh(row.sequence, points: row.batch.points.count)
             // What is kept is a copy without slack; the columns it was decoded into serve the next request.
             environment.cache.insert(

@@ -15,6 +15,7 @@ extension Spool {
         // In order: what is still being carried over comes first.
         if salvage != nil { return nil }
         while let plan = try planLease(backend, limit) {
+            if let lease = passed(plan, limit) { return lease }
             // Metadata that rides along is a piece of its own.
             if limit.isMerged, plan.record.pieces.count > 1 {
                 if let lease = try await merged(plan) { return lease }

@@ -67,6 +67,9 @@ extension Spool {
             }
             record.remove(span.positions)
             if part.fate == .released { continue }
+            guard !part.fate.isDead || settle.lease.pieces[part.run.piece].bodies.isEmpty else {
+                throw SpoolError(.misuse, "a dead letter is made of points, and the lease has bodies")
+            }
             if !backend.owes(span, upTo: ledger.end) {
                 // The commit of unknown outcome did it.
                 if record.hasUnknownSettle { continue }

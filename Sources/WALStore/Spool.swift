@@ -29,6 +29,8 @@ public actor Spool {
     var reservedBefore: Int64 = 0
     var leases: [UInt64: LeaseRecord] = [:]
     var lastLeaseID: UInt64 = 0
+    /// Backends whose last lease asked for bodies, where there are any.
+    var bodyTakers: Set<Int64> = []
     /// Somebody was given nothing because the backend's former name still has a lease.
     var hasRenamedWaiter = false
     /// Backends whose row differs from memory and is written with the next transaction.

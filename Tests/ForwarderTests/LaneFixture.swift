@@ -16,9 +16,9 @@ final class LaneFixture: Sendable {
 
     init(
         backends: [String] = ["central"], tuning: DeliveryTuning = DeliveryTuning(),
-        clock: JumpingClock = JumpingClock(), series: Int = 1
+        clock: JumpingClock = JumpingClock(), series: Int = 1, bodyPoints: Int = 0
     ) {
-        source = MemorySource(backends: backends, series: series)
+        source = MemorySource(backends: backends, series: series, bodyPoints: bodyPoints)
         self.clock = clock
         let (waits, events) = (waits, events)
         let context = DeliveryContext(

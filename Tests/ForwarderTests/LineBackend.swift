@@ -13,6 +13,7 @@ struct LineBackend: Backend {
     var excludes: Set<Int> = []
     /// Different series may overtake each other.
     var keepsApart = false
+    var takesBodies = false
     var traits = BackendTraits(keepsOrder: true, maximumPoints: 1000, maximumBodyBytes: 1 << 20)
 
     init(name: String, settings: Settings) throws(SettingsError) { url = try settings.required("url") }
@@ -23,6 +24,14 @@ struct LineBackend: Backend {
     func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         for run in chunk.runs {
             let piece = chunk.pieces[run.piece]
+            if chunk.isOfBodies {
+                for body in piece.bodies where run.ordinals.overlaps(body.ordinals) {
+                    precondition(body.ordinals.clamped(to: run.ordinals) == body.ordinals, "a body is sent whole")
+                    request.body += body.bytes
+                    request.points += body.ordinals.count
+                }
+                continue
+            }
             for ordinal in run.ordinals {
                 if excludes.contains(ordinal) {
                     request.excluded.append((LeasedRun(piece: run.piece, ordinals: ordinal..<ordinal + 1), "odd"))

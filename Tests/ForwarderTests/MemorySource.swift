@@ -36,10 +36,15 @@ final class MemorySource: DeliverySource {
     private let state: Mutex<State>
     let mistakes = Recorder<String>()
     private let batch: Batch
+    /// Points come in bodies of so many; 0: they do not.
+    private let bodyPoints: Int
+    /// How each lease was: with bodies or without.
+    let leasesOfBodies = Recorder<Bool>()
 
     /// - Parameter series: point n is of series n modulo this.
-    init(tenant: String = "acme", backends: [String] = ["central"], series: Int = 1) {
+    init(tenant: String = "acme", backends: [String] = ["central"], series: Int = 1, bodyPoints: Int = 0) {
         self.tenant = tenant
+        self.bodyPoints = bodyPoints
         var state = State()
         for backend in backends { state.ledgers[backend] = Ledger() }
         self.state = Mutex(state)
@@ -107,12 +112,23 @@ final class MemorySource: DeliverySource {
             while end < ledger.fates.count, end - first < limit.points, ledger.fates[end] == nil,
                 !ledger.leased.contains(end), ledger.maybeSent.contains(end) == ledger.maybeSent.contains(first)
             { end += 1 }
+            var bodies: [WireBody] = []
+            if let most = limit.bodyPoints, bodyPoints > 0, first % bodyPoints == 0, end - first >= bodyPoints {
+                // With each series once in a row of two scrapes' worth, more than one request's; else one request.
+                let isRow = limit.isMerged && end - first >= 2 * most
+                end = first + (isRow ? 2 * most : min(most, end - first)) / bodyPoints * bodyPoints
+                bodies = stride(from: first, to: end, by: bodyPoints).map { start in
+                    let text = (start..<start + bodyPoints).map { "body.\($0)\n" }.joined()
+                    return WireBody(bytes: Array(text.utf8), ordinals: start..<start + bodyPoints)
+                }
+            }
+            leasesOfBodies.record(!bodies.isEmpty)
             state.lastLease += 1
             state.ledgers[backend]?.leased.formUnion(first..<end)
             state.leases[state.lastLease] = (backend, first..<end)
             let piece = LeasedPiece(
-                places: PlaceRange(sequence: 1, ordinals: first..<end), batch: batch, ordinals: first..<end,
-                maybeSent: ledger.maybeSent.contains(first),
+                places: PlaceRange(sequence: 1, ordinals: first..<end), batch: bodies.isEmpty ? batch : Batch(),
+                bodies: bodies, ordinals: first..<end, maybeSent: ledger.maybeSent.contains(first),
                 overtaken: (ledger.overtaken.min() ?? 0)..<(ledger.overtaken.max().map { $0 + 1 } ?? 0))
             return Lease(id: state.lastLease, backend: backend, lane: .live, pieces: [piece])
         }

@@ -59,10 +59,15 @@ final class SpoolFixture: Sendable {
 
 /// Requests and batches, made short.
 enum Make {
-    static func request(_ batch: Batch, id: String = "request") -> AppendRequest {
+    /// - Parameter hasBody: it is kept as it came, too: here, the values of its points.
+    static func request(_ batch: Batch, id: String = "request", hasBody: Bool = false) -> AppendRequest {
         var decoded = DecodedRequest()
         decoded.batch = batch
-        return AppendRequest(decoded: decoded, source: "json", peer: "127.0.0.1", requestID: id, bodyBytes: 100)
+        return AppendRequest(
+            decoded: decoded, source: "json", peer: "127.0.0.1", requestID: id, bodyBytes: 100,
+            body: hasBody
+                ? batch.points.bits.flatMap { bits in (0..<8).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) } }
+                : nil)
     }
 
     /// Points whose values are `values`, so that each is known again.
@@ -94,7 +99,19 @@ enum Make {
 
 extension Lease {
     /// The values of its points, in order.
-    var values: [Int] { pieces.flatMap { piece in piece.ordinals.map { Int(piece.batch.points.bits[$0]) } } }
+    var values: [Int] { pieces.flatMap(\.values) }
+}
+
+extension LeasedPiece {
+    /// Of its ordinals.
+    var values: [Int] {
+        if bodies.isEmpty { return ordinals.map { Int(batch.points.bits[$0]) } }
+        return bodies.flatMap { body in
+            stride(from: 0, to: body.bytes.count, by: 8).map { at in
+                (0..<8).reduce(0) { $0 | Int(body.bytes[at + $1]) << (8 * $1) }
+            }
+        }
+    }
 }
 
 extension Spool {

@@ -33,6 +33,7 @@ struct SpoolModelTests {
             for _ in 0..<220 { try await model.step() }
             try await model.drain()
             #expect(model.repackedRows > 0, "a run without a repack tries too little")
+            #expect(model.leasesOfBodies > 0 || model.fixture.cache.maximumBytes == 0, "no bodies were leased")
             await model.spool.close()
         } catch {
             Issue.record("seed \(random.seed) run \(run): \(error)")
@@ -60,6 +61,7 @@ private struct SpoolModel {
     /// By backend: the first sequence that it was ever owed anything of, or could have been.
     var began: [String: Int64] = ["a": 1]
     var inheritedPoints = 0
+    var leasesOfBodies = 0
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
@@ -72,7 +74,8 @@ private struct SpoolModel {
         switch random.next() % 100 {
         case 0..<35: try await append()
         case 35..<60: try await lease()
-        case 60..<85: try await settle()
+        case 60..<81: try await settle()
+        case 81..<85: try await catchUp()
         case 85..<90: await release()
         case 90..<93:
             try await reopen(cleanly: true)
@@ -98,7 +101,8 @@ private struct SpoolModel {
             let batch = Make.batch(accepted..<accepted + count, labels: "m\(random.next() % 3)")
             let spool = spool
             let queued = spool.queued
-            waiting.append(Task { try await spool.append(Make.request(batch)) })
+            let hasBody = random.next() % 4 != 0
+            waiting.append(Task { try await spool.append(Make.request(batch, hasBody: hasBody)) })
             while spool.queued == queued { await Task.yield() }
             accepted += count
             for name in standings.keys {
@@ -114,10 +118,11 @@ private struct SpoolModel {
         guard let name = standings.keys.sorted().randomElement(using: &random) else { return }
         let limit = Int(random.next() % 60) + 1
         let isMerged = random.next() % 2 == 0
+        let bodyPoints = random.next() % 4 == 0 ? nil : Int(random.next() % 80) + 1
         let taken = leases.filter { $0.backend == name }.reduce(into: Set<Int>()) { $0.formUnion(open[$1.id] ?? []) }
         let free = (standings[name] ?? []).indices.filter { standings[name]?[$0] == .pending && !taken.contains($0) }
-        guard let lease = try await spool.lease(backend: name, limit: LeaseLimit(points: limit, isMerged: isMerged))
-        else {
+        let wanted = LeaseLimit(points: limit, isMerged: isMerged, bodyPoints: bodyPoints)
+        guard let lease = try await spool.lease(backend: name, limit: wanted) else {
             guard free.isEmpty else { throw Failure(description: "\(free.count) points of \(name) are not leased") }
             return
         }
@@ -125,11 +130,27 @@ private struct SpoolModel {
         else {
             throw Failure(description: "leased \(lease.values), free \(free.prefix(limit))")
         }
-        if isMerged, Set(lease.pieces.map(\.batch.points.count)).count > 1 {
+        if lease.isOfBodies {
+            leasesOfBodies += 1
+            let isOfOneRow = isMerged && lease.pieces.count == 1
+            guard let most = bodyPoints, lease.points <= most || isOfOneRow,
+                lease.pieces.allSatisfy({ $0.values.count == $0.ordinals.count })
+            else { throw Failure(description: "leased \(lease.points) points as bodies, \(bodyPoints ?? 0) wanted") }
+        } else if isMerged, Set(lease.pieces.map(\.batch.points.count)).count > 1 {
             throw Failure(description: "the pieces of a merged lease have batches of their own")
         }
         leases.append(lease)
         open[lease.id] = Set(lease.values)
+    }
+
+    /// Settles all that a backend is owed and nobody has leased: it is live from then on.
+    private mutating func catchUp() async throws {
+        guard let name = attached.sorted().randomElement(using: &random) else { return }
+        while let lease = try await spool.lease(backend: name, limit: LeaseLimit(points: 100, bodyPoints: 100)) {
+            try await spool.settle(lease, Make.all(lease, .delivered))
+            for value in lease.values { standings[name]?[value] = .delivered }
+            leasesOfBodies += lease.isOfBodies ? 1 : 0
+        }
     }
 
     private mutating func settle() async throws {
@@ -140,9 +161,11 @@ private struct SpoolModel {
             var at = lease.pieces[piece].ordinals.lowerBound
             while at < lease.pieces[piece].ordinals.upperBound {
                 let end = min(lease.pieces[piece].ordinals.upperBound, at + Int(random.next() % 20) + 1)
-                let values = (at..<end).map { Int(lease.pieces[piece].batch.points.bits[$0]) }
+                let first = lease.pieces[piece].ordinals.lowerBound
+                let values = Array(lease.pieces[piece].values[at - first..<end - first])
                 if random.next() % 3 != 0, Set(values).isSubset(of: open[lease.id] ?? []) {
-                    let (fate, standing) = randomFate()
+                    var (fate, standing) = randomFate()
+                    if lease.isOfBodies, standing == .dead { (fate, standing) = (.delivered, .delivered) }
                     parts.append(.init(LeasedRun(piece: piece, ordinals: at..<end), fate))
                     for value in values { standings[lease.backend]?[value] = standing }
                     open[lease.id]?.subtract(values)

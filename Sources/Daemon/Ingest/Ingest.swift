@@ -94,15 +94,17 @@ final class Ingest: Sendable {
 
     /// Commits what a body decoded to, then answers.
     ///
-    /// - Parameter reply: what success looks like; it runs after the fsync, on the store's thread.
+    /// - Parameters:
+    ///   - body: as it came, where it may be sent on like that.
+    ///   - reply: what success looks like; it runs after the fsync, on the store's thread.
     func store(
-        _ decoded: DecodedRequest, _ arrival: Arrival, ticket: IngestTicket, responder: Responder,
+        _ decoded: DecodedRequest, _ arrival: Arrival, body: [UInt8]? = nil, ticket: IngestTicket, responder: Responder,
         reply: @escaping @Sendable (AppendReceipt, RefusalTally) -> Reply
     ) {
         guard ticket.hold(bytes: Ingest.memoryBytes(of: decoded)) else {
             return responder.reply(refuse(IngestTicket.overloaded, source: arrival.source, tenant: ticket.tenant))
         }
-        let request = arrival.request(decoded)
+        let request = arrival.request(decoded, body: body)
         append(request, ticket.tenant) { [self] result in
             // Held until the commit is over, whoever has answered by then.
             defer { withExtendedLifetime(ticket) {} }
@@ -176,10 +178,10 @@ struct Arrival: Sendable {
             bodyBytes: bodyBytes)
     }
 
-    func request(_ decoded: DecodedRequest) -> AppendRequest {
+    func request(_ decoded: DecodedRequest, body: [UInt8]? = nil) -> AppendRequest {
         AppendRequest(
             decoded: decoded, source: source, peer: peer, requestID: requestID, traceParent: traceParent,
-            bodyBytes: bodyBytes)
+            bodyBytes: bodyBytes, body: body)
     }
 
     func record(tenant: String) -> IngestRecord {

@@ -59,7 +59,8 @@ enum RemoteWriteSource: IngestSource {
             let reply = ingest.refuse(.undecodable(error), source: name, tenant: ticket.tenant)
             return responder.reply(reply)
         }
-        ingest.store(decoded, arrival, ticket: ticket, responder: responder) { receipt, refusals in
+        let body = decoded.isVerbatim ? request.body : nil
+        ingest.store(decoded, arrival, body: body, ticket: ticket, responder: responder) { receipt, refusals in
             var reply = Reply.noContent
             reply.tell(receipt)
             if !refusals.isEmpty {

@@ -56,8 +56,11 @@ public struct PrometheusRemoteWrite: Backend {
 
     public func keepsSeriesApart(_ batch: Batch) -> Bool { RemoteWriteEncoder.keepsSeriesApart(batch) }
 
+    public var takesBodies: Bool { true }
+
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
+        if chunk.isOfBodies { return Self.join(chunk, into: &request) }
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
             if let series = chunk.series, let batch = chunk.pieces.first?.batch {
@@ -74,6 +77,20 @@ public struct PrometheusRemoteWrite: Backend {
             request.rawBytes = scratch.plain.count
             scratch.plain.withUnsafeBytes { Snappy.compress($0, into: &request.body) }
         }
+    }
+
+    /// `timeseries` is a repeated field: messages one behind the other are one message.
+    private static func join(_ chunk: Chunk, into request: inout EncodedRequest) {
+        var joiner = SnappyJoiner()
+        for run in chunk.runs {
+            for body in chunk.pieces[run.piece].bodies where run.ordinals.overlaps(body.ordinals) {
+                precondition(body.ordinals.clamped(to: run.ordinals) == body.ordinals, "a body is sent whole")
+                joiner.add(body.bytes)
+                request.points += body.ordinals.count
+            }
+        }
+        request.rawBytes = joiner.plainBytes
+        joiner.finish(into: &request.body)
     }
 
     private static func append(_ chunk: Chunk, to scratch: inout Scratch, _ request: inout EncodedRequest) {

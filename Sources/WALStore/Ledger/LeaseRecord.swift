@@ -50,6 +50,15 @@ struct LeaseRecord: Sendable {
         pieces.removeSubrange(count...)
     }
 
+    /// Gives up the pieces from `count` on, and what the one before them has from ordinal `end` on.
+    mutating func keepFirst(_ count: Int, upTo end: Int) {
+        keepFirst(count)
+        let piece = pieces[count - 1]
+        guard end < piece.ordinals.upperBound else { return }
+        remove(piece.row.position + Int64(end)..<piece.row.position + Int64(piece.ordinals.upperBound))
+        pieces[count - 1].ordinals = piece.ordinals.lowerBound..<end
+    }
+
     /// Without a new array each time: a settlement may have a thousand runs.
     mutating func remove(_ positions: Range<Int64>) {
         for index in remaining.indices.reversed() where remaining[index].overlaps(positions) {

@@ -106,6 +106,9 @@ final class SimulatedNetwork: @unchecked Sendable {
             guard case .status(let status, let body, let headers) = server.take(request, mood: mood, roll)
             else { return }
             counts.add("answer.\(server.type).\(status)")
+            if server.type == "prometheus_remote_write", SimulatedWire.isLiteral(request.body) {
+                counts.add("answer_to_bodies.\(status)")
+            }
             if let say {
                 say("server \(server.number) \(status) \(mood) \(SimulatedWire.summary(of: request, server.type))")
             }

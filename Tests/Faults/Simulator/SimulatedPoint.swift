@@ -81,8 +81,12 @@ final class SimulatedRequest: @unchecked Sendable {
         }
         var decoded = DecodedRequest()
         decoded.batch = batch
+        var plain: [UInt8] = []
+        var encoder = RemoteWriteEncoder()
+        encoder.append(batch, 0..<batch.points.count, into: &plain)
         return AppendRequest(
-            decoded: decoded, source: "prometheus_remote_write", peer: "127.0.0.1", requestID: id, bodyBytes: 100)
+            decoded: decoded, source: "prometheus_remote_write", peer: "127.0.0.1", requestID: id, bodyBytes: 100,
+            body: bulk.isEmpty && !numbers.isEmpty ? SimulatedWire.literalBlock(plain) : nil)
     }
 }
 

@@ -16,6 +16,29 @@ enum SimulatedWire {
         return decoded.refusals.isEmpty ? samples(of: decoded.batch) : nil
     }
 
+    /// A snappy block as no encoder makes it, so that a body which was sent on as it came is known again.
+    static func literalBlock(_ plain: [UInt8]) -> [UInt8] {
+        var block: [UInt8] = []
+        Varint.append(UInt64(plain.count), to: &block)
+        for start in stride(from: 0, to: plain.count, by: 60) {
+            let piece = plain[start..<min(plain.count, start + 60)]
+            block.append(UInt8(piece.count - 1) << 2)
+            block += piece
+        }
+        return block
+    }
+
+    /// Whether it is one or more of those.
+    static func isLiteral(_ body: [UInt8]) -> Bool {
+        var plain: [UInt8] = []
+        do { try body.withUnsafeBytes { try Snappy.decompress($0, into: &plain, limit: 64 << 20) } } catch {
+            return false
+        }
+        var packed: [UInt8] = []
+        plain.withUnsafeBytes { Snappy.compress($0, into: &packed) }
+        return packed != body
+    }
+
     static func lines(_ body: [UInt8]) -> [SimulatedServer.Sample]? {
         var decoded = DecodedRequest()
         guard let plain = gunzip(body) else { return nil }

@@ -36,7 +36,8 @@ struct SimulationSummary {
             "append.acknowledged", "append.dropped", "append.failed_full", "append.refused", "clock.back",
             "clock.forward", "crash.kill", "crash.powerCut", "disk.cut_at_call", "disk.full", "disk.writes_at_risk",
             "dead.poison", "dead.stuck", "request.stored_unanswered", "stop", "wait.long", "loss.quota", "loss.age",
-            "answer.elasticsearch.200", "answer.influxdb.204", "answer.prometheus_remote_write.204",
+            "answer_to_bodies.204", "answer_to_bodies.400", "answer.elasticsearch.200", "answer.influxdb.204",
+            "answer.prometheus_remote_write.204",
         ]
         return (outcomes + moods + requests + reloads + faults + rest).filter { counts[$0, default: 0] == 0 }
     }

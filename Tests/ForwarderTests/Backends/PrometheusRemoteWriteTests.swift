@@ -40,6 +40,43 @@ struct PrometheusRemoteWriteTests {
         server.stop()
     }
 
+    @Test func `bodies go out whole, one behind the other, and say what they said`() throws {
+        func body(_ values: [Double]) -> [UInt8] {
+            let batch = BackendFixture.samples(values)
+            var (plain, block): ([UInt8], [UInt8]) = ([], [])
+            var encoder = RemoteWriteEncoder()
+            encoder.append(batch, 0..<values.count, into: &plain)
+            plain.withUnsafeBytes { Snappy.compress($0, into: &block) }
+            return block
+        }
+        func piece(_ sequence: Int64, _ bodies: [WireBody]) -> LeasedPiece {
+            let ordinals = 0..<(bodies.last?.ordinals.upperBound ?? 0)
+            return LeasedPiece(
+                places: PlaceRange(sequence: sequence, ordinals: ordinals), bodies: bodies, ordinals: ordinals,
+                maybeSent: false)
+        }
+        let backend = try make()
+        #expect(backend.takesBodies)
+        let pieces = [
+            piece(1, [WireBody(bytes: body([1, 2]), ordinals: 0..<2), WireBody(bytes: body([3]), ordinals: 2..<3)]),
+            piece(2, [WireBody(bytes: body([4, 5, 6]), ordinals: 0..<3)]),
+        ]
+        let all = Chunk(
+            tenant: "acme", pieces: pieces,
+            runs: [LeasedRun(piece: 0, ordinals: 0..<3), LeasedRun(piece: 1, ordinals: 0..<3)])
+        let part = Chunk(
+            tenant: "acme", pieces: pieces,
+            runs: [LeasedRun(piece: 0, ordinals: 2..<3), LeasedRun(piece: 1, ordinals: 0..<3)])
+        for (chunk, values) in [(all, [1, 2, 3, 4, 5, 6]), (part, [3, 4, 5, 6])] {
+            let request = BackendFixture.encode(backend, chunk)
+            let plain = try BackendFixture.plain(request.body, .snappy)
+            #expect(request.rawBytes == plain.count)
+            #expect(request.points == values.count)
+            #expect(request.excluded.isEmpty)
+            #expect(try PointServer.values(in: request.body) == values)
+        }
+    }
+
     @Test func `metadata goes with the first points of its batch, or alone`() throws {
         var batch = BackendFixture.samples([1, 2, 3, 4])
         batch.metadata.append(MetricMetadata(family: "up", kind: .gauge, help: "Whether it is up."))
