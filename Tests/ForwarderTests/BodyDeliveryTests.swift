@@ -116,7 +116,9 @@ struct BodyDeliveryTests {
     }
 
     @Test func `bytes that fail for ever are looked into as points`() async throws {
-        let server = try HTTPTestServer { request, _ in request.ordinals.contains(23) ? .text(500, "out of bounds") : .reply(204) }
+        let server = try HTTPTestServer { request, _ in
+            request.ordinals.contains(23) ? .text(500, "out of bounds") : .reply(204)
+        }
         let fixture = LaneFixture(bodyPoints: 10)
         fixture.source.append(400)
         fixture.start(backend(server, concurrency: 1))
