@@ -65,7 +65,8 @@ let package = Package(
         ),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: tests),
         .testTarget(
-            name: "WALStoreTests", dependencies: ["WALStore", "TestSupport", "CXXHash"], swiftSettings: tests),
+            name: "WALStoreTests", dependencies: ["WALStore", "TestSupport", "CXXHash", "CSQLite"], swiftSettings: tests
+        ),
         .testTarget(name: "ForwarderTests", dependencies: ["Forwarder", "TestSupport"], swiftSettings: tests),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "TestSupport"], swiftSettings: tests),
         .testTarget(

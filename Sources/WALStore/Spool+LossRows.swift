@@ -56,10 +56,10 @@ extension Spool {
             ledger.openLosses = []
             try checked { () throws(SQLiteError) in
                 for row in rows where !kept.contains(row.id) {
-                    try database.statements.deleteLoss.run(.integer(row.id))
+                    try database.statements.deleteLoss.runOnOne(.integer(row.id))
                 }
                 for row in merged where row.isMerged {
-                    try database.statements.rewriteLoss.run(
+                    try database.statements.rewriteLoss.runOnOne(
                         .integer(row.id), SQLValue(row.start?.sequence), SQLValue(row.start?.ordinal),
                         SQLValue(row.end?.sequence), SQLValue(row.end?.ordinal), SQLValue(row.firstTime),
                         SQLValue(row.lastTime), .integer(row.points), .integer(row.lostAt), .integer(row.lostWall),

@@ -1,3 +1,4 @@
+import CSQLite
 import TestSupport
 import Testing
 
@@ -71,5 +72,41 @@ import Testing
             #expect(status.backends.allSatisfy { $0.balances && $0.pendingPoints >= 0 })
         }
         await spool.close()
+    }
+
+    /// As damaged pages can make it: rows are found, and what is to delete them finds none.
+    @Test(.timeLimit(.minutes(2)), arguments: ["deliveries", "batches", "dead_letters"])
+    func `rows that cannot be deleted end upkeep with an error, and do not keep it going for ever`(
+        _ table: String
+    ) async throws {
+        let fixture = try SpoolFixture(cacheBytes: 0)
+        let spool = try await fixture.open()
+        for index in 0..<4 { _ = try await spool.append(Make.request(Make.batch(index * 10..<index * 10 + 10))) }
+        let letters = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        let reason = DeadLetterReason(code: "refused", excerpt: "no", status: 400)
+        try await spool.settle(letters, Make.all(letters, .dead(reason)))
+        for _ in 0..<2 {
+            // Far enough from each other for rows of their own.
+            fixture.advance(seconds: 7200)
+            let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+            try await spool.settle(lease, Make.all(lease, .delivered))
+        }
+        fixture.advance(seconds: 90 * 86_400)
+        try await spool.keepRows(of: table)
+        let failure = await #expect(throws: SpoolError.self) { try await spool.maintain() }
+        #expect(failure?.code == .unreadable || failure?.code == .unavailable, "\(String(describing: failure))")
+        #expect(fixture.raised("a spool turned out to be damaged; it is set aside and carried over") == 1)
+        await spool.close()
+    }
+}
+
+extension Spool {
+    /// Nothing that deletes rows of the table takes effect any more, and nothing says so.
+    fileprivate func keepRows(of table: String) throws {
+        let connection = try openDatabase().connection
+        // Ours have none.
+        sqlite3_limit(connection.raw, SQLITE_LIMIT_TRIGGER_DEPTH, 1)
+        try connection.execute(
+            "CREATE TEMP TRIGGER kept BEFORE DELETE ON main.\(table) BEGIN SELECT RAISE(IGNORE); END")
     }
 }

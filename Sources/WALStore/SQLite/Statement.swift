@@ -53,6 +53,15 @@ final class Statement {
         _ = try step()
     }
 
+    /// Runs a statement that changes one row, which was read before.
+    ///
+    /// - Throws: `corrupt` when it changes none: indexes and rows differ, and whoever goes on until nothing is left would go
+    ///   on for ever.
+    func runOnOne(_ values: SQLValue...) throws(SQLiteError) {
+        try run(values: values)
+        guard connection.changes == 1 else { throw SQLiteError.corrupt("a row that was read is not there") }
+    }
+
     /// Runs a statement whose last parameter is `blob`. SQLite borrows the bytes for the call and copies nothing:
     /// `SQLITE_STATIC`, <https://sqlite.org/c3ref/bind_blob.html>.
     func run(_ values: SQLValue..., blob: [UInt8]) throws(SQLiteError) {

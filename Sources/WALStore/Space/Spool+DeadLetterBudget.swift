@@ -66,7 +66,7 @@ extension Spool {
     private func delete(
         _ group: Group, _ backendID: Int64, _ reason: LossReason, _ database: Database
     ) throws(SQLiteError) {
-        for id in group.ids { try database.statements.deleteDeadLetter.run(.integer(id)) }
+        for id in group.ids { try database.statements.deleteDeadLetter.runOnOne(.integer(id)) }
         try count(
             LossRow(
                 backendID: backendID, reason: reason, places: group.places, points: Int64(group.ids.count),

@@ -73,9 +73,13 @@ extension Spool {
                 statements.deleteExpiredRefusals, statements.deleteExpiredReceipts, statements.deleteExpiredDeliveries,
             ]
             try checked { () throws(SQLiteError) in
+                var deleted: Int64 = 0
                 for statement in expired {
                     try statement.run(.integer(cutoff), .integer(oldest), .integer(Spool.ledgerRowsADeletion))
+                    deleted += database.connection.changes
                 }
+                // Those that are there by one index and not by another would be tried for ever.
+                guard deleted > 0 else { throw SQLiteError.corrupt("rows that were read are not there") }
             }
         }
         return true

@@ -78,7 +78,7 @@ extension Spool {
     /// Deletes rows; to be called inside `transact`.
     func delete(_ rows: [StoredRow], _ database: Database) throws(SpoolError) {
         try checked { () throws(SQLiteError) in
-            for row in rows { try database.statements.deleteBatch.run(.integer(row.sequence)) }
+            for row in rows { try database.statements.deleteBatch.runOnOne(.integer(row.sequence)) }
         }
     }
 }
