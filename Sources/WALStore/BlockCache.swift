@@ -10,10 +10,10 @@ public final class BlockCache: Sendable {
     }
     private struct Entry {
         var block: DecodedBlock?
+        var blockBytes = 0
         var bodies: RowBodies?
         var usedAt: UInt64 = 0
-        /// With its place in the table, and its uses in two orders.
-        var bytes = 384
+        var bytes: Int { BlockCache.placeBytes + blockBytes + (bodies?.bytes ?? 0) }
     }
     /// Keys in the order of their uses. Only the last use of a key counts: those before it are passed over, and cleared
     /// away before they are most of it.
@@ -53,9 +53,11 @@ public final class BlockCache: Sendable {
         var spools: UInt64 = 0
     }
 
-    /// What an entry of the block alone takes.
+    /// An entry's place in the table, and its uses in two orders.
+    static let placeBytes = 384
+
     static func bytes(of block: DecodedBlock) -> Int {
-        block.batch.allocatedBytes + block.origins.count * MemoryLayout<OriginRun>.stride + Entry().bytes
+        block.batch.allocatedBytes + block.origins.count * MemoryLayout<OriginRun>.stride
     }
 
     public let maximumBytes: Int
@@ -75,37 +77,28 @@ public final class BlockCache: Sendable {
         }
     }
 
-    func block(_ spool: UInt64, _ sequence: Int64) -> DecodedBlock? {
-        state.withLock { state in
-            let key = Key(spool: spool, sequence: sequence)
-            guard let block = state.entries[key]?.block else { return nil }
-            BlockCache.use(key, &state)
-            return block
-        }
-    }
+    func block(_ spool: UInt64, _ sequence: Int64) -> DecodedBlock? { find(spool, sequence) { $0.block } }
+    func bodies(_ spool: UInt64, _ sequence: Int64) -> RowBodies? { find(spool, sequence) { $0.bodies } }
 
-    func bodies(_ spool: UInt64, _ sequence: Int64) -> RowBodies? {
+    private func find<Kept: Sendable>(
+        _ spool: UInt64, _ sequence: Int64, _ part: (Entry) -> Kept?
+    ) -> Kept? {
         state.withLock { state in
             let key = Key(spool: spool, sequence: sequence)
-            guard let bodies = state.entries[key]?.bodies else { return nil }
+            guard let kept = state.entries[key].flatMap(part) else { return nil }
             BlockCache.use(key, &state)
-            return bodies
+            return kept
         }
     }
 
     func insert(_ block: DecodedBlock, _ spool: UInt64, _ sequence: Int64) {
-        add(spool, sequence) { entry in
-            entry.bytes -= entry.block.map { BlockCache.bytes(of: $0) - Entry().bytes } ?? 0
-            entry.bytes += BlockCache.bytes(of: block) - Entry().bytes
-            entry.block = block
-        }
+        // Counted here, not under the lock that all spools share.
+        let bytes = BlockCache.bytes(of: block)
+        add(spool, sequence) { ($0.block, $0.blockBytes) = (block, bytes) }
     }
 
     func insert(_ bodies: RowBodies, _ spool: UInt64, _ sequence: Int64) {
-        add(spool, sequence) { entry in
-            entry.bytes += bodies.bytes - (entry.bodies?.bytes ?? 0)
-            entry.bodies = bodies
-        }
+        add(spool, sequence) { $0.bodies = bodies }
     }
 
     /// Puts something new beside what is kept of the row.

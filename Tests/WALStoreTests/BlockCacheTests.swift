@@ -50,7 +50,8 @@ struct BlockCacheTests {
             case 0..<8:
                 let block = blocks[Int(random.next() % 40)]
                 cache.insert(block, spool, sequence)
-                model.insert(spool, sequence, BlockCache.bytes(of: block), limit: limit, share: share)
+                let bytes = BlockCache.placeBytes + BlockCache.bytes(of: block)
+                model.insert(spool, sequence, bytes, limit: limit, share: share)
             case 19 where random.next() % 20 == 0:
                 cache.removeAll(spool)
                 model.entries.removeAll { $0.spool == spool }
