@@ -3,9 +3,9 @@ import Synchronization
 
 /// A tenant's durable queue: one SQLite database in WAL mode, one writer.
 ///
-/// Everything here runs on a queue of its own that a few threads serve, because SQLite blocks. `append` and `settle` only queue; one
-/// commit takes all that is queued (`Spool+Commit.swift`). The ledger in memory changes together with its rows, inside
-/// `transact`, and goes back with them when a transaction fails.
+/// Everything here runs on a queue of its own that a few threads serve, because SQLite blocks. `append` and `settle` only
+/// queue; one commit takes all that is queued (`Spool+Commit.swift`). The ledger in memory changes together with its rows,
+/// inside `transact`, and goes back with them when a transaction fails.
 public actor Spool {
     public nonisolated let tenant: String
     nonisolated let path: String

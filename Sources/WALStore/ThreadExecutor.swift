@@ -6,7 +6,7 @@ import Synchronization
 
 /// A serial executor on one thread of its own: SQLite blocks, so its callers stay off the shared pool.
 ///
-/// `@unchecked Sendable`: all state is in the mutex or atomic; the semaphore may be used from any thread.
+/// `@unchecked Sendable`: what waits is in the mutex `queue`, `thread` is atomic, and the rest never changes.
 public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     private enum Work: Sendable {
         case job(UnownedJob)
@@ -18,12 +18,10 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     }
 
     private let queue = Mutex(Queue())
-    private let signal: UnsafeMutablePointer<sem_t>
+    private let signal = Semaphore()
     private let thread = Atomic<UInt>(0)
 
     public init() {
-        signal = .allocate(capacity: 1)
-        sem_init(signal, 0, 0)
         let retained = Unmanaged.passRetained(self)
         var handle = pthread_t()
         let code = pthread_create(
@@ -34,11 +32,6 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
             }, retained.toOpaque())
         precondition(code == 0, "a thread for the spools cannot be started")
         pthread_detach(handle)
-    }
-
-    deinit {
-        sem_destroy(signal)
-        signal.deallocate()
     }
 
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }
@@ -60,12 +53,12 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     /// Ends the thread when what is queued has run.
     public func stop() {
         queue.withLock { $0.isStopped = true }
-        sem_post(signal)
+        signal.post()
     }
 
     private func add(_ work: Work) {
         queue.withLock { $0.waiting.append(work) }
-        sem_post(signal)
+        signal.post()
     }
 
     /// Lets a closure from `submit` use `assumeIsolated`.
@@ -76,7 +69,7 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     private func loop() {
         thread.store(pthread_self(), ordering: .releasing)
         while true {
-            sem_wait(signal)
+            signal.wait()
             let (work, isStopped) = queue.withLock { queue in
                 let work = queue.waiting
                 queue.waiting.removeAll(keepingCapacity: true)

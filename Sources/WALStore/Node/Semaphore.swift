@@ -4,7 +4,7 @@
 
 /// A POSIX semaphore, for threads that may block.
 ///
-/// `@unchecked Sendable`: it may be used from any thread.
+/// `@unchecked Sendable`: `raw` never changes, and the `sem_t` behind it is its own lock: any thread may post and wait.
 final class Semaphore: @unchecked Sendable {
     private let raw = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 

@@ -6,7 +6,7 @@ import Synchronization
 
 /// What runs the actor of one spool: one job at a time, in order, on whichever thread of its crew is free.
 ///
-/// `@unchecked Sendable`: all state is in the mutex or atomic.
+/// `@unchecked Sendable`: what waits is in the mutex `state`, `runner` is atomic, and the rest never changes.
 final class SerialQueue: SpoolExecutor, @unchecked Sendable {
     private enum Work: Sendable {
         case job(UnownedJob)
