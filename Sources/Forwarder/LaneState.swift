@@ -303,11 +303,3 @@ struct LaneState: Sendable {
         return status
     }
 }
-
-extension Duration {
-    /// Of waits, which are bounded far below the 292 years that fit.
-    var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return min(max(seconds, 0), 1 << 32) * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
-}

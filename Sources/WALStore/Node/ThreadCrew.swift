@@ -294,11 +294,3 @@ public struct StallLimits: Sendable {
         _ = clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, nil)
     }
 }
-
-extension Duration {
-    /// Of waits, which are far shorter than the 292 years that fit.
-    var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return min(max(seconds, 0), 1 << 32) * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
-}
