@@ -6,6 +6,8 @@ actor SpoolReader {
     private let path: String
     private let executor: any SpoolExecutor
     private let vfs: String?
+    /// Nobody writes the file, and it has no log.
+    private let isImmutable: Bool
     private var select: Statement?
     private var isClosed = false
     /// Rows that could not be read, by sequence: how often in a row, and since when; those that were read in the end are
@@ -14,18 +16,19 @@ actor SpoolReader {
     /// So many failed reads of a row in a row, a second apart as workers retry, end what is owed of it.
     static let maximumFailures = 5
     /// Nanoseconds on `monotonic`.
-    private let monotonic: @Sendable () -> Int64
+    let monotonic: @Sendable () -> Int64
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     init(
-        path: String, executor: any SpoolExecutor, vfs: String?,
+        path: String, executor: any SpoolExecutor, vfs: String?, isImmutable: Bool = false,
         monotonic: @escaping @Sendable () -> Int64 = Scheduling.systemMonotonic
     ) {
         self.path = path
         self.monotonic = monotonic
         self.executor = executor
         self.vfs = vfs
+        self.isImmutable = isImmutable
     }
 
     /// The decoded block of a row.
@@ -50,6 +53,17 @@ actor SpoolReader {
             throw error.asSpoolError
         }
         return try found?.get()
+    }
+
+    /// Runs `body` on the connection, as one turn on the reader's thread. Whatever it prepares ends with it.
+    ///
+    /// - Throws: `.closing` after `close`; what cannot be read is not counted.
+    func query<Found>(_ body: (Connection) throws(SQLiteError) -> Found) throws(SpoolError) -> Found {
+        guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
+        do throws(SQLiteError) { return try body(try statement().connection) } catch {
+            select = nil
+            throw error.asSpoolError
+        }
     }
 
     private func read(_ sequence: Int64) throws(SQLiteError) -> Result<DecodedBlock, SpoolError>? {
@@ -90,7 +104,7 @@ actor SpoolReader {
 
     private func statement() throws(SQLiteError) -> Statement {
         if let select { return select }
-        let connection = try Connection(path: path, access: .readOnly, vfs: vfs)
+        let connection = try Connection(path: path, access: .readOnly, vfs: vfs, isImmutable: isImmutable)
         try connection.execute("PRAGMA cache_size = -64")
         let select = try Statement("SELECT block FROM batches WHERE sequence = ?1", on: connection)
         self.select = select

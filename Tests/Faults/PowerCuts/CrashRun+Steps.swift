@@ -28,6 +28,7 @@ extension CrashRun {
         case 55..<72: if !leases.isEmpty { try await settle(random.below(leases.count)) }
         case 72..<76: try await release()
         case 76..<84: try await maintain()
+        case 84..<98 where purges && random.below(2) == 0: try await purge(tenant)
         case 84..<88: try await reconfigure()
         case 88..<91: try await reopen()
         case 91..<94: try await kill()

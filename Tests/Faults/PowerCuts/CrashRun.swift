@@ -26,6 +26,9 @@ struct CrashRun {
     /// A fault is about: calls may fail, what is acknowledged has to hold all the same.
     var toleratesErrors = false
     var metFault = false
+    /// Dead letters are purged now and then. Not in all runs: seeds that found something tell their story without.
+    let purges: Bool
+    var purgedPoints: Int64 = 0
     /// What happened last, for a report.
     var log: [String] = []
 
@@ -37,8 +40,11 @@ struct CrashRun {
     }
 
     /// - Parameter lie: a promise that the disk breaks: the run then has to end with a violation.
-    init(seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full) async throws {
+    init(
+        seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full, purges: Bool = false
+    ) async throws {
         self.seed = seed
+        self.purges = purges
         self.durability = durability
         random = SeededGenerator(seed: seed)
         disk = SimulatedDisk(seed: random.next())

@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 
@@ -12,7 +13,7 @@ struct PowerCutTests {
     @Test func `whenever the power goes off, what was acknowledged is there whole, once`() async {
         let began = ContinuousClock.now
         let count = TestSeed.fixed == nil ? PowerCutTests.seeds : 1
-        let tally = await SeedLanes.run(from: PowerCutTests.base, count: count) { await PowerCutTests.run($0) }
+        let tally = await SeedLanes.run(from: PowerCutTests.base, count: count) { await PowerCutTests.run($0).0 }
         print(
             "power cuts: \(count) seeds from \(PowerCutTests.base), \(tally.calls) calls, \(tally.powerCuts) cuts, "
                 + "\(tally.writesAtRisk) unsynced writes met, \(tally.kills) kills, \(tally.repackedRows) rows merged, "
@@ -21,17 +22,33 @@ struct PowerCutTests {
         #expect(count < 100 || tally.repackedRows > 0, "no repack was tried")
     }
 
-    private static func run(_ seed: UInt64) async -> DiskTally {
+    private static func run(_ seed: UInt64, purges: Bool = false) async -> (DiskTally, purged: Int64) {
         var run: CrashRun?
         do {
-            run = try await CrashRun(seed: seed)
+            run = try await CrashRun(seed: seed, purges: purges)
             try await run?.run(steps: steps)
         } catch {
             Issue.record("seed \(seed): \(error)\n\(run?.report ?? "")")
         }
         var tally = run?.disk.tally ?? DiskTally()
         tally.repackedRows = run?.repackedRows ?? 0
-        return tally
+        return (tally, run?.purgedPoints ?? 0)
+    }
+
+    @Test func `a purge of dead letters that is cut off has lost what it counts, and nothing else`() async {
+        let began = ContinuousClock.now
+        let count = TestSeed.fixed == nil ? max(1, PowerCutTests.seeds / 50) : 1
+        let purged = Mutex<Int64>(0)
+        let tally = await SeedLanes.run(from: PowerCutTests.base, count: count) { seed in
+            let (tally, points) = await PowerCutTests.run(seed, purges: true)
+            purged.withLock { $0 += points }
+            return tally
+        }
+        let points = purged.withLock { $0 }
+        print(
+            "purges: \(count) seeds from \(PowerCutTests.base), \(points) letters purged, \(tally.powerCuts) cuts, "
+                + "\(ContinuousClock.now - began)")
+        #expect(count < 20 || points > count && tally.powerCuts >= count, "too little was tried")
     }
 
     /// Seeds that found something once; what they found has tests of its own too.

@@ -23,6 +23,8 @@ struct StoredTruth: Sendable {
         var places: PlaceRange
         var points: Int64
         var standing: Standing
+        /// Some of the points at these places did, not all.
+        var isAmong = false
     }
     struct Backend: Sendable {
         var id: Int64
@@ -103,11 +105,12 @@ extension Spool {
         ]
         try Statement(
             """
-            SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, outcome FROM deliveries
-            UNION ALL SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, 'lost'
-                FROM losses WHERE backend_id IS NOT NULL
-            UNION ALL SELECT backend_id, origin_sequence, origin_ordinal, origin_sequence, origin_ordinal + 1, 1, 'dead'
-                FROM dead_letters
+            SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, outcome, 0
+                FROM deliveries
+            UNION ALL SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, 'lost',
+                reason = 'purge' FROM losses WHERE backend_id IS NOT NULL
+            UNION ALL SELECT backend_id, origin_sequence, origin_ordinal, origin_sequence, origin_ordinal + 1, 1, 'dead',
+                0 FROM dead_letters
             """, on: connection
         ).rows { row in
             truth.endings.append(
@@ -115,7 +118,8 @@ extension Spool {
                     backend: row.integer(0),
                     places: PlaceRange(
                         Place(row.integer(1), row.integer(2)), Place(row.integer(3), row.integer(4))),
-                    points: row.integer(5), standing: standings[row.text(6)] ?? .pending))
+                    points: row.integer(5), standing: standings[row.text(6)] ?? .pending,
+                    isAmong: row.integer(7) == 1))
             return true
         }
         truth.setAsideLosses = Int(

@@ -108,7 +108,7 @@ extension TenantModel {
     ) throws(Violation) {
         guard var backend = backends[stored.name] else { throw Violation("backend \(stored.name) is not ours") }
         var found = [UInt8](repeating: 0, count: nextValue)
-        for ending in truth.endings where ending.backend == stored.id {
+        for ending in truth.endings where ending.backend == stored.id && !ending.isAmong {
             var points = 0
             for piece in accepted {
                 guard let values = piece.values(in: ending.places) else { continue }
@@ -130,6 +130,8 @@ extension TenantModel {
             }
             position = end
         }
+        let purged = truth.endings.filter { $0.backend == stored.id && $0.isAmong }
+        try notePurged(purged, backend, accepted, &found, stored.name)
         var counts: [UInt8: Int64] = [:]
         for request in requests where request.answer == .acknowledged {
             let isOwed = request.attached.contains(stored.name)
@@ -140,6 +142,25 @@ extension TenantModel {
         }
         backends[stored.name] = backend
         try checkBooks(stored, counts)
+    }
+
+    /// A purged letter leaves nothing but its count, among places: it must be one that was dead and was to be purged.
+    private func notePurged(
+        _ purged: [StoredTruth.Ending], _ backend: Backend, _ accepted: [Piece], _ found: inout [UInt8], _ name: String
+    ) throws(Violation) {
+        let lost = Standing.lost.rawValue
+        var points = 0
+        for piece in accepted {
+            for value in piece.values where found[value] == 0 {
+                guard backend.settled[value] == lost || backend.asked[value] & lost != 0,
+                    purged.contains(where: { piece.values(in: $0.places)?.contains(value) == true })
+                else { continue }
+                try note(.lost, value, &found, name)
+                points += 1
+            }
+        }
+        let counted = purged.reduce(0) { $0 + $1.points }
+        guard points == counted else { throw Violation("\(counted) letters of \(name) are purged, \(points) are gone") }
     }
 
     private func note(
@@ -172,7 +193,8 @@ extension TenantModel {
                 throw Violation("point \(value) was settled as \(settled) for \(name) and is owed")
             }
         } else {
-            guard found == settled || (settled == 0 && backend.asked[value] & found != 0) else {
+            let isPurged = settled == Standing.dead.rawValue && found == Standing.lost.rawValue
+            guard found == settled || (settled == 0 || isPurged) && backend.asked[value] & found != 0 else {
                 throw Violation(
                     "point \(value) is \(found) for \(name), which said \(settled) and may have said "
                         + "\(backend.asked[value])")

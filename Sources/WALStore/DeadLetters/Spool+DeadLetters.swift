@@ -13,6 +13,8 @@ public struct DeadLetter: Sendable, Hashable {
     /// Wall clock, nanoseconds since the epoch.
     public var firstAttemptAt: Int64
     public var buriedAt: Int64
+    /// As its row has it; what the ledger finds the backend by.
+    var backendID: Int64 = 0
 }
 
 extension Spool {
@@ -71,7 +73,7 @@ extension Spool {
 }
 
 extension DeadLetter {
-    fileprivate init(_ row: Statement) {
+    init(_ row: Statement) {
         id = row.integer(0)
         backend = row.text(1)
         origin = Place(row.integer(2), row.integer(3))

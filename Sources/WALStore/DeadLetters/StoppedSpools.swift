@@ -1,0 +1,57 @@
+/// The spools of a node that does not run, for reading. The folder is locked until the value goes, so that no node begins
+/// to write meanwhile; nothing in a spool is changed.
+public final class StoppedSpools: Sendable {
+    private let folder: DataFolder
+    private let executor: any SpoolExecutor
+
+    /// - Throws: `.unavailable` when a node has the folder (`isHeldElsewhere`), or there is none.
+    public init(_ directory: String) throws(SpoolError) {
+        guard try Files.system.exists(directory + "/tenants") else {
+            throw SpoolError(.unavailable, "\(directory) is no data folder: nothing is there to be read")
+        }
+        folder = try DataFolder(directory)
+        executor = ThreadExecutor()
+    }
+
+    deinit { executor.stop() }
+
+    /// Tenants that have a spool, configured or not, by name.
+    public var tenants: [String] {
+        folder.tenants().filter { folder.files.mayExist(folder.spool(of: $0)) }.sorted()
+    }
+
+    /// As `Spool.deadLetters`.
+    public func deadLetters(
+        tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
+    ) async throws(SpoolError) -> DeadLetterPage {
+        try await withReader(tenant) { (reader) async throws(SpoolError) in
+            try await reader.deadLetters(filter, after: after, limit)
+        }
+    }
+
+    /// As `Spool.deadLetter`.
+    public func deadLetter(tenant: String, _ id: Int64) async throws(SpoolError) -> DeadLetterWithPoint? {
+        try await withReader(tenant) { (reader) async throws(SpoolError) in try await reader.deadLetter(id) }
+    }
+
+    private func withReader<Found: Sendable>(
+        _ tenant: String, _ body: @Sendable (SpoolReader) async throws(SpoolError) -> Found
+    ) async throws(SpoolError) -> Found {
+        guard tenants.contains(tenant) else {
+            throw SpoolError(.misuse, "there is no spool of a tenant \"\(tenant)\"")
+        }
+        let path = folder.spool(of: tenant)
+        // A node that ended well has left no log: then nothing need be made beside the file.
+        let reader = SpoolReader(
+            path: path, executor: executor, vfs: folder.files.disk.vfs,
+            isImmutable: folder.files.size(path + "-wal") == 0)
+        do throws(SpoolError) {
+            let found = try await body(reader)
+            await reader.close()
+            return found
+        } catch {
+            await reader.close()
+            throw error
+        }
+    }
+}
