@@ -49,6 +49,15 @@ extension Node {
             Route(["POST"], "/v1/backup", preflight: preflight) { [weak self] request, responder in
                 self?.respond(responder) { $0.backups.start(request.body) }
             },
+            Route(["GET"], "/v1/dead", preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { await $0.deadLetters(request.head) }
+            },
+            Route(["GET"], "/v1/dead/", isPrefix: true, preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { await $0.deadLetter(request.head) }
+            },
+            Route(["POST"], "/v1/dead/purge", preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { await $0.purgeDeadLetters(request) }
+            },
         ]
     }
 

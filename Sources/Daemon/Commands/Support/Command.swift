@@ -27,6 +27,7 @@ enum CommandList {
         StatusCommand.self,
         DoctorCommand.self,
         ReloadCommand.self,
+        DeadCommand.self,
         BackupCommand.self,
         RestoreCommand.self,
         BenchCommand.self,

@@ -14,9 +14,19 @@ struct TextTable {
         rows.append(cells)
     }
 
-    var text: String {
-        let widths = alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
+    var text: String { text(widths) }
+
+    private var widths: [Int] { alignments.indices.map { column in rows.map { $0[column].count }.max() ?? 0 } }
+
+    /// What was added since the last call, for a table that is too long to be held: a column is as wide as it ever was.
+    mutating func takeText(_ widths: inout [Int]) -> String {
+        widths = zip(self.widths, widths + Array(repeating: 0, count: alignments.count)).map(max)
+        defer { rows = [] }
+        return text(widths)
+    }
+
+    private func text(_ widths: [Int]) -> String {
+        rows.map { row in
             let cells = row.enumerated().map { column, cell in
                 let padding = String(repeating: " ", count: widths[column] - cell.count)
                 return alignments[column] == .left ? cell + padding : padding + cell

@@ -1,0 +1,47 @@
+import Metrics
+import WALStore
+
+extension DeadLetterWithPoint {
+    /// A letter as the admin API and `--json` say it. `record` is the point in the form that `POST /api/v1/json` takes;
+    /// without it the point cannot be read any more.
+    func json(tenant: String) -> JSONValue {
+        .map([
+            "id": .string("\(LetterID(tenant: tenant, number: letter.id))"), "tenant": .string(tenant),
+            "backend": .string(letter.backend), "reason": .string(letter.reason.code),
+            "status": .int(Int64(letter.reason.status)), "excerpt": .string(letter.reason.excerpt),
+            "attempts": .int(Int64(letter.attempts)),
+            "first_attempt_at": .string(RFC3339.format(letter.firstAttemptAt)),
+            "buried_at": .string(RFC3339.format(letter.buriedAt)), "sequence": .int(letter.origin.sequence),
+            "ordinal": .int(letter.origin.ordinal), "request_id": .string(letter.requestID),
+            "time": point?.points.times.first.map { .string(RFC3339.format($0)) },
+            "series": series.map { .string($0) }, "record": record,
+        ])
+    }
+
+    /// As Prometheus writes it: `name{label="value"}`.
+    private var series: String? {
+        guard let point, let id = point.points.series.first else { return nil }
+        var name = ""
+        var matchers: [LabelMatcher] = []
+        point.series.withLabels(of: id) { labels in
+            for label in LabelIterator(labels) {
+                if label.nameString == "__name__" {
+                    name = label.valueString
+                } else {
+                    matchers.append(LabelMatcher(label.nameString, .equal(label.valueString)))
+                }
+            }
+        }
+        let field = point.field(of: id)
+        if !field.isEmpty, field != "value" { name += "_\(field)" }
+        return matchers.isEmpty ? name : name + SeriesSelector(matchers: matchers).description
+    }
+
+    private var record: JSONValue? {
+        guard let point else { return nil }
+        var encoder = JSONRecordEncoder()
+        var line: [UInt8] = []
+        encoder.append(point, 0..<point.points.count, into: &line)
+        return try? JSONValue.parse(line)
+    }
+}

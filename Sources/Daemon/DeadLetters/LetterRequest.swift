@@ -1,0 +1,141 @@
+import Forwarder
+import Metrics
+import WALStore
+
+/// What somebody wants to know, or to end, of the dead letters: the same words in a query, in a body, and on the command
+/// line (there with two dashes).
+struct LetterRequest: Sendable {
+    /// nil: of all tenants.
+    var tenant: String?
+    var filter = DeadLetterFilter()
+    /// Behind which letter to begin.
+    var after: LetterID?
+    /// Letters a page.
+    var limit = LetterRequest.standardLimit
+
+    static let standardLimit = 200
+    static let maximumLimit = 1000
+
+    enum Word: String, CaseIterable {
+        case tenant, backend, reason, match, from, to, after, limit
+        case buriedFrom = "buried-from"
+        case buriedTo = "buried-to"
+    }
+
+    /// Why it cannot be understood.
+    struct Mistake: Error, Sendable, CustomStringConvertible {
+        var description: String
+    }
+
+    init() {}
+
+    /// - Parameters:
+    ///   - words: names and values; the last one of a name counts.
+    ///   - now: what times such as `24h` count back from.
+    init(_ words: some Sequence<(name: String, value: String)>, now: Int64) throws(Mistake) {
+        var times = TimeBounds()
+        var buried = TimeBounds()
+        for (name, value) in words {
+            guard let word = Word(rawValue: name) else {
+                throw Mistake(
+                    description: "\"\(name)\" is not known: \(Word.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            switch word {
+            case .tenant: tenant = value
+            case .backend: filter.backend = value
+            case .reason: filter.reason = value
+            case .match: filter.selector = try LetterRequest.selector(value)
+            case .from: times.from = try LetterRequest.time(name, value, now)
+            case .to: times.to = try LetterRequest.time(name, value, now)
+            case .buriedFrom: buried.from = try LetterRequest.time(name, value, now)
+            case .buriedTo: buried.to = try LetterRequest.time(name, value, now)
+            case .after: after = try LetterRequest.id(name, value)
+            case .limit: limit = try LetterRequest.limit(name, value)
+            }
+        }
+        filter.times = try times.range("from", "to")
+        filter.buried = try buried.range("buried-from", "buried-to")
+        if let tenant, let after, after.tenant != tenant {
+            throw Mistake(description: "after: \"\(after)\" is not of tenant \(tenant)")
+        }
+    }
+
+    /// As it is sent.
+    var words: [(name: String, value: String)] {
+        var words: [(Word, String?)] = [
+            (.tenant, tenant), (.backend, filter.backend), (.reason, filter.reason),
+            (.match, filter.selector?.description), (.after, after?.description), (.limit, String(limit)),
+        ]
+        func add(_ range: Range<Int64>?, _ from: Word, _ to: Word) {
+            guard let range else { return }
+            if range.lowerBound > .min { words.append((from, RFC3339.format(range.lowerBound))) }
+            if range.upperBound < .max { words.append((to, RFC3339.format(range.upperBound))) }
+        }
+        add(filter.times, .from, .to)
+        add(filter.buried, .buriedFrom, .buriedTo)
+        return words.compactMap { word, value in value.map { (word.rawValue, $0) } }
+    }
+
+    // MARK: Words
+
+    private struct TimeBounds {
+        var from: Int64?
+        var to: Int64?
+
+        func range(_ fromName: String, _ toName: String) throws(Mistake) -> Range<Int64>? {
+            if from == nil, to == nil { return nil }
+            let (from, to) = (from ?? .min, to ?? .max)
+            guard from < to else { throw Mistake(description: "\(fromName) must lie before \(toName)") }
+            return from..<to
+        }
+    }
+
+    private static func selector(_ text: String) throws(Mistake) -> SeriesSelector {
+        do throws(SelectorError) { return try SeriesSelector.parse(text) } catch {
+            throw Mistake(description: "match: \(error)")
+        }
+    }
+
+    private static func time(_ name: String, _ text: String, _ now: Int64) throws(Mistake) -> Int64 {
+        if let time = RFC3339.parse(text) ?? RFC3339.parse(text + "T00:00:00Z") { return time }
+        guard let ago = Settings.parseDuration(text) else {
+            throw Mistake(
+                description: "\(name): \"\(text)\" is no time such as 2026-01-31T12:00:00Z, 2026-01-31 or 24h (ago)")
+        }
+        let (product, isOver) = ago.components.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (time, isBefore) = now.subtractingReportingOverflow(product)
+        return isOver || isBefore ? .min : time
+    }
+
+    private static func id(_ name: String, _ text: String) throws(Mistake) -> LetterID {
+        guard let id = LetterID(text) else { throw Mistake(description: "\(name): \"\(text)\" is no id of a letter") }
+        return id
+    }
+
+    private static func limit(_ name: String, _ text: String) throws(Mistake) -> Int {
+        guard let limit = Int(text), (1...maximumLimit).contains(limit) else {
+            throw Mistake(description: "\(name): \"\(text)\" is not a whole number from 1 to \(maximumLimit)")
+        }
+        return limit
+    }
+}
+
+/// A letter's name on the node: `acme/17`.
+struct LetterID: Sendable, Hashable, CustomStringConvertible {
+    var tenant: String
+    var number: Int64
+
+    init(tenant: String, number: Int64) {
+        self.tenant = tenant
+        self.number = number
+    }
+
+    init?(_ text: String) {
+        guard let slash = text.lastIndex(of: "/"), let number = Int64(text[text.index(after: slash)...]), number >= 0,
+            slash > text.startIndex
+        else { return nil }
+        self.init(tenant: String(text[..<slash]), number: number)
+    }
+
+    var description: String { "\(tenant)/\(number)" }
+}

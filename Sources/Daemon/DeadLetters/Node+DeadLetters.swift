@@ -1,0 +1,95 @@
+import Metrics
+import WALStore
+
+/// Dead letters on the admin API.
+extension Node {
+    /// `GET /v1/dead?tenant=…&match=…`: `LetterRequest` has the words.
+    func deadLetters(_ head: RequestHead) async -> Reply {
+        do throws(LetterRequest.Mistake) {
+            let request = try LetterRequest(head.query, now: telemetry.time.wall())
+            if let refusal = unknown(request.tenant) { return refusal }
+            return await answer { () async throws(SpoolError) in .json(try await store.page(request)) }
+        } catch {
+            return .problem(400, error.description)
+        }
+    }
+
+    /// `GET /v1/dead/acme/17`
+    func deadLetter(_ head: RequestHead) async -> Reply {
+        guard let id = LetterID(String(head.path.dropFirst("/v1/dead/".count))) else {
+            return .problem(404, "a dead letter is named by its tenant and its number, such as /v1/dead/acme/17")
+        }
+        if let refusal = unknown(id.tenant) { return refusal }
+        return await answer { () async throws(SpoolError) in
+            guard let letter = try await store.letter(id) else {
+                return .problem(404, "there is no dead letter \(id): it may have been ended meanwhile")
+            }
+            return .json(letter.json(tenant: id.tenant))
+        }
+    }
+
+    /// `POST /v1/dead/purge` with the words as members of an object: ends what the filter lets through, and answers
+    /// `{"purged_points": 17, "next": "acme/18"}`; with `next` there is more to be asked for.
+    func purgeDeadLetters(_ request: IncomingRequest) async -> Reply {
+        do throws(LetterRequest.Mistake) {
+            let words = try LetterRequest.words(inBody: request.body)
+            let wanted = try LetterRequest(words, now: telemetry.time.wall())
+            let tenants = configuration.tenants.map(\.id)
+            guard let tenant = wanted.tenant ?? (tenants.count == 1 ? tenants.first : nil) else {
+                return .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
+            }
+            if let refusal = unknown(tenant) { return refusal }
+            let filter = words.filter { $0.name != "after" && $0.name != "limit" && $0.name != "tenant" }
+            let asked =
+                "by \(request.head.peer.text), request \(request.head.requestID)"
+                + (filter.isEmpty ? "" : ", " + filter.map { "\($0.name) \($0.value)" }.joined(separator: ", "))
+            return await answer { () async throws(SpoolError) in
+                let purge = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+                    try await spool.purgeDeadLetters(wanted.filter, after: wanted.after?.number ?? 0, asked: asked)
+                }
+                if purge.points > 0 {
+                    log.warning(
+                        "dead letters were purged",
+                        ["tenant": tenant, "points.lost": String(purge.points), "purge.asked": asked])
+                }
+                return .json(
+                    .map([
+                        "purged_points": .int(purge.points),
+                        "next": purge.next.map { .string("\(LetterID(tenant: tenant, number: $0))") },
+                    ]))
+            }
+        } catch {
+            return .problem(400, error.description)
+        }
+    }
+
+    private func unknown(_ tenant: String?) -> Reply? {
+        guard let tenant, !configuration.tenants.contains(where: { $0.id == tenant }) else { return nil }
+        return .problem(404, "there is no tenant \"\(tenant)\"")
+    }
+
+    private func answer(_ body: () async throws(SpoolError) -> Reply) async -> Reply {
+        do throws(SpoolError) { return try await body() } catch {
+            return .problem(503, error.description, retryAfterSeconds: 5)
+        }
+    }
+}
+
+extension LetterRequest {
+    /// The members of an object, all of them strings.
+    fileprivate static func words(inBody body: [UInt8]) throws(Mistake) -> [(name: String, value: String)] {
+        let document: JSONValue
+        do throws(WireError) { document = try JSONValue.parse(body, depth: 2, values: 100) } catch {
+            throw Mistake(description: "the body is no JSON: \(error.message)")
+        }
+        guard let members = document.object else { throw Mistake(description: "the body must be an object") }
+        var words: [(name: String, value: String)] = []
+        for member in members {
+            guard let value = member.value.string else {
+                throw Mistake(description: "\"\(member.key)\" must be a string")
+            }
+            words.append((member.key, value))
+        }
+        return words
+    }
+}

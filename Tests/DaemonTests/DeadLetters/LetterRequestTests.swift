@@ -1,0 +1,84 @@
+import Metrics
+import Testing
+import WALStore
+
+@testable import Daemon
+
+@Suite struct LetterRequestTests {
+    private static let now: Int64 = 1_800_000_000_000_000_000
+
+    private func mistake(_ words: [(name: String, value: String)]) -> String {
+        do throws(LetterRequest.Mistake) {
+            _ = try LetterRequest(words, now: Self.now)
+            return ""
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test func `what is sent is what was asked`() throws {
+        let words = [
+            ("tenant", "acme"), ("backend", "central"), ("reason", "refused"), ("match", #"up{job=~"a|b",x!=""}"#),
+            ("from", "2026-01-31"), ("to", "24h"), ("buried-from", "2026-01-31T12:00:00.000000001Z"),
+            ("after", "acme/7"),
+            ("limit", "3"),
+        ]
+        let request = try LetterRequest(words.map { (name: $0.0, value: $0.1) }, now: Self.now)
+        #expect(request.filter.times == 1_769_817_600_000_000_000..<Self.now - 86_400_000_000_000)
+        let again = try LetterRequest(request.words, now: 0)
+        #expect(again.filter == request.filter)
+        #expect(again.tenant == "acme" && again.after == LetterID(tenant: "acme", number: 7) && again.limit == 3)
+        #expect(again.filter.buried?.upperBound == .max)
+    }
+
+    @Test func `a mistake is told with the word it is in`() {
+        #expect(mistake([("backends", "x")]).contains("\"backends\" is not known"))
+        #expect(mistake([("match", "up{")]).hasPrefix("match: "))
+        #expect(mistake([("from", "yesterday")]).hasPrefix("from: "))
+        #expect(mistake([("from", "1h"), ("to", "2h")]) == "from must lie before to")
+        #expect(mistake([("after", "7")]).hasPrefix("after: "))
+        #expect(mistake([("tenant", "acme"), ("after", "other/7")]).contains("is not of tenant acme"))
+        #expect(mistake([("limit", "0")]).hasPrefix("limit: "))
+        #expect(mistake([("limit", "1001")]).hasPrefix("limit: "))
+    }
+
+    private func usage(_ words: String...) -> String {
+        do throws(UsageError) {
+            _ = try DeadCommand(Arguments(words, for: DeadCommand.help))
+            return ""
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test func `the command line says what goes with what`() {
+        #expect(usage("list", "--match", "up", "--from", "24h", "--limit", "3") == "")
+        #expect(usage("show", "acme/1") == "")
+        #expect(usage("show", "1", "--tenant", "acme") == "")
+        #expect(usage("show", "1").contains("as list prints it"))
+        #expect(usage().contains("list, show, export and purge"))
+        #expect(usage("list", "x").contains("takes no argument"))
+        #expect(usage("list", "--yes").contains("are for holdfast dead purge"))
+        #expect(usage("purge", "--limit", "3").contains("--limit is for"))
+        #expect(usage("export", "--match", "up{").hasPrefix("--match: "))
+    }
+
+    @Test func `text of strangers does not steer a terminal`() {
+        #expect(Terminal.harmless("a\u{1B}[2Jb\nc\u{202E}ä") == "a\\u{1b}[2Jb c\\u{202e}ä")
+    }
+
+    @Test func `a query is escaped byte by byte`() {
+        #expect(
+            LetterReader.encoded(#"up{a=~"ä"}&b+c d"#)
+                == "up%7Ba%3D~%22%C3%A4%22%7D%26b%2Bc%20d".replacing("~", with: "%7E"))
+    }
+
+    @Test func `a long table keeps its columns as wide as they were`() {
+        var table = TextTable([("A", .left), ("B", .right)])
+        var widths: [Int] = []
+        table.add(["long", "1"])
+        #expect(table.takeText(&widths) == "A     B\nlong  1\n")
+        table.add(["x", "22"])
+        #expect(table.takeText(&widths) == "x     22\n")
+    }
+}
