@@ -15,10 +15,17 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     private struct Queue {
         var waiting: [Work] = []
         var isStopped = false
+        /// Counts what was added. Whoever posts takes a reference of its own along with adding: the task that waits may
+        /// end the executor before the post, and Swift's runtime, which enqueues its jobs, holds none.
+        var signal = Semaphore()
+
+        mutating func add(_ work: Work) -> Semaphore {
+            waiting.append(work)
+            return signal
+        }
     }
 
     private let queue = Mutex(Queue())
-    private let signal = Semaphore()
     private let thread = Atomic<UInt>(0)
 
     public init() {
@@ -52,12 +59,15 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
 
     /// Ends the thread when what is queued has run.
     public func stop() {
-        queue.withLock { $0.isStopped = true }
+        let signal = queue.withLock { queue in
+            queue.isStopped = true
+            return queue.signal
+        }
         signal.post()
     }
 
     private func add(_ work: Work) {
-        queue.withLock { $0.waiting.append(work) }
+        let signal = queue.withLock { $0.add(work) }
         signal.post()
     }
 
@@ -68,6 +78,7 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
 
     private func loop() {
         thread.store(pthread_self(), ordering: .releasing)
+        let signal = queue.withLock { $0.signal }
         while true {
             signal.wait()
             let (work, isStopped) = queue.withLock { queue in

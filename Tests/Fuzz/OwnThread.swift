@@ -1,3 +1,5 @@
+@testable import WALStore
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -33,24 +35,16 @@ enum OwnThread {
     /// Waits on this thread, which is none of the shared ones, for `body`.
     static func wait<Value: Sendable>(_ body: @escaping @Sendable () async -> Value) -> Value {
         let box = Box<Value>()
-        let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-        sem_init(done, 0, 0)
-        defer {
-            sem_destroy(done)
-            done.deallocate()
-        }
-        let signal = Signal(semaphore: done)
+        let done = Semaphore()
         Task.detached {
             box.value = await body()
-            sem_post(signal.semaphore)
+            done.post()
         }
-        while sem_wait(done) != 0 {}
+        done.wait()
         guard let value = box.value else { preconditionFailure("the task sets it before it posts") }
         return value
     }
 
     /// `@unchecked`: written before the post, read after the wait.
     private final class Box<Value>: @unchecked Sendable { var value: Value? }
-    /// `@unchecked`: semaphores are made to be shared.
-    private struct Signal: @unchecked Sendable { let semaphore: UnsafeMutablePointer<sem_t> }
 }

@@ -19,7 +19,7 @@ struct LeaseBodiesTests {
 
     /// In one row.
     private func append(_ batches: [Batch], to spool: Spool, withoutBody: Set<Int> = []) async throws {
-        let gate = Gate()
+        let gate = Semaphore()
         fixture.writer.submit { gate.wait() }
         var waiting: [Task<AppendReceipt, any Error>] = []
         for (index, batch) in batches.enumerated() {
@@ -28,7 +28,7 @@ struct LeaseBodiesTests {
             waiting.append(Task { try await spool.append(request) })
             while spool.queued == queued { await Task.yield() }
         }
-        gate.open()
+        gate.post()
         for task in waiting { _ = try await task.value }
     }
 

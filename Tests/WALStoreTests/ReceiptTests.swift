@@ -9,7 +9,7 @@ struct ReceiptTests {
     /// Commits groups of so many requests of ten points, one sequence each.
     private func append(_ groups: [Int], to spool: Spool, _ fixture: SpoolFixture) async throws {
         for (number, requests) in groups.enumerated() {
-            let gate = Gate()
+            let gate = Semaphore()
             fixture.writer.submit { gate.wait() }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for request in 0..<requests {
@@ -18,7 +18,7 @@ struct ReceiptTests {
                     }
                     while spool.queued <= request { await Task.yield() }
                 }
-                gate.open()
+                gate.post()
                 try await group.waitForAll()
             }
         }

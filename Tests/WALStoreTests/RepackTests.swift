@@ -94,14 +94,14 @@ struct RepackTests {
         let spool = try await fixture.open()
         try await fill(spool, fixture, rows: 6)
         await spool.hurryRepack(targetPoints: 1000)
-        let gate = Gate()
+        let gate = Semaphore()
         fixture.reader.submit { gate.wait() }
         async let repacked = spool.repack(RepackRound())
         // It waits for the reader from then on.
         while await !spool.hasLookedForRuns { await Task.yield() }
         async let leased = spool.lease(backend: "a", limit: LeaseLimit(points: 20))
         while await spool.leaseCount == 0 { await Task.yield() }
-        gate.open()
+        gate.post()
         let lease = try #require(try await leased)
         // The first run comes to nothing, the next one goes around the row.
         #expect(await repacked.0.tally.rows == 4)

@@ -103,7 +103,7 @@ private struct SpoolModel {
     /// Requests of so many points, in one commit.
     private mutating func append(_ counts: [Int], havingBody: Bool = false) async throws {
         var waiting: [Task<AppendReceipt, any Error>] = []
-        let gate = Gate()
+        let gate = Semaphore()
         fixture.writer.submit { gate.wait() }
         for count in counts {
             let batch = Make.batch(accepted..<accepted + count, labels: "m\(random.next() % 3)")
@@ -118,7 +118,7 @@ private struct SpoolModel {
                 standings[name]?.append(contentsOf: Array(repeating: standing, count: count))
             }
         }
-        gate.open()
+        gate.post()
         for task in waiting { _ = try await task.value }
     }
 

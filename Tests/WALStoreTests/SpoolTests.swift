@@ -28,7 +28,7 @@ struct SpoolTests {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open()
         // Holds the writer's thread until all sixteen wait.
-        let gate = Gate()
+        let gate = Semaphore()
         fixture.writer.submit { gate.wait() }
         let receipts = try await withThrowingTaskGroup(of: (String, AppendReceipt).self) { group in
             for index in 0..<16 {
@@ -38,7 +38,7 @@ struct SpoolTests {
                 }
             }
             while spool.queued < 16 { await Task.yield() }
-            gate.open()
+            gate.post()
             return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
         #expect(try await spool.rowCount == 1)
@@ -168,12 +168,12 @@ struct SpoolTests {
         let text = (0..<5 << 20).map { _ in UInt8.random(in: 0...255, using: &random) }
         let id = Make.batch(0..<1).series.withLabels(of: 0) { huge.series.intern($0) }
         huge.append(series: id, time: 1, string: text)
-        let gate = Gate()
+        let gate = Semaphore()
         fixture.writer.submit { gate.wait() }
         let big = Task { [huge] in try await spool.append(Make.request(huge)) }
         let small = Task { try await spool.append(Make.request(Make.batch(0..<4))) }
         while spool.queued < 2 { await Task.yield() }
-        gate.open()
+        gate.post()
         let failure = await #expect(throws: SpoolError.self) { try await big.value }
         #expect(failure?.code == .tooLarge)
         #expect(try await small.value.storedPoints == 4)

@@ -13,6 +13,7 @@ final class Semaphore: @unchecked Sendable {
         sem_destroy(raw)
         raw.deallocate()
     }
-    func post() { sem_post(raw) }
-    func wait() { while sem_wait(raw) != 0 {} }
+    // `raw` is read before C is called and is nothing that Swift counts: only this keeps the `sem_t` until C is done.
+    func post() { withExtendedLifetime(self) { _ = sem_post(raw) } }
+    func wait() { withExtendedLifetime(self) { while sem_wait(raw) != 0 {} } }
 }

@@ -36,6 +36,14 @@ final class ThreadCrew: Sendable {
         var posts: [ObjectIdentifier: Post] = [:]
         var threads = 0
         var isStopped = false
+        /// Counts `ready`, and the threads to end. Whoever posts takes a reference of its own along with adding: what was
+        /// added may end the crew before the post, and Swift's runtime, which enqueues its jobs, holds none.
+        var work = Semaphore()
+
+        mutating func add(_ queue: SerialQueue) -> Semaphore {
+            ready.append(queue)
+            return work
+        }
 
         mutating func takeReady() -> SerialQueue? {
             guard firstReady < ready.count else { return nil }
@@ -68,8 +76,6 @@ final class ThreadCrew: Sendable {
     private let onStalls: @Sendable ([Stall]) -> Void
     private let state = Mutex(State())
     private let queues = Mutex<(known: [String: Weak], sweepAt: Int)>(([:], 256))
-    /// Counts `ready`, and the threads to end.
-    private let work = Semaphore()
     private let watchman = Semaphore()
     private let isWatching = Atomic(false)
     private let longest = Atomic<Int64>(0)
@@ -101,7 +107,7 @@ final class ThreadCrew: Sendable {
     }
 
     func schedule(_ queue: SerialQueue) {
-        state.withLock { $0.ready.append(queue) }
+        let work = state.withLock { $0.add(queue) }
         work.post()
     }
 
@@ -123,9 +129,9 @@ final class ThreadCrew: Sendable {
 
     /// Ends the threads when what is queued has run.
     func stop() {
-        let threads = state.withLock { state in
+        let (threads, work) = state.withLock { state in
             state.isStopped = true
-            return state.threads
+            return (state.threads, state.work)
         }
         for _ in 0..<threads { work.post() }
         watchman.post()
@@ -175,6 +181,7 @@ final class ThreadCrew: Sendable {
     }
 
     private func serve() {
+        let work = state.withLock { $0.work }
         while true {
             work.wait()
             let (post, isStopped) = state.withLock { state -> (Post?, Bool) in

@@ -62,7 +62,7 @@ extension CrashRun {
         }
         note("append \(tenant) \(requests.map { $0.request.requestID })")
         let floor = models[tenant]?.highestSequence ?? 0
-        let gate = ThreadGate()
+        let gate = Semaphore()
         store.writers[tenant].submit { gate.wait() }
         let store = store
         let answers = await withTaskGroup(of: (Int, Result<AppendReceipt, SpoolError>).self) { group in
@@ -70,7 +70,7 @@ extension CrashRun {
                 group.addTask { (index, await store.append(request, tenant: tenant)) }
             }
             while await store.waiting(tenant) < count { await Task.yield() }
-            gate.open()
+            gate.post()
             return await group.reduce(into: []) { $0.append($1) }
         }
         for (index, answer) in answers.sorted(by: { $0.0 < $1.0 }) {
