@@ -82,7 +82,7 @@ extension Delivery {
         let fates =
             request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
             + part.runs.filter { !$0.ordinals.isEmpty }.map { Settlement.Part($0, .delivered) }
-        if await !lane.settle(other, part.settlement(fates, status: answer.status, context), context) {
+        if await !settle(other, part.settlement(fates, status: answer.status, context)) {
             await context.source.release(other, tenant: lane.tenant, maybeSent: true)
         }
         return true

@@ -62,7 +62,7 @@ struct Delivery {
     consuming func run() async -> DeliveryEnding {
         var delivery = self
         let ending = await delivery.deliver()
-        if delivery.holdsTurn { delivery.gate.release() }
+        delivery.giveUpTurn()
         return ending
     }
 
@@ -87,6 +87,7 @@ struct Delivery {
                 answered.append(settlement)
                 if bisect.isDone { return DeliveryEnding(settlement: takeAnswered()) }
                 guard await settleAnswered() else { return await giveBack(maybeSent: true) }
+                if shard == nil, await !takeTurn() { return await giveBack() }
             case .stop(let settlement):
                 if let settlement { answered.append(settlement) }
                 let isSettled = await settleAnswered()
@@ -101,7 +102,12 @@ struct Delivery {
     /// - Returns: false when the spool could not.
     private mutating func settleAnswered() async -> Bool {
         guard shard == nil, let settlement = takeAnswered(), !settlement.parts.isEmpty else { return true }
-        return await lane.settle(lease, settlement, context)
+        return await settle(lease, settlement)
+    }
+
+    /// A disk without room is waited for, and others have the turn meanwhile.
+    mutating func settle(_ lease: Lease, _ settlement: Settlement) async -> Bool {
+        await lane.settle(lease, settlement, context) { giveUpTurn() }
     }
 
     private mutating func takeAnswered() -> Settlement? {
@@ -209,6 +215,11 @@ struct Delivery {
         await gate.acquire(lane.tenant, weight: route.weight)
         holdsTurn = true
         return !isOver
+    }
+
+    private mutating func giveUpTurn() {
+        if holdsTurn { gate.release() }
+        holdsTurn = false
     }
 
     mutating func send(
@@ -363,8 +374,7 @@ struct Delivery {
         let isAdmitted = lane.state.withLock { !$0.breaker.isOpen || shard == nil && $0.deliveries == 1 }
         guard isAdmitted, wait <= context.tuning.keepsRequestFor, context.keep(bytes: bytes) else { return false }
         defer { context.forget(bytes: bytes) }
-        gate.release()
-        holdsTurn = false
+        giveUpTurn()
         await lane.sleep(wait, generation: generation, context)
         guard !isOver, !Task.isCancelled else { return false }
         await gate.acquire(lane.tenant, weight: route.weight)

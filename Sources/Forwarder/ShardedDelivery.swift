@@ -1,3 +1,4 @@
+import Synchronization
 import WALStore
 
 /// A lease of many requests' worth of points on its way, to a backend that keeps each series in order: divided by series,
@@ -43,11 +44,13 @@ struct ShardedDelivery {
             var enough = Self.settledTogether
             var (running, writing) = (0, 0)
             while true {
-                while running < width, !ending.isLeft, let shard = shards.popFirst() {
+                // What is sent while nothing can be settled is sent again after a crash.
+                let isShortOfSpace = writing > 0 && lane.state.withLock { $0.settleProblem != nil }
+                while running < width, !ending.isLeft, !isShortOfSpace, let shard = shards.popFirst() {
                     group.addTask { .ended(await delivery(of: shard).run()) }
                     running += 1
                 }
-                if running == 0, !after.isResolved {
+                if running == 0, !isShortOfSpace, !after.isResolved {
                     ending.isLeft = ending.isLeft || !shards.isEmpty
                     after.resolve(isClear: !ending.isLeft)
                 }

@@ -144,7 +144,7 @@ struct Worker {
     private func settle(_ lease: Lease, _ ending: DeliveryEnding, mayWait: Bool = false) async -> Bool {
         var isSettled = true
         if let settlement = ending.settlement {
-            isSettled = await lane.settle(lease, settlement, context, mayWait: mayWait, isPatient: true)
+            isSettled = await lane.settle(lease, settlement, context, mayWait: mayWait)
         }
         if ending.isLeft || !isSettled {
             await context.source.release(lease, tenant: lane.tenant, maybeSent: ending.maybeSent || !isSettled)
@@ -165,12 +165,14 @@ extension Lane {
         more.merging(["tenant": tenant, "backend": backend]) { first, _ in first }
     }
 
-    /// - Parameter isPatient: where the spool has no room to write it down, it is asked again until it has, and nothing
-    ///   else is sent: what cannot be settled would only be sent once more.
+    /// Makes durable what was answered. Where the spool has no room to write it down it is asked again until it has, and
+    /// the lane leases nothing: what cannot be settled would only be sent once more.
+    ///
+    /// - Parameter beforeWaiting: called when it has to wait for room; whoever holds a turn lets others have it.
     /// - Returns: false when the spool could not; the points stay owed.
     func settle(
         _ lease: Lease, _ settlement: Settlement, _ context: DeliveryContext, mayWait: Bool = false,
-        isPatient: Bool = false
+        beforeWaiting: () -> Void = {}
     ) async -> Bool {
         var attempts = 0
         defer { if attempts > 0 { state.withLock { $0.settleProblem = nil } } }
@@ -183,7 +185,7 @@ extension Lane {
                 attempts += 1
                 let wait = context.settlePause(attempts: attempts)
                 let generation = state.withLock { state -> UInt64? in
-                    guard isPatient, error.code == .full, !state.isStopping, !state.isRemoved else { return nil }
+                    guard error.code == .full, !state.isStopping, !state.isRemoved else { return nil }
                     let again = context.time.wall() + wait.wholeNanoseconds
                     state.settleProblem = (error.message, again)
                     return state.generation
@@ -199,6 +201,7 @@ extension Lane {
                     Event(
                         .error, "a delivery cannot be settled yet; nothing more is sent until it is",
                         metadata(["error": error.description])))
+                beforeWaiting()
                 await sleep(wait, generation: generation, context)
             }
         }
