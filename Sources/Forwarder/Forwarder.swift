@@ -90,9 +90,9 @@ public final class Forwarder: Sendable {
     /// Every lane of the config.
     public func status() -> [LaneStatus] {
         let lanes = state.withLock { $0.lanes.values.flatMap(\.values) }
-        let now = context.time.boot()
+        let (now, wall) = (context.time.boot(), context.time.wall())
         return lanes.compactMap { lane in
-            lane.state.withLock { $0.isRemoved ? nil : $0.status(now: now) }
+            lane.state.withLock { $0.isRemoved ? nil : $0.status(now: now, wall: wall) }
         }.sorted { ($0.tenant, $0.backend) < ($1.tenant, $1.backend) }
     }
 

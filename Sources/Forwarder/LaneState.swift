@@ -30,7 +30,7 @@ struct LaneState: Sendable {
     private var leasesOfPoints = 0
     /// There was no room to hold a lease that waits; nothing has ended since.
     var isCramped = false
-    /// The spool has no room to settle what was delivered: why, and when it is asked again, on the wall clock.
+    /// The spool has no room to settle what was delivered: why, and when it is asked again, on the boot clock.
     var settleProblem: (reason: String, at: Int64)?
 
     var isRestored = false
@@ -283,17 +283,22 @@ struct LaneState: Sendable {
         return decayedRate(now) / (1 - exp(-age / LaneState.rateWindowSeconds))
     }
 
-    func status(now: Int64) -> LaneStatus {
+    /// - Parameters:
+    ///   - now: boot clock, nanoseconds. Waits are kept on it, so that the next attempt is told right whatever the wall clock
+    ///     did since the last one.
+    ///   - wall: wall clock at that moment.
+    func status(now: Int64, wall: Int64) -> LaneStatus {
+        let next = wall + max(0, resumeAt - now)
         var status = LaneStatus(tenant: route.tenant, backend: route.name, type: Swift.type(of: route.backend).type)
         switch retry.mode {
         case .ok: status.state = .ok
-        case .backingOff: status.state = .backingOff(until: retry.nextAttemptAt)
-        case .held: status.state = .held(because: retry.reason, probe: retry.nextAttemptAt)
+        case .backingOff: status.state = .backingOff(until: next)
+        case .held: status.state = .held(because: retry.reason, probe: next)
         }
         status.attempts = retry.attempts
         status.lastError = lastError
         if let problem = settleProblem, retry.mode != .held {
-            status.state = .backingOff(until: problem.at)
+            status.state = .backingOff(until: wall + max(0, problem.at - now))
             status.lastError = "what was delivered cannot be settled: \(problem.reason)"
         }
         status.requestsInFlight = requestsInFlight

@@ -186,7 +186,7 @@ extension Lane {
                 let wait = context.settlePause(attempts: attempts)
                 let generation = state.withLock { state -> UInt64? in
                     guard error.code == .full, !state.isStopping, !state.isRemoved else { return nil }
-                    let again = context.time.wall() + wait.wholeNanoseconds
+                    let again = context.time.boot() + wait.wholeNanoseconds
                     state.settleProblem = (error.message, again)
                     return state.generation
                 }

@@ -108,6 +108,8 @@ extension Spool {
         }
         await close()
         last?.walBytes = 0
+        // A closed spool does not grow; one that is full stays so.
+        if last?.secondsToFull != 0 { last?.secondsToFull = nil }
         last?.databaseBytes = environment.files.size(path)
         return last
     }

@@ -75,4 +75,50 @@ struct TimeToFullTests {
         #expect(try await store.spoolStatus("acme").secondsToFull == nil)
         await store.close()
     }
+
+    @Test func `growth is forgotten two minutes after its end, and not between two that come once a minute`() {
+        var meter = GrowthMeter()
+        var now: Int64 = 0
+        func look(_ bytes: Int64, seconds: Int) -> [Bool] {
+            (0..<seconds).map { _ in
+                now += 1_000_000_000
+                meter.measured(bytes, at: now)
+                return meter.seconds(to: 1 << 30) != nil
+            }
+        }
+        _ = look(0, seconds: 1)
+        for minute in 1...5 { #expect(look(Int64(minute) << 20, seconds: 60).allSatisfy { $0 }) }
+        #expect(look(5 << 20, seconds: 61).last == true)
+        #expect(look(5 << 20, seconds: 1) == [false])
+        #expect(look(6 << 20, seconds: 1) == [true], "it begins anew")
+    }
+
+    @Test func `a spool that nobody sends to any more has no time until full, open or closed`() async throws {
+        let folder = try TemporaryFolder()
+        let node = FaultStore(folder.path + "/data")
+        let store = try node.open(NodeConfiguration(maximumBytes: 1 << 40, freeSpaceReservePercent: 0, openSpools: 1))
+        try await store.configure(["acme", "other"].map { FaultStore.tenant($0, maximumBytes: 200 << 20) })
+        var sent = SentBatches()
+        func secondsToFull() async throws -> Double? { try #require(await store.status("acme")).secondsToFull }
+        func grow() async throws {
+            for _ in 0..<10 {
+                await sent.send(4, to: store)
+                node.advance(seconds: 1)
+                await store.maintain()
+            }
+            #expect(try await secondsToFull() != nil)
+        }
+        try await grow()
+        for _ in 0..<125 {
+            node.advance(seconds: 1)
+            await store.maintain()
+        }
+        #expect(try await secondsToFull() == nil)
+        #expect(store.nodeSecondsToFull == nil)
+        try await grow()
+        // Closes the other one.
+        await sent.send(1, to: store, "other")
+        #expect(try await secondsToFull() == nil)
+        await store.close()
+    }
 }
