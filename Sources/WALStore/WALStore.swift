@@ -248,16 +248,14 @@ public final class WALStore: Sendable {
         }
     }
 
-    /// Answers those who waited for an open place for too long: all of them may be leased, for as long as their
-    /// backends take. One task while anybody's wait can end; none otherwise.
+    /// Answers those who waited for an open spool for too long: all places may be leased, for as long as their backends
+    /// take, or the spool's own disk is slow. One task while anybody's wait can end; none otherwise.
     private func watchWaits() {
         Task(executorPreference: scheduling.tasks) { [self] in
             while true {
                 let now = scheduling.monotonic()
                 let (overdue, next) = state.withLock { $0.takeOverdue(now) }
-                for waiter in overdue {
-                    waiter(.failure(SpoolError(.full, "all open spools are in use (open_spools); try again")))
-                }
+                for (waiter, reason) in overdue { waiter(.failure(reason)) }
                 guard let next else { return }
                 // Not cancelled by anybody; an early end only looks once more.
                 try? await scheduling.sleep(.nanoseconds(max(0, next - now)))

@@ -22,21 +22,21 @@ public enum SyncProbe {
     public final class Hold: Sendable {
         fileprivate let suffix: String
         private let gate = DispatchGroup()
-        private let waiting = Atomic(0)
+        private let arrivals = Recorder<Void>()
 
         fileprivate init(_ suffix: String) {
             self.suffix = suffix
             gate.enter()
         }
 
-        /// Syncs that have come so far.
-        public var arrived: Int { waiting.load(ordering: .acquiring) }
+        /// Returns when the first sync has come.
+        public func arrived() async { await arrivals.first { true } }
 
         /// Once; then all of them go on.
         public func letGo() { gate.leave() }
 
         fileprivate func wait() {
-            waiting.add(1, ordering: .acquiringAndReleasing)
+            arrivals.record(())
             gate.wait()
         }
     }

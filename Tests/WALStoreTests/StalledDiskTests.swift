@@ -19,25 +19,23 @@ import Testing
         let state = Mutex(State())
     }
 
-    private func open(_ fixture: StoreFixture) throws -> WALStore {
+    private let events = Recorder<Event>()
+
+    private func open(_ fixture: StoreFixture, openWait: Duration = .seconds(3600)) throws -> WALStore {
         var scheduling = Scheduling()
         scheduling.stalls = Self.limits
         return try WALStore(
             directory: fixture.path, node: NodeConfiguration(writerThreads: 1, readerThreads: 1), upkeepInterval: nil,
-            scheduling: scheduling
-        ) { event in fixture.events.withLock { $0.append(event) } }
+            openWait: openWait, scheduling: scheduling
+        ) { [events] event in events.record(event) }
     }
 
     private func append(_ values: Range<Int>, _ tenant: String, _ store: WALStore) async throws {
-        _ = try await withCheckedContinuation { continuation in
-            store.append(Make.request(Make.batch(values)), tenant: tenant) { continuation.resume(returning: $0) }
-        }.get()
+        _ = try await store.append(Make.batch(values), tenant: tenant)
     }
 
-    private func isSaid(_ message: String, _ level: Event.Level, _ fixture: StoreFixture) -> Bool {
-        fixture.events.withLock { events in
-            events.contains { $0.message == message && $0.level == level && $0.metadata["tenant"] == "slow" }
-        }
+    private func said(_ message: String, _ level: Event.Level) async {
+        await events.first { $0.message == message && $0.level == level && $0.metadata["tenant"] == "slow" }
     }
 
     @Test(.timeLimit(.minutes(2)))
@@ -58,7 +56,7 @@ import Testing
 
         let hold = SyncProbe.holdSyncs(folder, "-wal")
         let stuck = Task { try await append(10..<20, "slow", store) }
-        while hold.arrived == 0 { await Task.yield() }
+        await hold.arrived()
         // There is one thread, and it is held: each of these ends only because another one stands in.
         for round in 1...5 { try await append(round * 10..<round * 10 + 10, "well", store) }
         let status = try #require(await store.status("slow"))
@@ -68,23 +66,40 @@ import Testing
         try await append(60..<70, "well", store)
         let well = try await store.withSpool("well") { (spool) async throws(SpoolError) in try await spool.status() }
         #expect(well.acceptedPoints == 70)
-        while !isSaid("the disk keeps a spool waiting", .warning, fixture) { await Task.yield() }
+        await said("the disk keeps a spool waiting", .warning)
 
         hold.letGo()
         try await stuck.value
-        while !isSaid("the disk answers a spool again", .info, fixture) { await Task.yield() }
+        await said("the disk answers a spool again", .info)
         while await store.status("slow")?.acceptedPoints != 20 { await Task.yield() }
         #expect(store.longestWriteSeconds >= 0.05)
         await store.close()
     }
 
+    @Test(.timeLimit(.minutes(2)))
+    func `a request for a spool whose disk does not let it open is told so`() async throws {
+        let fixture = try StoreFixture()
+        let folder = "\(fixture.path)/tenants/slow"
+        SyncProbe.watch(folder)
+        let store = try open(fixture, openWait: .milliseconds(50))
+        try await store.configure([StoreFixture.tenant("slow")])
+        let hold = SyncProbe.holdSyncs(folder, "-wal")
+        let error = await #expect(throws: SpoolError.self) { try await append(0..<10, "slow", store) }
+        #expect(error?.code == .full)
+        #expect(error?.message.contains("takes long to open") == true, "\(error?.message ?? "")")
+        hold.letGo()
+        await store.close()
+    }
+
     /// Each piece of work but the last waits for one of another queue, behind it: with two threads that takes stand-ins.
-    @Test(.timeLimit(.minutes(2))) func `a queue is run by one thread at a time, in order, however many stand in`() {
+    @Test(.timeLimit(.minutes(2)))
+    func `a queue is run by one thread at a time, in order, however many stand in`() async {
         let crew = ThreadCrew(threads: 2, limits: Self.limits)
         let (queues, rounds) = (12, 40)
         let gates = (0..<queues).map { _ in (0..<rounds).map { _ in Semaphore() } }
         let tracks = (0..<queues).map { _ in Track() }
-        let over = Semaphore()
+        let over = Recorder<Int>()
+        let left = Atomic(queues * rounds)
         for round in 0..<rounds {
             for index in 0..<queues {
                 crew.queue("q\(index)").submit {
@@ -99,11 +114,11 @@ import Testing
                         state.isInside = false
                         state.done.append(round)
                     }
-                    over.post()
+                    over.record(left.subtract(1, ordering: .relaxed).newValue)
                 }
             }
         }
-        for _ in 0..<queues * rounds { over.wait() }
+        await over.first { $0 == 0 }
         for track in tracks { #expect(track.state.withLock { $0.done } == Array(0..<rounds)) }
         crew.stop()
     }

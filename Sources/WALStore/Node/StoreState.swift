@@ -216,13 +216,15 @@ struct StoreState: Sendable {
         return waiters
     }
 
-    /// Takes those who have waited long enough, and says when the next one will have: nil when nobody's wait ends.
-    mutating func takeOverdue(_ now: Int64) -> (overdue: [Waiter], next: Int64?) {
-        var overdue: [Waiter] = []
+    /// Takes those who have waited long enough, with what they waited for, and says when the next one will have: nil when
+    /// nobody's wait ends.
+    mutating func takeOverdue(_ now: Int64) -> (overdue: [(waiter: Waiter, reason: SpoolError)], next: Int64?) {
+        var overdue: [(waiter: Waiter, reason: SpoolError)] = []
         var next: Int64?
         let waiting = tenants.filter { $0.value.waiters.contains { $0.until != nil } }
         for (name, tenant) in waiting.sorted(by: { $0.key < $1.key }) {
-            overdue += tenant.waiters.filter { $0.isOverdue(now) }.map(\.waiter)
+            let reason = tenant.phase.reasonToWait
+            overdue += tenant.waiters.filter { $0.isOverdue(now) }.map { ($0.waiter, reason) }
             tenants[name]?.waiters.removeAll { $0.isOverdue(now) }
             for until in (tenants[name]?.waiters ?? []).compactMap(\.until) { next = min(next ?? until, until) }
         }
@@ -240,4 +242,15 @@ struct StoreState: Sendable {
 
 extension StoreState.Waiting {
     fileprivate func isOverdue(_ now: Int64) -> Bool { until.map { $0 <= now } ?? false }
+}
+
+extension StoreState.Phase {
+    /// Why somebody who waits for the spool has not got it yet.
+    fileprivate var reasonToWait: SpoolError {
+        switch self {
+        case .queued, .closed: SpoolError(.full, "all open spools are in use (open_spools); try again")
+        case .opening, .open: SpoolError(.full, "the spool takes long to open (a slow disk, or a salvage); try again")
+        case .closing: SpoolError(.full, "the spool takes long to close (its disk); try again")
+        }
+    }
 }
