@@ -127,7 +127,7 @@ extension Spool {
     private static let deliveryRowNanoseconds: Int64 = 60_000_000_000
 
     /// Writes a `deliveries` row, or lets the one before it grow.
-    private func record(
+    func record(
         _ span: Span, _ outcome: String, _ reason: String?, _ settlement: Settlement, backend index: Int,
         _ database: Database
     ) throws(SpoolError) {

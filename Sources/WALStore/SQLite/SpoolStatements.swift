@@ -51,6 +51,7 @@ final class SpoolStatements {
     let deadLetterBytes: Statement
     let deadLettersBuriedBy: Statement
     let deleteDeadLetter: Statement
+    let deadLetterOfPlace: Statement
     let deleteDeadLetterOfPlace: Statement
     let lossRows: Statement
     let pageCount: Statement
@@ -236,10 +237,11 @@ final class SpoolStatements {
             """, on: connection)
         deleteDeadLetter = try Statement("DELETE FROM dead_letters WHERE id = ?1", on: connection)
         // Ids come back, places do not: what was seen a moment ago may be another letter now.
-        deleteDeadLetterOfPlace = try Statement(
+        let letterOfPlace = """
+            FROM dead_letters WHERE id = ?1 AND backend_id = ?2 AND origin_sequence = ?3 AND origin_ordinal = ?4
             """
-            DELETE FROM dead_letters WHERE id = ?1 AND backend_id = ?2 AND origin_sequence = ?3 AND origin_ordinal = ?4
-            """, on: connection)
+        deadLetterOfPlace = try Statement("SELECT 1 \(letterOfPlace)", on: connection)
+        deleteDeadLetterOfPlace = try Statement("DELETE \(letterOfPlace)", on: connection)
         // They are few: `Spool.mergeLosses`.
         lossRows = try Statement("SELECT count(*) FROM losses", on: connection)
         pageCount = try Statement("PRAGMA page_count", on: connection)

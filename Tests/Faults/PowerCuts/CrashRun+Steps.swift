@@ -28,7 +28,8 @@ extension CrashRun {
         case 55..<72: if !leases.isEmpty { try await settle(random.below(leases.count)) }
         case 72..<76: try await release()
         case 76..<84: try await maintain()
-        case 84..<98 where purges && random.below(2) == 0: try await purge(tenant)
+        case 84..<98 where endsLetters && random.below(2) == 0:
+            if random.below(2) == 0 { try await purge(tenant) } else { try await redrive(tenant) }
         case 84..<88: try await reconfigure()
         case 88..<91: try await reopen()
         case 91..<94: try await kill()
@@ -89,13 +90,16 @@ extension CrashRun {
             try await spool.lease(backend: backend, limit: LeaseLimit(points: points))
         }
         guard let lease = found else { return false }
-        let values = lease.pieces.flatMap(\.values)
-        note("lease \(tenant) \(backend) \(values.first ?? -1)...\(values.last ?? -1)")
-        guard var model = models[tenant]?.backends[backend] else {
+        let starts = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+            await spool.starts(of: lease)
+        }
+        guard let tenantModel = models[tenant], var model = tenantModel.backends[backend] else {
             throw Violation("\(backend) of \(tenant) is not ours and has a lease")
         }
-        for piece in lease.pieces {
-            for value in piece.values {
+        let numbers = try zip(starts, lease.pieces).map { try tenantModel.numbers(at: $0, $1.values) }
+        note("lease \(tenant) \(backend) \(numbers.first?.first ?? -1)...\(numbers.last?.last ?? -1)")
+        for (piece, numbers) in zip(lease.pieces, numbers) {
+            for value in numbers {
                 guard model.settled[value] == 0 else {
                     throw Violation("point \(value) of \(tenant) was settled for \(backend) and is leased again")
                 }
@@ -107,7 +111,7 @@ extension CrashRun {
             models[tenant]?.saw(piece.places.start.sequence)
         }
         models[tenant]?.backends[backend] = model
-        leases.append(HeldLease(tenant: tenant, lease: lease, open: Set(values)))
+        leases.append(HeldLease(tenant: tenant, lease: lease, numbers: numbers, open: Set(numbers.joined())))
         return true
     }
 
@@ -122,7 +126,8 @@ extension CrashRun {
             let end = held.lease.pieces[piece].ordinals.upperBound
             while at < end {
                 let next = fate == nil ? min(end, at + random.below(30) + 1) : end
-                let values = (at..<next).map { Int(held.lease.pieces[piece].batch.points.bits[$0]) }
+                let first = held.lease.pieces[piece].ordinals.lowerBound
+                let values = held.numbers[piece][at - first..<next - first]
                 if fate != nil || random.below(4) != 0, held.open.isSuperset(of: values) {
                     let chosen = fate ?? anyFate()
                     parts.append(.init(LeasedRun(piece: piece, ordinals: at..<next), chosen))
@@ -172,6 +177,7 @@ extension CrashRun {
     private mutating func anyFate() -> Fate {
         switch random.below(10) {
         case 0: .dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))
+        case 4...6 where endsLetters: .dead(DeadLetterReason(code: "refused", excerpt: "no", status: 400))
         case 1: .assumed
         case 2: .excluded(reason: "kind")
         case 3: .released
@@ -269,6 +275,13 @@ extension Fate {
         case .excluded: .excluded
         case .released: nil
         }
+    }
+}
+
+extension Spool {
+    /// The position of the first point of each piece.
+    fileprivate func starts(of lease: Lease) -> [Int64] {
+        leases[lease.id]?.pieces.map { $0.row.position + Int64($0.ordinals.lowerBound) } ?? []
     }
 }
 

@@ -26,25 +26,29 @@ struct CrashRun {
     /// A fault is about: calls may fail, what is acknowledged has to hold all the same.
     var toleratesErrors = false
     var metFault = false
-    /// Dead letters are purged now and then. Not in all runs: seeds that found something tell their story without.
-    let purges: Bool
+    /// Dead letters are purged, or sent again, now and then. Not in all runs: seeds that found something tell their story
+    /// without.
+    let endsLetters: Bool
     var purgedPoints: Int64 = 0
+    var redrivenPoints: Int64 = 0
     /// What happened last, for a report.
     var log: [String] = []
 
     struct HeldLease {
         var tenant: String
         var lease: Lease
-        /// The numbers not settled yet.
+        /// The numbers of its points, by piece.
+        var numbers: [[Int]]
+        /// Those not settled yet.
         var open: Set<Int>
     }
 
     /// - Parameter lie: a promise that the disk breaks: the run then has to end with a violation.
     init(
-        seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full, purges: Bool = false
+        seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full, endsLetters: Bool = false
     ) async throws {
         self.seed = seed
-        self.purges = purges
+        self.endsLetters = endsLetters
         self.durability = durability
         random = SeededGenerator(seed: seed)
         disk = SimulatedDisk(seed: random.next())

@@ -22,33 +22,38 @@ struct PowerCutTests {
         #expect(count < 100 || tally.repackedRows > 0, "no repack was tried")
     }
 
-    private static func run(_ seed: UInt64, purges: Bool = false) async -> (DiskTally, purged: Int64) {
+    private static func run(_ seed: UInt64, endsLetters: Bool = false) async -> (DiskTally, CrashRun?) {
         var run: CrashRun?
         do {
-            run = try await CrashRun(seed: seed, purges: purges)
+            run = try await CrashRun(seed: seed, endsLetters: endsLetters)
             try await run?.run(steps: steps)
         } catch {
             Issue.record("seed \(seed): \(error)\n\(run?.report ?? "")")
         }
         var tally = run?.disk.tally ?? DiskTally()
         tally.repackedRows = run?.repackedRows ?? 0
-        return (tally, run?.purgedPoints ?? 0)
+        return (tally, run)
     }
 
-    @Test func `a purge of dead letters that is cut off has lost what it counts, and nothing else`() async {
+    @Test func `dead letters are there, lost or sent again, once each, wherever a purge or a re-drive is cut off`()
+        async
+    {
         let began = ContinuousClock.now
         let count = TestSeed.fixed == nil ? max(1, PowerCutTests.seeds / 50) : 1
-        let purged = Mutex<Int64>(0)
+        let ended = Mutex<(purged: Int64, redriven: Int64)>((0, 0))
         let tally = await SeedLanes.run(from: PowerCutTests.base, count: count) { seed in
-            let (tally, points) = await PowerCutTests.run(seed, purges: true)
-            purged.withLock { $0 += points }
+            let (tally, run) = await PowerCutTests.run(seed, endsLetters: true)
+            ended.withLock { ended in
+                ended.purged += run?.purgedPoints ?? 0
+                ended.redriven += run?.redrivenPoints ?? 0
+            }
             return tally
         }
-        let points = purged.withLock { $0 }
+        let (purged, redriven) = ended.withLock { $0 }
         print(
-            "purges: \(count) seeds from \(PowerCutTests.base), \(points) letters purged, \(tally.powerCuts) cuts, "
-                + "\(ContinuousClock.now - began)")
-        #expect(count < 20 || points > count && tally.powerCuts >= count, "too little was tried")
+            "dead letters: \(count) seeds from \(PowerCutTests.base), \(purged) purged, \(redriven) sent again, "
+                + "\(tally.powerCuts) cuts, \(ContinuousClock.now - began)")
+        #expect(count < 20 || min(purged, redriven) > count && tally.powerCuts >= count, "too little was tried")
     }
 
     /// Seeds that found something once; what they found has tests of its own too.

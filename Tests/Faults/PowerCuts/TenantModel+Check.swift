@@ -26,9 +26,13 @@ extension TenantModel {
     private mutating func adopt(_ truth: StoredTruth) throws(Violation) {
         for index in requests.indices where requests[index].answer == .open {
             guard let receipts = truth.receipts[requests[index].id] else {
+                guard requests[index].redrive?.points ?? 0 == 0 else {
+                    throw Violation("\(requests[index].id) was told to be sent again, and is not there")
+                }
                 requests[index].answer = .absent
                 continue
             }
+            if requests[index].redrive != nil { try number(index, receipts, truth) }
             var at = requests[index].values.lowerBound
             for receipt in receipts where receipt.points > 0 {
                 let values = at..<at + Int(receipt.points)
@@ -44,9 +48,6 @@ extension TenantModel {
             throw Violation("\(request.id) was not there and came back")
         }
     }
-
-    /// Points that were accepted, in the order of their places.
-    private var pieces: [Piece] { requests.flatMap(\.pieces).sorted { $0.place < $1.place } }
 
     /// Rows hold the accepted points in order, each where its receipt says; only what was settled may be gone.
     ///
@@ -67,7 +68,7 @@ extension TenantModel {
             if let row = rows[piece.place.sequence] {
                 let first = Int(piece.place.ordinal)
                 guard row.position + piece.place.ordinal == position, row.values.count >= first + piece.values.count,
-                    row.values[first..<first + piece.values.count].elementsEqual(piece.values)
+                    row.values[first..<first + piece.values.count].elementsEqual(contents[piece.values])
                 else {
                     throw Violation("the points at \(piece.place) are not those acknowledged: \(row.values.prefix(5))")
                 }
@@ -136,6 +137,7 @@ extension TenantModel {
         for request in requests where request.answer == .acknowledged {
             let isOwed = request.attached.contains(stored.name)
             for value in request.values {
+                if !isOwed, request.redrive != nil, found[value] == Standing.excluded.rawValue { found[value] = 0 }
                 let standing = try resolve(found[value], value, isOwed: isOwed, &backend, stored.name)
                 counts[standing, default: 0] += 1
             }
@@ -189,12 +191,17 @@ extension TenantModel {
             }
             backend.settled[value] = settled != 0 ? settled : asked
         } else if found == Standing.pending.rawValue {
-            guard settled == 0 else {
+            guard settled == 0, !backend.redriven.contains(value) else {
                 throw Violation("point \(value) was settled as \(settled) for \(name) and is owed")
             }
         } else {
             let isPurged = settled == Standing.dead.rawValue && found == Standing.lost.rawValue
-            guard found == settled || (settled == 0 || isPurged) && backend.asked[value] & found != 0 else {
+            let isRedriven = backend.redriven.contains(value)
+            guard
+                isRedriven
+                    ? found == Standing.excluded.rawValue
+                    : found == settled || (settled == 0 || isPurged) && backend.asked[value] & found != 0
+            else {
                 throw Violation(
                     "point \(value) is \(found) for \(name), which said \(settled) and may have said "
                         + "\(backend.asked[value])")
@@ -221,7 +228,7 @@ extension TenantModel {
 
 extension TenantModel.Piece {
     /// Its points whose places are in the range.
-    fileprivate func values(in places: PlaceRange) -> Range<Int>? {
+    func values(in places: PlaceRange) -> Range<Int>? {
         let end = Place(place.sequence, place.ordinal + Int64(values.count))
         let (first, last) = (max(place, places.start), min(end, places.end))
         guard first < last else { return nil }

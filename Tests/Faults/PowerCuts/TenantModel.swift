@@ -17,6 +17,15 @@ struct TenantModel: Sendable {
         var pieces: [Piece] = []
         /// Names of the backends that were owed it.
         var attached: Set<String>
+        /// Letters sent again: its points are theirs, and their number is known when it is looked for. nil: new points.
+        var redrive: Redrive?
+    }
+
+    struct Redrive: Sendable {
+        /// Whose letters.
+        var from: String
+        /// What the spool said; nil: it has not answered.
+        var points: Int64?
     }
 
     /// Neighbouring points of a request in one row.
@@ -35,6 +44,8 @@ struct TenantModel: Sendable {
         var sent: [Bool] = []
         /// Of `sent`: by a process that ended without closing.
         var sentBeforeCrash: [Bool] = []
+        /// Letters that were sent again.
+        var redriven: Set<Int> = []
 
         /// The worker says that nothing of these points is on its way.
         mutating func didNotSend(_ values: [Int]) {
@@ -59,20 +70,56 @@ struct TenantModel: Sendable {
     var requests: [Request] = []
     var backends: [String: Backend] = [:]
     var attached: Set<String> = []
+    /// The next point's number.
     var nextValue = 0
+    /// By number: the value of the point, which is its number, or that of the letter that was sent again.
+    var contents: [Int] = []
     /// The highest sequence that anybody outside the spool has seen.
     var highestSequence: Int64 = 0
     /// Rows that every backend has settled may be gone.
     var mayPrune = false
 
     mutating func newRequest(_ points: Int) -> Int {
-        let values = nextValue..<nextValue + points
-        nextValue += points
-        for name in backends.keys { backends[name]?.grow(to: nextValue) }
+        let values = newNumbers(Array(nextValue..<nextValue + points))
         requests.append(
             Request(id: "request \(requests.count)", values: values, answer: .open, attached: attached))
         return requests.count - 1
     }
+
+    mutating func newRedrive(from: String, to backend: String) -> Int {
+        requests.append(
+            Request(
+                id: "request \(requests.count)", values: nextValue..<nextValue, answer: .open, attached: [backend],
+                redrive: Redrive(from: from)))
+        return requests.count - 1
+    }
+
+    mutating func newNumbers(_ contents: [Int]) -> Range<Int> {
+        defer { nextValue += contents.count }
+        self.contents += contents
+        for name in backends.keys { backends[name]?.grow(to: nextValue + contents.count) }
+        return nextValue..<nextValue + contents.count
+    }
+
+    /// The numbers of points by their positions. While an answer is open nobody knows who is where, but by the values.
+    func numbers(at start: Int64, _ values: [Int]) throws(Violation) -> [Int] {
+        guard requests.contains(where: { $0.redrive != nil }) else { return values }
+        var position: Int64 = 0
+        var numbers: [Int] = []
+        for piece in pieces {
+            let shared = (position..<position + Int64(piece.values.count)).clamped(
+                to: start..<start + Int64(values.count))
+            numbers += shared.map { piece.values.lowerBound + Int($0 - position) }
+            position += Int64(piece.values.count)
+        }
+        guard numbers.map({ contents[$0] }) == values else {
+            throw Violation("leased \(values.prefix(5)) where \(numbers.prefix(5)) were accepted")
+        }
+        return numbers
+    }
+
+    /// Points that were accepted, in the order of their places.
+    var pieces: [Piece] { requests.flatMap(\.pieces).sorted { $0.place < $1.place } }
 
     /// Backends that have been owed something: the spool knows them.
     var owed: [String] {
