@@ -82,10 +82,11 @@ import Testing
         #expect(other.process.stop() == 0)
 
         try await purge(match, of: node)
+        try await redrive(of: node, receiver)
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
         // The stopped node's spool is read as it was left.
         let left = try holdfast("dead", "list", folder[0], folder[1])
-        #expect(left.errors == "\(Self.shops - 2) dead letters\n", "\(left.errors)")
+        #expect(left.errors == "\(Self.shops - 12) dead letters\n", "\(left.errors)")
         let refusal = try holdfast("dead", "purge", "--yes", folder[0], folder[1])
         #expect(refusal.status == 1)
         #expect(refusal.errors.contains("no daemon answers"), "\(refusal.errors)")
@@ -103,5 +104,29 @@ import Testing
         #expect(purged.output == "2 dead letters were purged\n", "\(purged.errors)")
         let after = try node.status().backend("central")
         #expect(after.dead == before.dead - 2 && after.lost == before.lost + 2 && after.balances, "\(after)")
+    }
+
+    /// What was too old goes to the same server as of now, under another label.
+    private func redrive(of node: HoldfastNode, _ receiver: PrometheusServer) async throws {
+        let words = [
+            "dead", "redrive", "--backend", "central", "--match", #"till_total{shop=~"s1[0-9]"}"#, "--rename",
+            "shop=store",
+            "--earliest", "0s", "--data-dir", node.dataFolder,
+        ]
+        let dry = try run(Workbench.holdfast, words + ["--dry-run"])
+        #expect(dry.output == "10 dead letters would be sent again\n", "\(dry.errors)")
+        let before = try node.status().backend("central")
+        let unknown = try run(Workbench.holdfast, words + ["--send-to", "nobody"])
+        #expect(unknown.status == 1 && unknown.errors.contains("no backend \"nobody\""), "\(unknown.errors)")
+        let sent = try run(Workbench.holdfast, words + ["--json"])
+        #expect(sent.status == 0, "\(sent.errors)")
+        let answer = try #require(try lines(sent.output.replacing("\n", with: "") + "\n").first)
+        #expect(answer["points"] as? Int == 10 && answer["unfit_points"] as? Int == 0, "\(sent.output)")
+        let after = try await node.drain(within: 60).backend("central")
+        #expect(after.dead == before.dead - 10 && after.delivered == before.delivered + 10, "\(after)")
+        #expect(after.excluded == before.excluded + 10 && after.balances, "\(after)")
+        #expect(try await receiver.dump(#"till_total{store=~"s1[0-9]",shop=""}"#).samples == 10)
+        // Nothing is left for it to take.
+        #expect(try run(Workbench.holdfast, words).output == "0 dead letters are sent again\n")
     }
 }

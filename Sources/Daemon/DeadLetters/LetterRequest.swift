@@ -96,7 +96,7 @@ struct LetterRequest: Sendable {
         }
     }
 
-    private static func time(_ name: String, _ text: String, _ now: Int64) throws(Mistake) -> Int64 {
+    static func time(_ name: String, _ text: String, _ now: Int64) throws(Mistake) -> Int64 {
         if let time = RFC3339.parse(text) ?? RFC3339.parse(text + "T00:00:00Z") { return time }
         guard let ago = Settings.parseDuration(text) else {
             throw Mistake(

@@ -34,15 +34,11 @@ extension Node {
         do throws(LetterRequest.Mistake) {
             let words = try LetterRequest.words(inBody: request.body)
             let wanted = try LetterRequest(words, now: telemetry.time.wall())
-            let tenants = configuration.tenants.map(\.id)
-            guard let tenant = wanted.tenant ?? (tenants.count == 1 ? tenants.first : nil) else {
+            guard let tenant = onlyTenant(wanted.tenant) else {
                 return .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
             }
             if let refusal = unknown(tenant) { return refusal }
-            let filter = words.filter { $0.name != "after" && $0.name != "limit" && $0.name != "tenant" }
-            let asked =
-                "by \(request.head.peer.text), request \(request.head.requestID)"
-                + (filter.isEmpty ? "" : ", " + filter.map { "\($0.name) \($0.value)" }.joined(separator: ", "))
+            let asked = LetterRequest.asked(request.head, words)
             return await answer { () async throws(SpoolError) in
                 let purge = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
                     try await spool.purgeDeadLetters(wanted.filter, after: wanted.after?.number ?? 0, asked: asked)
@@ -63,21 +59,34 @@ extension Node {
         }
     }
 
-    private func unknown(_ tenant: String?) -> Reply? {
+    /// The one that is named, or the only one there is.
+    func onlyTenant(_ name: String?) -> String? {
+        name ?? (configuration.tenants.count == 1 ? configuration.tenants.first?.id : nil)
+    }
+
+    func unknown(_ tenant: String?) -> Reply? {
         guard let tenant, !configuration.tenants.contains(where: { $0.id == tenant }) else { return nil }
         return .problem(404, "there is no tenant \"\(tenant)\"")
     }
 
-    private func answer(_ body: () async throws(SpoolError) -> Reply) async -> Reply {
+    func answer(_ body: () async throws(SpoolError) -> Reply) async -> Reply {
         do throws(SpoolError) { return try await body() } catch {
+            if error.code == .misuse { return .problem(400, error.description) }
             return .problem(503, error.description, retryAfterSeconds: 5)
         }
     }
 }
 
 extension LetterRequest {
+    /// For the event that a change leaves: by whom, and what.
+    static func asked(_ head: RequestHead, _ words: [(name: String, value: String)]) -> String {
+        let filter = words.filter { $0.name != "after" && $0.name != "limit" && $0.name != "tenant" }
+        return "by \(head.peer.text), request \(head.requestID)"
+            + (filter.isEmpty ? "" : ", " + filter.map { "\($0.name) \($0.value)" }.joined(separator: ", "))
+    }
+
     /// The members of an object, all of them strings.
-    fileprivate static func words(inBody body: [UInt8]) throws(Mistake) -> [(name: String, value: String)] {
+    static func words(inBody body: [UInt8]) throws(Mistake) -> [(name: String, value: String)] {
         let document: JSONValue
         do throws(WireError) { document = try JSONValue.parse(body, depth: 2, values: 100) } catch {
             throw Mistake(description: "the body is no JSON: \(error.message)")

@@ -58,6 +58,9 @@ extension Node {
             Route(["POST"], "/v1/dead/purge", preflight: preflight) { [weak self] request, responder in
                 self?.respond(responder) { await $0.purgeDeadLetters(request) }
             },
+            Route(["POST"], "/v1/dead/redrive", preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { await $0.redriveDeadLetters(request) }
+            },
         ]
     }
 

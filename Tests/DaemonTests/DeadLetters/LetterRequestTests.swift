@@ -56,11 +56,50 @@ import WALStore
         #expect(usage("show", "acme/1") == "")
         #expect(usage("show", "1", "--tenant", "acme") == "")
         #expect(usage("show", "1").contains("as list prints it"))
-        #expect(usage().contains("list, show, export and purge"))
+        #expect(usage().contains("list, show, export, redrive and purge"))
         #expect(usage("list", "x").contains("takes no argument"))
-        #expect(usage("list", "--yes").contains("are for holdfast dead purge"))
+        #expect(usage("list", "--yes").contains("is for holdfast dead purge"))
         #expect(usage("purge", "--limit", "3").contains("--limit is for"))
         #expect(usage("export", "--match", "up{").hasPrefix("--match: "))
+    }
+
+    @Test func `what a re-drive is asked comes to the daemon as it was meant`() throws {
+        let words = [
+            ("tenant", "acme"), ("backend", "central"), ("after", "acme/7"), ("send-to", "other"),
+            ("rename", "path=route,__name__=job"), ("drop-label", "pod,node"), ("truncate", "url=100,path=0"),
+            ("earliest", "24h"), ("latest", "0s"),
+        ]
+        let request = try RedriveRequest(words.map { (name: $0.0, value: $0.1) }, now: Self.now)
+        #expect(request.repair.renames == [.init(from: "path", to: "route"), .init(from: "__name__", to: "job")])
+        #expect(request.repair.drops == ["pod", "node"])
+        #expect(request.repair.truncations == [.init(name: "url", bytes: 100), .init(name: "path", bytes: 0)])
+        #expect(request.repair.earliest == Self.now - 86_400_000_000_000 && request.repair.latest == Self.now)
+        let again = try RedriveRequest(request.words, now: 0)
+        #expect(again.repair == request.repair && again.target == "other" && again.letters.tenant == "acme")
+        #expect(again.letters.filter == request.letters.filter)
+        #expect(again.letters.after == LetterID(tenant: "acme", number: 7))
+        #expect(try RedriveRequest([(name: "backend", value: "central")], now: 0).target == "central")
+    }
+
+    @Test func `a repair that cannot be understood is told`() {
+        func mistake(_ name: String, _ value: String) -> String {
+            do throws(LetterRequest.Mistake) {
+                _ = try RedriveRequest([(name: name, value: value)], now: Self.now)
+                return ""
+            } catch {
+                return error.description
+            }
+        }
+        #expect(mistake("rename", "a") == "rename: \"a\" is not of the form old=new")
+        #expect(mistake("rename", "a=") == "rename: \"a=\" is not of the form old=new")
+        #expect(mistake("truncate", "a=x") == "truncate: \"x\" is no number of bytes")
+        #expect(mistake("truncate", "a=-1") == "truncate: \"-1\" is no number of bytes")
+        #expect(mistake("earliest", "soon").hasPrefix("earliest: "))
+        #expect(usage("redrive").contains("needs --send-to or --backend"))
+        #expect(usage("redrive", "--backend", "a", "--earliest", "1h", "--latest", "2h").contains("must not lie after"))
+        #expect(usage("redrive", "--backend", "a", "--dry-run", "--truncate", "path=9") == "")
+        #expect(usage("list", "--rename", "a=b") == "--rename is for holdfast dead redrive")
+        #expect(usage("redrive", "--backend", "a", "--yes").contains("is for holdfast dead purge"))
     }
 
     @Test func `text of strangers does not steer a terminal`() {

@@ -12,7 +12,7 @@ struct DeadPurge: Sendable {
     func run(_ reader: LetterReader, _ request: LetterRequest, now: Int64) async throws(CommandFailure) {
         var request = request
         if request.filter.buried == nil { request.filter.buried = .min..<now }
-        if isDryRun { return say(try await count(reader, request), "would be purged") }
+        if isDryRun { return say(try await reader.count(request), "would be purged") }
         let daemon = try reader.daemon()
         if !isConfirmed { try await confirm(reader, request) }
         var purged: Int64 = 0
@@ -39,21 +39,12 @@ struct DeadPurge: Sendable {
         Terminal.print("\(Amount.count(count)) dead letter\(count == 1 ? "" : "s") \(what)\n")
     }
 
-    private func count(_ reader: LetterReader, _ request: LetterRequest) async throws(CommandFailure) -> Int64 {
-        var count: Int64 = 0
-        try await reader.each(request) { (_) throws(CommandFailure) in
-            count += 1
-            return true
-        }
-        return count
-    }
-
     private func confirm(_ reader: LetterReader, _ request: LetterRequest) async throws(CommandFailure) {
         guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
             throw CommandFailure(
                 "holdfast dead purge ends points for good: say --yes where nobody can be asked", code: 2)
         }
-        let count = try await count(reader, request)
+        let count = try await reader.count(request)
         Terminal.printError("\(Amount.count(count)) dead letters end for good. Type yes to go on: ")
         guard readLine() == "yes" else { throw CommandFailure("nothing was purged") }
     }

@@ -33,6 +33,16 @@ struct LetterReader: Sendable {
         return client
     }
 
+    /// How many the filters let through.
+    func count(_ request: LetterRequest) async throws(CommandFailure) -> Int64 {
+        var count: Int64 = 0
+        try await each(request) { (_) throws(CommandFailure) in
+            count += 1
+            return true
+        }
+        return count
+    }
+
     /// Calls `body` with each letter, a page at a time in memory, until it returns false.
     ///
     /// - Returns: whether there is nothing behind the last one it was called with.

@@ -1,7 +1,7 @@
 import Glibc
 import Metrics
 
-/// How far a backup is, on stderr: a line that is drawn over on a terminal; else a line now and then.
+/// How far something is, on stderr: a line that is drawn over on a terminal; else a line now and then.
 struct ProgressLine {
     private let isTerminal: Bool
     private let isQuiet: Bool
@@ -19,17 +19,21 @@ struct ProgressLine {
 
     /// - Parameter progress: as `GET /v1/backup` answers it.
     mutating func show(_ progress: JSONValue) {
+        show(
+            ProgressLine.text(progress, withBar: isTerminal), progress["elapsed_seconds"]?.double ?? 0)
+    }
+
+    /// - Parameter elapsed: seconds since it began.
+    mutating func show(_ text: String, _ elapsed: Double) {
         guard !isQuiet else { return }
         if isTerminal {
-            let text = ProgressLine.text(progress, withBar: true)
             Terminal.printError("\r" + text + String(repeating: " ", count: max(0, lastWidth - text.count)))
             lastWidth = text.count
             return
         }
-        let elapsed = progress["elapsed_seconds"]?.double ?? 0
         guard elapsed - (saidAt ?? 0) >= ProgressLine.seconds else { return }
         saidAt = elapsed
-        Terminal.printError(ProgressLine.text(progress, withBar: false) + "\n")
+        Terminal.printError(text + "\n")
     }
 
     /// Takes the line away.

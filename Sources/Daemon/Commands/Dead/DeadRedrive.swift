@@ -1,0 +1,55 @@
+import Metrics
+import WALStore
+
+/// `holdfast dead redrive`: sends letters again, mended or as they are.
+struct DeadRedrive: Sendable {
+    var isJSON: Bool
+    var isDryRun: Bool
+
+    /// - Parameter now: nanoseconds since the epoch; what is buried later, such as what is refused again, is not sent again.
+    func run(_ reader: LetterReader, _ request: RedriveRequest, now: Int64) async throws(CommandFailure) {
+        var request = request
+        if request.letters.filter.buried == nil { request.letters.filter.buried = .min..<now }
+        if isDryRun {
+            return say(
+                try await reader.count(request.letters), unfit: 0, one: "would be sent again", "would be sent again")
+        }
+        let daemon = try reader.daemon()
+        let began = ContinuousClock.now
+        var line = ProgressLine(isQuiet: isJSON)
+        var (sent, unfit): (Int64, Int64) = (0, 0)
+        while true {
+            let body = JSONValue.object(request.words.map { JSONValue.Member($0.name, .string($0.value)) })
+            let answer: JSONValue
+            do throws(AdminClient.Failure) { answer = try await daemon.post("/v1/dead/redrive", body: body) } catch {
+                line.end()
+                var failure = error.asCommandFailure(daemon.address)
+                if sent > 0 { failure.description += "; \(Amount.count(sent)) were sent again before" }
+                throw failure
+            }
+            sent += answer["redriven_points"]?.int ?? 0
+            unfit += answer["unfit_points"]?.int ?? 0
+            guard let next = answer["next"]?.string.flatMap({ LetterID($0) }) else { break }
+            request.letters.after = next
+            let seconds = (ContinuousClock.now - began) / .seconds(1)
+            line.show(
+                "\(Amount.count(sent)) sent again, \(Amount.count(Int64(Double(sent) / max(seconds, 0.001))))/s",
+                seconds)
+        }
+        line.end()
+        say(sent, unfit: unfit, one: "is sent again", "are sent again")
+        guard unfit == 0 else {
+            throw CommandFailure(
+                "\(Amount.count(unfit)) dead letter\(unfit == 1 ? " stays" : "s stay"): they cannot be read, or the repair "
+                    + "leaves labels that no series can have")
+        }
+    }
+
+    private func say(_ count: Int64, unfit: Int64, one: String, _ many: String) {
+        if isJSON {
+            return Terminal.print(
+                json: .map(["dry_run": .bool(isDryRun), "points": .int(count), "unfit_points": .int(unfit)]))
+        }
+        Terminal.print("\(Amount.count(count)) dead letter\(count == 1 ? " \(one)" : "s \(many)")\n")
+    }
+}

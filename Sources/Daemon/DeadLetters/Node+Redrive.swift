@@ -1,0 +1,50 @@
+import Metrics
+import WALStore
+
+/// Dead letters that are sent again, on the admin API.
+extension Node {
+    /// `POST /v1/dead/redrive` with the words as members of an object: sends what the filter lets through again, and
+    /// answers `{"redriven_points": 17, "unfit_points": 1, "next": "acme/18"}`; with `next` there is more to be asked for.
+    func redriveDeadLetters(_ request: IncomingRequest) async -> Reply {
+        do throws(LetterRequest.Mistake) {
+            let words = try LetterRequest.words(inBody: request.body)
+            let wanted = try RedriveRequest(words, now: telemetry.time.wall())
+            guard let tenant = onlyTenant(wanted.letters.tenant) else {
+                return .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
+            }
+            if let refusal = unknown(tenant) { return refusal }
+            guard let target = wanted.target else {
+                return .problem(400, "to which backend? \"send-to\" must be given where \"backend\" is not")
+            }
+            var order = RedriveOrder(
+                backend: target, requestID: request.head.requestID, peer: request.head.peer.text,
+                asked: LetterRequest.asked(request.head, words))
+            order.filter = wanted.letters.filter
+            order.repair = wanted.repair
+            return await redrive(order, tenant, after: wanted.letters.after?.number ?? 0)
+        } catch {
+            return .problem(400, error.description)
+        }
+    }
+
+    private func redrive(_ order: RedriveOrder, _ tenant: String, after: Int64) async -> Reply {
+        await answer { () async throws(SpoolError) in
+            let redrive = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+                try await spool.redriveDeadLetters(order, after: after)
+            }
+            if redrive.points > 0 {
+                log.info(
+                    "dead letters are sent again",
+                    [
+                        "tenant": tenant, "backend": order.backend, "redrive.points": String(redrive.points),
+                        "redrive.asked": order.asked,
+                    ])
+            }
+            return .json(
+                .map([
+                    "redriven_points": .int(redrive.points), "unfit_points": .int(redrive.unfit),
+                    "next": redrive.next.map { .string("\(LetterID(tenant: tenant, number: $0))") },
+                ]))
+        }
+    }
+}
