@@ -45,3 +45,17 @@ extension DeadLetterWithPoint {
         return try? JSONValue.parse(line)
     }
 }
+
+extension AssumedDelivery {
+    /// As the admin API and `--json` say it; the end place is the one behind the last.
+    func json(tenant: String) -> JSONValue {
+        .map([
+            "id": .string("\(LetterID(tenant: tenant, number: id))"), "tenant": .string(tenant),
+            "backend": .string(backend), "points": .int(points), "first_sequence": .int(places.start.sequence),
+            "first_ordinal": .int(places.start.ordinal), "end_sequence": .int(places.end.sequence),
+            "end_ordinal": .int(places.end.ordinal), "attempts": .int(Int64(attempts)), "status": .int(Int64(status)),
+            "first_attempt_at": .string(RFC3339.format(firstAttemptAt)),
+            "assumed_at": .string(RFC3339.format(settledAt)),
+        ])
+    }
+}

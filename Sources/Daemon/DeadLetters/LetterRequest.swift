@@ -60,6 +60,17 @@ struct LetterRequest: Sendable {
         }
     }
 
+    /// Of what is assumed only the places are known: asking for more is a mistake, and not an answer that is empty.
+    func checkAssumed() throws(Mistake) {
+        for (word, isAsked) in [
+            (Word.reason, filter.reason != nil), (.match, filter.selector != nil),
+            (.from, filter.times.map { $0.lowerBound > .min } ?? false),
+            (.to, filter.times.map { $0.upperBound < .max } ?? false),
+        ] where isAsked {
+            throw Mistake(description: "\(word.rawValue): not of what is assumed, of which only places are known")
+        }
+    }
+
     /// As it is sent.
     var words: [(name: String, value: String)] {
         var words: [(Word, String?)] = [

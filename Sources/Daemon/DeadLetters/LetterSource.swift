@@ -1,10 +1,21 @@
 import Metrics
 import WALStore
 
+/// What can be listed.
+enum LetterKind: Sendable {
+    /// What a backend would not take.
+    case dead
+    /// What a backend is assumed to have.
+    case assumed
+}
+
 /// Where dead letters are read: in the spools of a node, which runs or does not.
 protocol LetterSource: Sendable {
     /// Tenants that may have some, by name.
-    func tenantsWithLetters() async -> [String]
+    func tenants(with kind: LetterKind) async -> [String]
+    func assumedPage(
+        _ tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
+    ) async throws(SpoolError) -> AssumedDeliveryPage
     func page(
         _ tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
     ) async throws(SpoolError) -> DeadLetterPage
@@ -14,29 +25,64 @@ protocol LetterSource: Sendable {
 extension LetterSource {
     /// The next letters of all tenants that are asked for, as the admin API says them:
     /// `{"letters": […], "next": "acme/17"}`; without `next` it was the last page. A page may have no letter and a next
-    /// one: looking takes time.
-    func page(_ request: LetterRequest) async throws(SpoolError) -> JSONValue {
-        let tenants = if let tenant = request.tenant { [tenant] } else { await tenantsWithLetters() }
+    /// one: looking takes time. What is assumed is said as `deliveries`.
+    func page(_ request: LetterRequest, _ kind: LetterKind = .dead) async throws(SpoolError) -> JSONValue {
+        let tenants = if let tenant = request.tenant { [tenant] } else { await tenants(with: kind) }
         let left = tenants.filter { $0 >= request.after?.tenant ?? "" }
         let deadline = ContinuousClock.now + .seconds(2)
         for (index, tenant) in left.enumerated() {
             let after = request.after.map { $0.tenant == tenant ? $0.number : 0 } ?? 0
-            let page = try await page(tenant, request.filter, after: after, DeadLetterLimit(letters: request.limit))
-            var next = page.next.map { LetterID(tenant: tenant, number: $0) }
+            let (found, following) = try await rows(kind, tenant, request, after: after)
+            var next = following.map { LetterID(tenant: tenant, number: $0) }
             if next == nil, index + 1 < left.count { next = LetterID(tenant: left[index + 1], number: 0) }
-            guard page.letters.isEmpty, page.next == nil, ContinuousClock.now < deadline else {
-                return .map([
-                    "letters": .array(page.letters.map { $0.json(tenant: tenant) }),
-                    "next": next.map { .string($0.description) },
-                ])
+            guard found.isEmpty, following == nil, ContinuousClock.now < deadline else {
+                return .map([kind.key: .array(found), "next": next.map { .string($0.description) }])
             }
         }
-        return .map(["letters": []])
+        return .map([kind.key: []])
+    }
+
+    private func rows(
+        _ kind: LetterKind, _ tenant: String, _ request: LetterRequest, after: Int64
+    ) async throws(SpoolError) -> ([JSONValue], next: Int64?) {
+        let limit = DeadLetterLimit(letters: request.limit)
+        switch kind {
+        case .dead:
+            let page = try await page(tenant, request.filter, after: after, limit)
+            return (page.letters.map { $0.json(tenant: tenant) }, page.next)
+        case .assumed:
+            let page = try await assumedPage(tenant, request.filter, after: after, limit)
+            return (page.deliveries.map { $0.json(tenant: tenant) }, page.next)
+        }
+    }
+}
+
+extension LetterKind {
+    /// Of the member that holds them.
+    var key: String {
+        switch self {
+        case .dead: "letters"
+        case .assumed: "deliveries"
+        }
+    }
+
+    /// Where the admin API has them.
+    var path: String {
+        switch self {
+        case .dead: "/v1/dead"
+        case .assumed: "/v1/dead/assumed"
+        }
     }
 }
 
 extension StoppedSpools: LetterSource {
-    func tenantsWithLetters() async -> [String] { tenants }
+    func tenants(with kind: LetterKind) async -> [String] { tenants }
+
+    func assumedPage(
+        _ tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
+    ) async throws(SpoolError) -> AssumedDeliveryPage {
+        try await assumedDeliveries(tenant: tenant, filter, after: after, limit)
+    }
 
     func page(
         _ tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
@@ -51,11 +97,20 @@ extension StoppedSpools: LetterSource {
 
 extension WALStore: LetterSource {
     /// Spools that say of themselves that they have none stay closed.
-    func tenantsWithLetters() async -> [String] {
+    func tenants(with kind: LetterKind) async -> [String] {
         let outdated = outdated()
         return await statuses().filter { status in
-            outdated.contains(status.tenant) || status.backends.contains { $0.deadPoints > 0 }
+            outdated.contains(status.tenant)
+                || status.backends.contains { kind == .dead ? $0.deadPoints > 0 : $0.assumedPoints > 0 }
         }.map(\.tenant).sorted()
+    }
+
+    func assumedPage(
+        _ tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
+    ) async throws(SpoolError) -> AssumedDeliveryPage {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            try await spool.assumedDeliveries(filter, after: after, limit)
+        }
     }
 
     func page(

@@ -14,6 +14,18 @@ extension Node {
         }
     }
 
+    /// `GET /v1/dead/assumed?tenant=…&backend=…`: what a backend is assumed to have.
+    func assumedDeliveries(_ head: RequestHead) async -> Reply {
+        do throws(LetterRequest.Mistake) {
+            let request = try LetterRequest(head.query, now: telemetry.time.wall())
+            try request.checkAssumed()
+            if let refusal = unknown(request.tenant) { return refusal }
+            return await answer { () async throws(SpoolError) in .json(try await store.page(request, .assumed)) }
+        } catch {
+            return .problem(400, error.description)
+        }
+    }
+
     /// `GET /v1/dead/acme/17`
     func deadLetter(_ head: RequestHead) async -> Reply {
         guard let id = LetterID(String(head.path.dropFirst("/v1/dead/".count))) else {

@@ -29,6 +29,15 @@ public final class StoppedSpools: Sendable {
         }
     }
 
+    /// As `Spool.assumedDeliveries`.
+    public func assumedDeliveries(
+        tenant: String, _ filter: DeadLetterFilter, after: Int64, _ limit: DeadLetterLimit
+    ) async throws(SpoolError) -> AssumedDeliveryPage {
+        try await withReader(tenant) { (reader) async throws(SpoolError) in
+            try await reader.assumedDeliveries(filter, after: after, limit)
+        }
+    }
+
     /// As `Spool.deadLetter`.
     public func deadLetter(tenant: String, _ id: Int64) async throws(SpoolError) -> DeadLetterWithPoint? {
         try await withReader(tenant) { (reader) async throws(SpoolError) in try await reader.deadLetter(id) }

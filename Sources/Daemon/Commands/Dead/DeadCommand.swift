@@ -32,6 +32,9 @@ struct DeadCommand: Command {
             CommandHelp.Option(name: "--to", value: "TIME", text: "Measured before this time."),
             CommandHelp.Option(name: "--buried-from", value: "TIME", text: "Given up at this time or later."),
             CommandHelp.Option(name: "--buried-to", value: "TIME", text: "Given up before this time."),
+            CommandHelp.Option(
+                name: "--assumed", value: nil,
+                text: "List, in place of letters, what counts as delivered because a backend said it is there already."),
             CommandHelp.Option(name: "--limit", value: "COUNT", text: "So many at most (list, export). Default: all."),
             CommandHelp.Option(
                 name: "--send-to", value: "NAME", text: "The backend that redrive sends to. Default: that of --backend."
@@ -68,6 +71,7 @@ struct DeadCommand: Command {
     private let request: RedriveRequest
     private let shown: LetterID?
     private let limit: Int
+    private let kind: LetterKind
     private let isJSON: Bool
     private let isDryRun: Bool
     private let isConfirmed: Bool
@@ -79,15 +83,18 @@ struct DeadCommand: Command {
         }
         self.verb = verb
         options = ConfigurationOptions(arguments)
+        kind = arguments.flag("--assumed") ? .assumed : .dead
         isJSON = arguments.flag("--json")
         isDryRun = arguments.flag("--dry-run")
         isConfirmed = arguments.flag("--yes")
         limit = try arguments.int("--limit", default: .max, in: 1...Int.max)
         do throws(LetterRequest.Mistake) {
             request = try RedriveRequest(DeadCommand.words(arguments), now: DeadCommand.now())
+            if kind == .assumed { try request.letters.checkAssumed() }
         } catch {
             throw UsageError("--\(error)")
         }
+        guard verb == .list || kind == .dead else { throw UsageError("--assumed is for holdfast dead list") }
         guard verb == .purge || !isConfirmed else { throw UsageError("--yes is for holdfast dead purge") }
         guard verb == .purge || verb == .redrive || !isDryRun else {
             throw UsageError("--dry-run is for holdfast dead purge and redrive")
@@ -147,7 +154,7 @@ struct DeadCommand: Command {
     func run() async throws(CommandFailure) {
         let reader = try await LetterReader(options.loadForData())
         switch verb {
-        case .list: try await DeadList(isJSON: isJSON, limit: limit).print(reader, request.letters)
+        case .list: try await DeadList(isJSON: isJSON, limit: limit, kind: kind).print(reader, request.letters)
         case .export: try await DeadExport(limit: limit).print(reader, request.letters)
         case .show: if let shown { try await DeadShow(isJSON: isJSON).print(reader, shown) }
         case .redrive:

@@ -4,20 +4,18 @@ import Metrics
 struct DeadList: Sendable {
     var isJSON: Bool
     var limit: Int
+    var kind = LetterKind.dead
 
     func print(_ reader: LetterReader, _ request: LetterRequest) async throws(CommandFailure) {
-        var table = TextTable([
-            ("ID", .left), ("BACKEND", .left), ("REASON", .left), ("STATUS", .right), ("TIME", .left),
-            ("SERIES", .left),
-        ])
+        var table = TextTable(columns)
         var widths: [Int] = []
         var count = 0
-        let isWhole = try await reader.each(request) { (letter) throws(CommandFailure) in
+        let isWhole = try await reader.each(request, kind) { (letter) throws(CommandFailure) in
             count += 1
             if isJSON {
                 Terminal.print(letter.rendered + "\n")
             } else {
-                table.add(DeadList.cells(letter))
+                table.add(cells(letter))
             }
             return count < limit
         } endOfPage: {
@@ -25,11 +23,35 @@ struct DeadList: Sendable {
         }
         guard !isJSON else { return }
         let more = isWhole ? "" : "; there are more"
-        Terminal.printError("\(Amount.count(Int64(count))) dead letter\(count == 1 ? "" : "s")\(more)\n")
+        let what =
+            kind == .dead ? "dead letter\(count == 1 ? "" : "s")" : "run\(count == 1 ? "" : "s") of assumed points"
+        Terminal.printError("\(Amount.count(Int64(count))) \(what)\(more)\n")
     }
 
-    private static func cells(_ letter: JSONValue) -> [String] {
-        [
+    private var columns: [(title: String, alignment: TextTable.Alignment)] {
+        switch kind {
+        case .dead:
+            [
+                ("ID", .left), ("BACKEND", .left), ("REASON", .left), ("STATUS", .right), ("TIME", .left),
+                ("SERIES", .left),
+            ]
+        case .assumed:
+            [
+                ("TENANT", .left), ("BACKEND", .left), ("POINTS", .right), ("FROM", .left), ("BEFORE", .left),
+                ("STATUS", .right), ("ASSUMED", .left),
+            ]
+        }
+    }
+
+    private func cells(_ letter: JSONValue) -> [String] {
+        func text(_ key: String) -> String { letter[key]?.string ?? letter[key]?.int.map(String.init) ?? "?" }
+        if kind == .assumed {
+            return [
+                text("tenant"), text("backend"), text("points"), "\(text("first_sequence")).\(text("first_ordinal"))",
+                "\(text("end_sequence")).\(text("end_ordinal"))", text("status"), text("assumed_at"),
+            ].map(Terminal.harmless)
+        }
+        return [
             letter["id"]?.string ?? "?", letter["backend"]?.string ?? "?", letter["reason"]?.string ?? "?",
             letter["status"]?.int.map(String.init) ?? "", letter["time"]?.string ?? "?",
             letter["series"]?.string ?? "(cannot be read)",

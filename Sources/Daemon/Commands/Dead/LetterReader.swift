@@ -48,13 +48,13 @@ struct LetterReader: Sendable {
     /// - Returns: whether there is nothing behind the last one it was called with.
     @discardableResult
     func each(
-        _ request: LetterRequest, _ body: (JSONValue) throws(CommandFailure) -> Bool,
+        _ request: LetterRequest, _ kind: LetterKind = .dead, _ body: (JSONValue) throws(CommandFailure) -> Bool,
         endOfPage: () -> Void = {}
     ) async throws(CommandFailure) -> Bool {
         var request = request
         while true {
-            let page = try await page(request)
-            let letters = page["letters"]?.array ?? []
+            let page = try await page(request, kind)
+            let letters = page[kind.key]?.array ?? []
             let next = page["next"]?.string.flatMap { LetterID($0) }
             for (index, letter) in letters.enumerated() where try !body(letter) {
                 endOfPage()
@@ -66,15 +66,15 @@ struct LetterReader: Sendable {
         }
     }
 
-    private func page(_ request: LetterRequest) async throws(CommandFailure) -> JSONValue {
+    private func page(_ request: LetterRequest, _ kind: LetterKind) async throws(CommandFailure) -> JSONValue {
         switch place {
         case .daemon(let client):
             let query = request.words.map { "\($0.name)=\(LetterReader.encoded($0.value))" }.joined(separator: "&")
             return try await client.asked { (client) async throws(AdminClient.Failure) in
-                try await client.get("/v1/dead?\(query)")
+                try await client.get("\(kind.path)?\(query)")
             }
         case .stopped(let spools):
-            do throws(SpoolError) { return try await spools.page(request) } catch {
+            do throws(SpoolError) { return try await spools.page(request, kind) } catch {
                 throw CommandFailure(error.description)
             }
         }
