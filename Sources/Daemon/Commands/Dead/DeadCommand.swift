@@ -1,5 +1,5 @@
-import Glibc
 import Metrics
+import WALStore
 
 /// `holdfast dead`: the points that backends would not take.
 struct DeadCommand: Command {
@@ -89,7 +89,7 @@ struct DeadCommand: Command {
         isConfirmed = arguments.flag("--yes")
         limit = try arguments.int("--limit", default: .max, in: 1...Int.max)
         do throws(LetterRequest.Mistake) {
-            request = try RedriveRequest(DeadCommand.words(arguments), now: DeadCommand.now())
+            request = try RedriveRequest(DeadCommand.words(arguments), now: TimeSource.system.wall())
             if kind == .assumed { try request.letters.checkAssumed() }
         } catch {
             throw UsageError("--\(error)")
@@ -145,12 +145,6 @@ struct DeadCommand: Command {
         return id
     }
 
-    private static func now() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-    }
-
     func run() async throws(CommandFailure) {
         let reader = try await LetterReader(options.loadForData())
         switch verb {
@@ -159,10 +153,10 @@ struct DeadCommand: Command {
         case .show: if let shown { try await DeadShow(isJSON: isJSON).print(reader, shown) }
         case .redrive:
             let redrive = DeadRedrive(isJSON: isJSON, isDryRun: isDryRun)
-            try await redrive.run(reader, request, now: DeadCommand.now())
+            try await redrive.run(reader, request, now: TimeSource.system.wall())
         case .purge:
             let purge = DeadPurge(isJSON: isJSON, isDryRun: isDryRun, isConfirmed: isConfirmed)
-            try await purge.run(reader, request.letters, now: DeadCommand.now())
+            try await purge.run(reader, request.letters, now: TimeSource.system.wall())
         }
     }
 }
