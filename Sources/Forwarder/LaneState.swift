@@ -155,8 +155,9 @@ struct LaneState: Sendable {
     }
 
     private static let leastWidth = 4
-    /// About what a request of 10,000 points takes, by one of two encoders.
-    private static let encodingSeconds = 0.004
+    /// About what a request of 10,000 points takes, with two encoders: a lease of which a few requests have to wait for
+    /// the first answers takes a backend that is far away twice the time.
+    private static let encodingSeconds = 0.002
 
     // MARK: Answers
 

@@ -201,6 +201,17 @@ struct ShardedDeliveryTests {
 
     // MARK: Fixture
 
+    @Test(arguments: [(0.0005, 4), (0.02, 10), (0.1, 32)])
+    func `the farther the backend the more requests are on their way, up to a whole lease`(
+        _ answerSeconds: Double, _ requests: Int
+    ) {
+        var far = LineBackend(url: "http://127.0.0.1:1")
+        far.traits = BackendTraits(keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 1 << 20, concurrency: 32)
+        var lane = LaneState(DeliveryRoute(tenant: "acme", name: "far", backend: far))
+        lane.answered(after: answerSeconds)
+        #expect(lane.width == requests)
+    }
+
     private func backend(_ server: HTTPTestServer) -> LineBackend {
         var backend = LineBackend(url: server.url)
         backend.keepsApart = true
