@@ -31,6 +31,9 @@ extension Delivery {
     /// Everything of this lease fails alike: sends the next points owed, once. If they are taken, the backend is up and
     /// ours are at fault; if not, it is an outage, nothing is buried, and the suspicion starts anew.
     ///
+    /// Those next ones may be at fault like ours: then the ones behind them are sent, and so on, a few times. Points that
+    /// each are a lease of their own would else keep each other from being found out, for ever.
+    ///
     /// The lane's order is broken by it only if the backend recovers between the last failure and this request, which
     /// follows at once.
     mutating func proveWithOtherPoints() async -> Bool {
@@ -51,33 +54,70 @@ extension Delivery {
         return await fail("every request is answered 500", after: nil, startedAt: context.time.boot())
     }
 
+    /// What became of one lease sent to prove that the backend is up.
+    private enum Proof {
+        case proven
+        /// Answered as ours are: it is held, so that the next one is another.
+        case alike(Lease)
+        /// - Parameter mayHaveArrived: ahead of all that is held.
+        case none(mayHaveArrived: Bool)
+
+        var isAlike: Bool { if case .alike = self { true } else { false } }
+        var mayHaveArrived: Bool {
+            switch self {
+            case .proven: true
+            case .alike: false
+            case .none(let mayHaveArrived): mayHaveArrived
+            }
+        }
+    }
+
     private mutating func sendOtherPoints() async -> Bool {
+        var held: [Lease] = []
+        var proof = Proof.none(mayHaveArrived: false)
+        repeat {
+            proof = await sendOther(ahead: held)
+            if case .alike(let lease) = proof { held.append(lease) }
+        } while held.count < Bisect.maximumSuspects && proof.isAlike && !isOver
+        // The last one first: each takes back what it added.
+        for lease in held.reversed() {
+            if !proof.mayHaveArrived { await context.source.forgetOvertaking(lease, tenant: lane.tenant) }
+            await context.source.release(lease, tenant: lane.tenant, maybeSent: false)
+        }
+        if case .proven = proof { return true }
+        return false
+    }
+
+    private mutating func sendOther(ahead held: [Lease]) async -> Proof {
         let leased: Lease?
         do throws(SpoolError) {
             leased = try await context.source.lease(
                 tenant: lane.tenant, backend: lane.backend, limit: LeaseLimit(points: lease.points))
         } catch {
-            return false
+            return .none(mayHaveArrived: false)
         }
-        guard let other = leased else { return false }
-        let runs = other.pieces.indices.map { LeasedRun(piece: $0, ordinals: other.pieces[$0].ordinals) }
+        guard let other = leased else { return .none(mayHaveArrived: false) }
+        let runs = other.allRuns
         var part = Bisect.Part(runs: runs)
         let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: runs)
         let request = await encode(chunk)
         part.runs = runs.subtracting(request.excluded.map(\.run))
-        guard part.points > 0 else {
+        // Nothing of it can be sent: it proves as little.
+        guard part.points > 0 else { return .alike(other) }
+        var isNoted = await note(bisect.remainder)
+        // Those before the last one are noted already.
+        if isNoted, let last = held.last { isNoted = await note(last.allRuns, of: last) }
+        guard isNoted else {
             await context.source.release(other, tenant: lane.tenant, maybeSent: false)
-            return false
-        }
-        guard await note(bisect.remainder) else {
-            await context.source.release(other, tenant: lane.tenant, maybeSent: false)
-            return false
+            return .none(mayHaveArrived: false)
         }
         let (answer, _) = await send(&part, request, chunk)
-        if part.isUncertain || route.backend.outcome(of: answer, to: request) == .delivered { bisect.overtookAll() }
-        guard case .delivered = route.backend.outcome(of: answer, to: request) else {
+        let isDelivered = route.backend.outcome(of: answer, to: request) == .delivered
+        if part.isUncertain || isDelivered { bisect.overtookAll() }
+        guard isDelivered else {
+            if StuckRule.counts(answer) { return .alike(other) }
             await context.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
-            return false
+            return .none(mayHaveArrived: part.isUncertain)
         }
         let fates =
             request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
@@ -85,6 +125,12 @@ extension Delivery {
         if await !settle(other, part.settlement(fates, status: answer.status, context)) {
             await context.source.release(other, tenant: lane.tenant, maybeSent: true)
         }
-        return true
+        return .proven
+    }
+}
+
+extension Lease {
+    fileprivate var allRuns: [LeasedRun] {
+        pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
     }
 }

@@ -121,10 +121,15 @@ struct Delivery {
     /// - Parameter runs: what the next request goes out ahead of.
     /// - Returns: false when the spool could not write it down; nothing may be sent then.
     mutating func note(_ runs: [LeasedRun]) async -> Bool {
+        guard await note(runs, of: lease) else { return false }
+        if route.backend.traits.keepsOrder, !runs.isEmpty { hasNoted = true }
+        return true
+    }
+
+    func note(_ runs: [LeasedRun], of lease: Lease) async -> Bool {
         guard route.backend.traits.keepsOrder, !runs.isEmpty else { return true }
         do throws(SpoolError) {
             try await context.source.overtake(lease, tenant: lane.tenant, runs)
-            hasNoted = true
             return true
         } catch {
             context.events(
@@ -251,7 +256,7 @@ struct Delivery {
     }
 
     /// The lane ends, or its backend is another one by now.
-    private var isOver: Bool { lane.state.withLock { $0.isStopping || $0.generation != generation } }
+    var isOver: Bool { lane.state.withLock { $0.isStopping || $0.generation != generation } }
 
     // MARK: Answers
 

@@ -39,6 +39,23 @@ struct StuckTests {
         await fixture.finish(server)
     }
 
+    @Test func `requests of such points one behind another do not keep each other from being found out`() async throws {
+        let server = try HTTPTestServer { request, _ in
+            request.ordinals.contains { $0 < 100 } ? .text(500, "too old sample") : .reply(204)
+        }
+        let fixture = LaneFixture()
+        var backend = LineBackend(url: server.url)
+        backend.traits.maximumPoints = 20
+        fixture.start(backend)
+        fixture.source.append(240)
+        await fixture.source.drained()
+        let fates = fixture.source.fates()
+        #expect(fates[..<100].allSatisfy { $0 != .delivered })
+        #expect(fates[100...].allSatisfy { $0 == .delivered })
+        #expect(fixture.source.ledger().overtaken == Set(0..<100))
+        await fixture.finish(server)
+    }
+
     @Test(arguments: [500, 502, 503, 504])
     func `an outage buries nothing, however long it is`(_ status: Int) async throws {
         let server = try HTTPTestServer { _, _ in .text(status, "down") }
