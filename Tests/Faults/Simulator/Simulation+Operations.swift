@@ -10,7 +10,8 @@ extension Simulation {
         if node == nil, roll(3) > 0 { start() }
         if isReloadDue, node != nil { configure() }
         switch roll(1000) {
-        case 0..<470: for _ in 0...roll(3) { append() }
+        case 0..<430: for _ in 0...roll(3) { append() }
+        case 430..<470: renameUntold()
         case 470..<600: changeMood()
         case 600..<630: changeTenant()
         case 630..<655: removeTenant()
@@ -18,7 +19,7 @@ extension Simulation {
         case 685..<710: addBackend()
         case 710..<730: removeBackend()
         case 730..<760: returnBackend()
-        case 760..<775: renameBackend()
+        case 760..<775: renameBackend(isTold: true)
         case 775..<790: moveBackend()
         case 790..<810: stepClock()
         case 810..<825: crash(.kill)
@@ -125,10 +126,12 @@ extension Simulation {
         reload("backend_returned")
     }
 
-    private func renameBackend() {
+    /// - Parameter isTold: with `renamed_from`; else nothing sends what the former name is owed.
+    private func renameBackend(isTold: Bool) {
         guard let index = plan.backends.indices.randomElement(using: &random) else { return }
         let (old, new) = (plan.backends[index].name, plan.newName())
-        plan.backends[index].formerName = old
+        plan.backends[index].formerName = isTold ? old : nil
+        if !isTold { plan.backends[index].untoldName = old }
         plan.backends[index].name = new
         for index in plan.tenants.indices {
             plan.tenants[index].backends = plan.tenants[index].backends.map { $0 == old ? new : $0 }
@@ -136,7 +139,18 @@ extension Simulation {
         for index in plan.removedTenants.indices {
             plan.removedTenants[index].backends = plan.removedTenants[index].backends.map { $0 == old ? new : $0 }
         }
-        reload("backend_renamed")
+        reload(isTold ? "backend_renamed" : "backend_renamed_untold")
+    }
+
+    /// Renames a backend without a word; where that was done before, `renamed_from` is given now, when the spools have both
+    /// names already.
+    private func renameUntold() {
+        guard let index = pick(plan.backends.indices.filter({ plan.backends[$0].untoldName != nil })) else {
+            return renameBackend(isTold: false)
+        }
+        plan.backends[index].formerName = plan.backends[index].untoldName
+        plan.backends[index].untoldName = nil
+        reload("rename_told_late")
     }
 
     /// The same backend at another url, with nothing in it.

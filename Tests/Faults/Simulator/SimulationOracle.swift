@@ -10,6 +10,8 @@ final class SimulationOracle {
     private var byID: [String: SimulatedRequest] = [:]
     /// By a backend's every name: the servers its points may have gone to.
     private var servers: [String: Set<Int>] = [:]
+    /// By a backend's every name: those before it that the config told of.
+    private var formers: [String: Set<String>] = [:]
     /// The disk failed since the last audit: a spool may have been set aside.
     var mayBeSetAside: Set<String> = []
     /// Tenants whose rows may be pruned before an audit sees them.
@@ -28,6 +30,8 @@ final class SimulationOracle {
     func noteRoute(backend: String, server: Int, formerName: String?) {
         let inherited = formerName.flatMap { servers[$0] } ?? []
         servers[backend, default: []].formUnion(inherited.union([server]))
+        guard let formerName else { return }
+        formers[backend, default: []].formUnion((formers[formerName] ?? []).union([formerName]))
     }
 
     func lastSequence(of tenant: String) -> Int64 { models[tenant]?.lastSequence ?? 0 }
@@ -44,7 +48,10 @@ final class SimulationOracle {
         try model.add(audit)
         try checkRequests(audit, model)
         for backend in audit.backends {
-            for position in try model.take(backend, audit) { try check(position, backend, model, tenant) }
+            let heirs = audit.backends.filter { heir in
+                !backend.isAttached && formers[heir.name]?.contains(backend.name) == true
+            }
+            for position in try model.take(backend, heirs: heirs, audit) { try check(position, backend, model, tenant) }
         }
         for loss in audit.losses { counts.note("loss.\(loss.kind)") }
         counts.add("audit")

@@ -9,6 +9,8 @@ struct SimulationPlan {
         /// Which server its url names.
         var server: Int
         var formerName: String?
+        /// Of a rename that the config has not told of yet.
+        var untoldName: String?
         var backfill = BackendRegistration.Backfill.none
     }
 

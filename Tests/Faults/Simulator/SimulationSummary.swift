@@ -29,7 +29,8 @@ struct SimulationSummary {
         let requests = SimulatedServer.Mood.allCases.filter { $0 != .flaky }.map { "request.\($0)" }
         let reloads = [
             "backend_added_none", "backend_added_all", "backend_added_seconds", "backend_removed", "backend_returned",
-            "backend_renamed", "backend_moved", "tenant_changed", "tenant_removed", "tenant_returned",
+            "backend_renamed", "backend_renamed_untold", "rename_told_late", "backend_moved", "tenant_changed",
+            "tenant_removed", "tenant_returned",
         ].map { "reload.\($0)" }
         let faults = DiskFault.Kind.allCases.map { "disk.fault.\($0)" }
         let rest = [
@@ -37,7 +38,7 @@ struct SimulationSummary {
             "clock.forward", "crash.kill", "crash.powerCut", "disk.cut_at_call", "disk.full", "disk.writes_at_risk",
             "dead.poison", "dead.stuck", "request.stored_unanswered", "stop", "wait.long", "loss.quota", "loss.age",
             "answer_to_bodies.204", "answer_to_bodies.400", "answer.elasticsearch.200", "answer.influxdb.204",
-            "answer.prometheus_remote_write.204",
+            "answer.prometheus_remote_write.204", "event.a backend takes over the backlog of its former name",
         ]
         return (outcomes + moods + requests + reloads + faults + rest).filter { counts[$0, default: 0] == 0 }
     }

@@ -17,6 +17,8 @@ final class SpoolModel {
     private(set) var numbers: [Int] = []
     private var rows: [SpoolAudit.Row] = []
     private(set) var fates: [Int64: [Fate]] = [:]
+    /// As they were before this audit.
+    private var fatesBefore: [Int64: [Fate]] = [:]
     var lastSequence: Int64 { rows.last?.sequence ?? 0 }
 
     init(incarnation: [UInt8], isExact: Bool) {
@@ -55,6 +57,7 @@ final class SpoolModel {
                 description: "the spool ends at \(audit.nextSequence)/\(audit.nextPosition), it had \(lastSequence)")
         }
         defer { acknowledged = [:] }
+        fatesBefore = fates
         var gone = goneRows(audit)[...]
         func addGone(before sequence: Int64) {
             while let row = gone.first, row.sequence < sequence {
@@ -120,9 +123,13 @@ final class SpoolModel {
 
     /// Takes what the audit says of one backend, and checks it against what was known.
     ///
+    /// - Parameter heirs: backends that may take over what this one is owed.
     /// - Returns: positions whose end is new.
-    func take(_ backend: SpoolAudit.Backend, _ audit: SpoolAudit) throws(Broken) -> [Int] {
+    func take(
+        _ backend: SpoolAudit.Backend, heirs: [SpoolAudit.Backend], _ audit: SpoolAudit
+    ) throws(Broken) -> [Int] {
         let found = try read(backend, audit)
+        let gained = try gained(heirs, audit)
         let known = fates[backend.id] ?? []
         let buried = audit.losses.filter { $0.backend == backend.id && $0.kind.hasPrefix("dead_letter") }
             .compactMap(bounds)
@@ -131,8 +138,13 @@ final class SpoolModel {
         for position in found.indices {
             let before = position < known.count ? known[position] : .unknown
             now[position] = try next(before, found[position], backend, position)
-            let isMissing = found[position] == .unknown && [.unknown, .pending].contains(before)
-            if isMissing, isBuriedAndLost(position, buried) { now[position] = .lost }
+            // A point that was skipped may have been owed after all meanwhile: a backend that came back had a backfill.
+            let isMissing = found[position] == .unknown && [.unknown, .pending, .skipped].contains(before)
+            if isMissing, isBuriedAndLost(position, buried) {
+                now[position] = .lost
+            } else if isMissing, before == .pending, gained.contains(position) {
+                now[position] = .skipped
+            }
             if now[position] == .unknown, isExact {
                 throw Broken(
                     description:
@@ -189,6 +201,19 @@ final class SpoolModel {
                 description: "\(backend.name): \(lost) points in loss rows, \(backend.ledger.lostPoints) counted")
         }
         return fates
+    }
+
+    /// Positions that these backends had no part in, and have now.
+    private func gained(_ backends: [SpoolAudit.Backend], _ audit: SpoolAudit) throws(Broken) -> Set<Int> {
+        var gained: Set<Int> = []
+        for backend in backends {
+            let (before, now) = (fatesBefore[backend.id] ?? [], try read(backend, audit))
+            for position in now.indices where now[position] != .unknown {
+                let known = position < before.count ? before[position] : .unknown
+                if known == .unknown || known == .skipped { gained.insert(position) }
+            }
+        }
+        return gained
     }
 
     /// Became a dead letter and a loss between two audits: only such points do.
