@@ -84,9 +84,13 @@ final class SmallDisk {
         }
     }
 
-    /// Only while no file on it is open for writing.
-    func setReadOnly(_ isReadOnly: Bool) throws {
+    /// Once no file on it is open for writing: an archive that was let go closes its files on a thread of its own, and only
+    /// the kernel says when.
+    func setReadOnly(_ isReadOnly: Bool) async throws {
         let flags = UInt(MS_REMOUNT) | (isReadOnly ? UInt(MS_RDONLY) : 0)
-        guard mount("tmpfs", path, "tmpfs", flags, nil) == 0 else { throw ArchiveFiles.CallFailure("remount") }
+        while mount("tmpfs", path, "tmpfs", flags, nil) != 0 {
+            guard errno == EBUSY else { throw ArchiveFiles.CallFailure("remount") }
+            await Task.yield()
+        }
     }
 }
