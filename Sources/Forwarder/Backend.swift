@@ -99,6 +99,15 @@ public enum Answer: Sendable, Equatable {
     case failure(TransportFailure)
     /// A backend that is not HTTP, done.
     case stored
+
+    /// The backend did what was asked of it, down to each point or not.
+    var isTaken: Bool {
+        switch self {
+        case .response(let response): (200..<300).contains(response.status)
+        case .failure: false
+        case .stored: true
+        }
+    }
 }
 
 public struct HTTPResponse: Sendable, Equatable {

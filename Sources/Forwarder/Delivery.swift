@@ -246,7 +246,7 @@ struct Delivery {
         lane.state.withLock { state in
             state.requestsInFlight -= 1
             state.pointsInFlight -= points
-            state.answered(after: seconds)
+            state.answered(after: seconds, isTaken: answer.isTaken)
         }
         if case .failure(let failure) = answer, failure.mayHaveArrived {
             part.isUncertain = true

@@ -24,7 +24,7 @@ struct LaneState: Sendable {
     var sharded = 0
     /// The last lease was as large as a request may be: more is owed.
     var isBehind = false
-    /// How long answers take of late, seconds.
+    /// How long it takes of late until a request is taken, seconds.
     private var answerSeconds = 0.0
     /// So many of the next leases are of points, whatever the backend takes.
     private var leasesOfPoints = 0
@@ -161,8 +161,10 @@ struct LaneState: Sendable {
 
     // MARK: Answers
 
-    mutating func answered(after seconds: Double) {
+    /// - Parameter isTaken: who fails says nothing about how far away he is: a refused connection is quick.
+    mutating func answered(after seconds: Double, isTaken: Bool) {
         counters.latency.record(seconds: seconds)
+        guard isTaken else { return }
         answerSeconds += (seconds - answerSeconds) / (answerSeconds == 0 ? 1 : 8)
     }
 

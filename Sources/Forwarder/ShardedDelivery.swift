@@ -15,8 +15,6 @@ struct ShardedDelivery {
     let lease: Lease
     /// Of a request, at most.
     let points: Int
-    /// Requests at once.
-    let width: Int
     /// Said at the end of the lease before this one; nil when it has ended.
     let before: Handover?
     /// To be said at the end of this one.
@@ -46,6 +44,7 @@ struct ShardedDelivery {
             while true {
                 // What is sent while nothing can be settled is sent again after a crash.
                 let isShortOfSpace = writing > 0 && lane.state.withLock { $0.settleProblem != nil }
+                let width = lane.state.withLock { $0.width }
                 while running < width, !ending.isLeft, !isShortOfSpace, let shard = shards.popFirst() {
                     group.addTask { .ended(await delivery(of: shard).run()) }
                     running += 1

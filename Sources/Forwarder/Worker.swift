@@ -93,7 +93,7 @@ struct Worker {
             let ending = await ShardedDelivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation,
                 gate: context.gate(for: plan.route), lease: lease, points: plan.points,
-                width: lane.state.withLock { $0.width }, before: before, after: after
+                before: before, after: after
             ).run()
             context.giveUp(shardedPoints: points)
             await finish(lease, with: ending, isSharded: true)
