@@ -99,11 +99,11 @@ struct ShortOfSpaceTests {
         #expect(before.contains { $0.count == 1 }, "it is in the middle of the lease")
         // The backend takes one request at a time.
         node.forwarder.configure([node.route("short", server), node.route("roomy", server)])
-        while try await node.ledger("roomy").pendingPoints > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        try await node.drained("roomy")
         for _ in 0..<5 { await node.cannotSettle.wait() }
         #expect(sent().count == before.count, "nothing goes out while nothing can be settled")
         unlink(filler)
-        while try await node.ledger("short").pendingPoints > 0 { try await Task.sleep(for: .milliseconds(5)) }
+        try await node.drained("short")
         await node.forwarder.stop(grace: .seconds(5))
         let ledger = try await node.ledger("short")
         #expect(ledger.balances && ledger.deliveredPoints == Int64(ShortNode.good))
@@ -124,6 +124,7 @@ private final class ShortNode: Sendable {
 
     let disk: SmallFileSystem
     let store: WALStore
+    private let source: WatchedStore
     let forwarder: Forwarder
     /// Set each time that a settle finds no room.
     let cannotSettle = Signal()
@@ -137,13 +138,14 @@ private final class ShortNode: Sendable {
         symlink(disk.path, folder.path + "/data/tenants/short")
         store = try WALStore(
             directory: folder.path + "/data", node: NodeConfiguration(), upkeepInterval: nil, events: { _ in })
+        source = WatchedStore(store: store)
         var tuning = DeliveryTuning()
         tuning.spoolPause = .milliseconds(20)
         (tuning.backoff.base, tuning.backoff.cap) = (.milliseconds(1), .milliseconds(20))
         let cannotSettle = cannotSettle
         forwarder = Forwarder(
             context: DeliveryContext(
-                source: store, transport: transport, time: .system, sleep: { try await Task.sleep(for: $0) },
+                source: source, transport: transport, time: .system, sleep: { try await Task.sleep(for: $0) },
                 random: SeededGenerator.fresh(), tuning: tuning
             ) { if $0.message.hasPrefix("a delivery cannot be settled yet") { cannotSettle.set() } })
     }
@@ -167,6 +169,11 @@ private final class ShortNode: Sendable {
             store.append(request, tenant: tenant) { continuation.resume(returning: $0) }
         }
         _ = try result.get()
+    }
+
+    /// Returns when the backend is owed nothing more.
+    func drained(_ tenant: String) async throws {
+        while try await ledger(tenant).pendingPoints > 0 { await source.settled.wait() }
     }
 
     func ledger(_ tenant: String) async throws -> BackendLedger {
