@@ -43,8 +43,9 @@ struct ShardedDelivery {
             var (running, writing) = (0, 0)
             while true {
                 // What is sent while nothing can be settled is sent again after a crash.
-                let isShortOfSpace = writing > 0 && lane.state.withLock { $0.settleProblem != nil }
-                let width = lane.state.withLock { $0.width }
+                let (width, isShortOfSpace) = lane.state.withLock { state in
+                    (state.width, writing > 0 && state.settleProblem != nil)
+                }
                 while running < width, !ending.isLeft, !isShortOfSpace, let shard = shards.popFirst() {
                     group.addTask { .ended(await delivery(of: shard).run()) }
                     running += 1
