@@ -57,14 +57,15 @@ struct ArchiveDiskTests {
     func `a disk that turns read-only is tried again and written to when it is back`() async throws {
         let disk = try SmallDisk(at: folder.path + "/acme", bytes: 1 << 20)
         #expect(await BackendFixture.deliver(try make(), bulky(1)) == .delivered)
-        try await disk.setReadOnly(true)
+        try await ArchiveFiles.closed(below: folder.path)
+        try disk.setReadOnly(true)
         let backend = try make()
         guard case .retry(_, let reason) = await BackendFixture.deliver(backend, bulky(2)) else {
             Issue.record("nothing can be written")
             return
         }
         #expect(reason.contains("Read-only file system"))
-        try await disk.setReadOnly(false)
+        try disk.setReadOnly(false)
         #expect(await BackendFixture.deliver(backend, bulky(2)) == .delivered)
         #expect(try ArchiveFiles.content(disk.path).split(separator: 10).count == 200)
     }

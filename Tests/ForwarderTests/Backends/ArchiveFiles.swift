@@ -31,6 +31,12 @@ enum ArchiveFiles {
         }
     }
 
+    /// Returns when no more than `count` of them do: an archive that was let go closes its files on a thread of its own, and
+    /// only the kernel says when.
+    static func closed(below folder: String, butFor count: Int = 0) async throws {
+        while try openDescriptors(below: folder) > count { await Task.yield() }
+    }
+
     private static func entries(_ folder: String) throws -> [String] {
         guard let listing = opendir(folder) else { throw CallFailure("opendir \(folder)") }
         defer { closedir(listing) }
@@ -84,13 +90,9 @@ final class SmallDisk {
         }
     }
 
-    /// Once no file on it is open for writing: an archive that was let go closes its files on a thread of its own, and only
-    /// the kernel says when.
-    func setReadOnly(_ isReadOnly: Bool) async throws {
+    /// Only while no file on it is open for writing.
+    func setReadOnly(_ isReadOnly: Bool) throws {
         let flags = UInt(MS_REMOUNT) | (isReadOnly ? UInt(MS_RDONLY) : 0)
-        while mount("tmpfs", path, "tmpfs", flags, nil) != 0 {
-            guard errno == EBUSY else { throw ArchiveFiles.CallFailure("remount") }
-            await Task.yield()
-        }
+        guard mount("tmpfs", path, "tmpfs", flags, nil) == 0 else { throw ArchiveFiles.CallFailure("remount") }
     }
 }

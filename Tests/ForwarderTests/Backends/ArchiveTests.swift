@@ -25,7 +25,10 @@ struct ArchiveTests {
 
     /// Delivers through an archive of its own, as a process would: it is closed on return.
     private func deliver(_ chunk: Chunk, _ values: [String: String] = [:]) async throws -> DeliveryOutcome {
-        await BackendFixture.deliver(try make(values), chunk)
+        let before = try ArchiveFiles.openDescriptors(below: folder.path)
+        let outcome = await BackendFixture.deliver(try make(values), chunk)
+        try await ArchiveFiles.closed(below: folder.path, butFor: before)
+        return outcome
     }
 
     private func files() -> [String] {
