@@ -1,7 +1,6 @@
 /// What is changed of a point so that a backend takes it. Nothing set: it stays as it is.
 ///
-/// Labels are renamed first, then dropped, then truncated; `__name__` is one of them. All of it is the same however often
-/// it is done.
+/// Labels are renamed first, then dropped, then truncated; `__name__` is one of them.
 public struct PointRepair: Sendable, Hashable {
     public struct Rename: Sendable, Hashable {
         public var from: String
@@ -30,8 +29,6 @@ public struct PointRepair: Sendable, Hashable {
     public var latest: Int64?
 
     public init() {}
-
-    public var isEmpty: Bool { self == PointRepair() }
 
     /// The point, repaired.
     ///
