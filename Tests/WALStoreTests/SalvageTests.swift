@@ -1,3 +1,4 @@
+import Foundation
 import Metrics
 import Synchronization
 import TestSupport
@@ -207,14 +208,16 @@ import Testing
         await spool.close()
     }
 
-    /// Locks that this process has on the file.
+    /// Locks that this process has on the file, asked of one of its own descriptors of it: `/proc/locks` lists the whole
+    /// machine's a part at a time, and locks that come and go meanwhile move others out of sight.
     private func locks(on path: String) throws -> Int {
-        let inode = try #require(try Files.system.status(path)).inode
-        let lines = String(decoding: try Files.system.disk.read("/proc/locks", limit: 1 << 24), as: UTF8.self)
-        return lines.split(separator: "\n").count { line in
-            let fields = line.split(separator: " ")
-            return fields.contains("POSIX") && fields.contains(Substring(String(getpid())))
-                && fields.contains { $0.hasSuffix(":\(inode)") }
+        let descriptor = try #require(
+            FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").first {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path
+            })
+        let lines = try Files.system.disk.read("/proc/self/fdinfo/\(descriptor)", limit: 1 << 16)
+        return String(decoding: lines, as: UTF8.self).split(separator: "\n").count {
+            $0.hasPrefix("lock:") && $0.contains("POSIX")
         }
     }
 
