@@ -19,8 +19,43 @@ extension Batch {
     @discardableResult
     public mutating func merge(_ other: Batch, _ range: Range<Int>? = nil) -> Range<Int> {
         let range = range ?? 0..<other.points.count
-        let first = points.count
         var seriesMap = SeriesMap(count: other.series.count)
+        let first = merge(points: range, of: other, &seriesMap)
+        mergeExemplars(of: other, range, &seriesMap, shift: first - range.lowerBound)
+        if range.lowerBound == 0 { metadata.append(contentsOf: other.metadata) }
+        return first..<points.count
+    }
+
+    /// Appends some of the points of `other`, with the exemplars that belong to them; what belongs to no point stays.
+    ///
+    /// - Parameter runs: ordinals of `other`, in order, none twice.
+    public mutating func merge(_ other: Batch, runs: [Range<Int>]) {
+        var seriesMap = SeriesMap(count: other.series.count)
+        var firsts: [Int] = []
+        for run in runs { firsts.append(merge(points: run, of: other, &seriesMap)) }
+        for exemplar in other.exemplars {
+            guard let ordinal = exemplar.ordinal.map(Int.init), let index = Batch.index(of: ordinal, in: runs)
+            else { continue }
+            var exemplar = exemplar
+            exemplar.ordinal = UInt32(ordinal - runs[index].lowerBound + firsts[index])
+            exemplar.series = mapped(exemplar.series, of: other, &seriesMap)
+            exemplars.append(exemplar)
+        }
+    }
+
+    /// By halving.
+    private static func index(of ordinal: Int, in runs: [Range<Int>]) -> Int? {
+        var (low, high) = (0, runs.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[middle].upperBound <= ordinal { low = middle + 1 } else { high = middle }
+        }
+        return low < runs.count && runs[low].contains(ordinal) ? low : nil
+    }
+
+    /// - Returns: the ordinal that the first of them has here.
+    private mutating func merge(points range: Range<Int>, of other: Batch, _ seriesMap: inout SeriesMap) -> Int {
+        let first = points.count
         if other.points.isPlain, points.isPlain, other.series.isPlain {
             series.merge(other.series, of: other.points.series[range], &seriesMap)
             points.append(other.points, range, seriesMap.ids)
@@ -28,9 +63,7 @@ extension Batch {
             points.reserveCapacity(first + range.count)
             for ordinal in range { mergePoint(ordinal, of: other, &seriesMap, isFirst: ordinal == range.lowerBound) }
         }
-        mergeExemplars(of: other, range, &seriesMap, shift: first - range.lowerBound)
-        if range.lowerBound == 0 { metadata.append(contentsOf: other.metadata) }
-        return first..<points.count
+        return first
     }
 
     @inline(__always)

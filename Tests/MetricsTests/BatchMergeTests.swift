@@ -26,6 +26,31 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false])
+    func `runs of a batch come over with their labels, values and exemplars, and nothing else does`(plainOnly: Bool) {
+        var random = SeededGenerator.fresh()
+        for _ in 0..<30 {
+            let part = RandomBatch.make(points: 80, series: 7, plainOnly: plainOnly, using: &random)
+            let wanted = (0..<80).filter { _ in Bool.random(using: &random) }
+            var runs: [Range<Int>] = []
+            for ordinal in wanted {
+                if let last = runs.last, last.upperBound == ordinal {
+                    runs[runs.count - 1] = last.lowerBound..<ordinal + 1
+                } else {
+                    runs.append(ordinal..<ordinal + 1)
+                }
+            }
+            var merged = Batch()
+            merged.merge(part, runs: runs)
+            // One run after the other, each by itself.
+            var expected = Batch()
+            for run in runs { expected.merge(part, run) }
+            #expect(ReadablePoint.all(of: merged) == ReadablePoint.all(of: expected), "seed \(random.seed)")
+            let ofPoints = part.exemplars.filter { $0.ordinal.map { wanted.contains(Int($0)) } ?? false }
+            #expect(merged.exemplars.count == ofPoints.count, "seed \(random.seed)")
+        }
+    }
+
     @Test func `many small merges reallocate rarely`() {
         var random = SeededGenerator.fresh()
         let part = RandomBatch.make(points: 10, series: 3, plainOnly: true, using: &random)
