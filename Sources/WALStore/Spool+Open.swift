@@ -157,6 +157,9 @@ extension Spool {
         }
         if !isBeingSalvaged { try checkSums(found.ledger, connection) }
         ledger = found.ledger
+        do throws(SQLiteError) { replays = try Spool.readReplays(connection, ledger) } catch {
+            throw error.asSpoolError
+        }
         return found.wasClean
     }
 

@@ -23,6 +23,21 @@ extension Spool {
         return found.flatMap { $0.0 >= sequence ? $0.1 : nil }
     }
 
+    /// The sequence of the first request that came at `time` or later, spool clock; nil when none did.
+    func firstSequence(receivedAt time: Int64, _ database: Database) throws(SQLiteError) -> Int64? {
+        let statements = database.statements
+        guard let oldest = try statements.oldestReceipt.first(read: { $0.integer(0) }) else { return nil }
+        let newest = try statements.newestReceipt.integer()
+        guard oldest >= 0, newest < .max else { throw SQLiteError.corrupt("a receipt has an id that none was given") }
+        var (low, high) = (oldest, newest + 1)
+        while low < high {
+            let middle = low + (high - low) / 2
+            let found = try statements.receiptFrom.first(.integer(middle)) { ($0.integer(0), $0.integer(2)) }
+            if let found, found.1 < time { low = found.0 + 1 } else { high = middle }
+        }
+        return try statements.receiptFrom.first(.integer(low)) { $0.integer(1) }
+    }
+
     /// The lowest id that a receipt of `sequence` or of a later one may have.
     private func firstReceipt(of sequence: Int64, _ database: Database) throws(SQLiteError) -> Int64 {
         let statements = database.statements

@@ -19,6 +19,7 @@ extension Spool {
         let left = SetAside.left(in: Files.parent(of: path), environment.files)
         (status.setAsideFiles, status.setAsideBytes) = left
         status.salvaging = salvage == nil ? 0 : 1
+        status.replays = Int64(replays.count { $0.state == .running })
         status.salvageProblem = salvage?.problem
         let storedPoints = try checked { () throws(SQLiteError) in try measure(database.statements, &status) }
         let usedBytes = status.databaseBytes - status.freePageBytes

@@ -31,6 +31,13 @@ public actor Spool {
     var lastLeaseID: UInt64 = 0
     /// Backends whose last lease asked for bodies, where there are any.
     var bodyTakers: Set<Int64> = []
+    /// Replay jobs, as their rows have them, oldest first.
+    var replays: [ReplayJob] = []
+    /// What was read of them and is not settled, by job: at most a piece each.
+    var replayPieces: [Int64: ReplayPiece] = [:]
+    /// Jobs of which a piece is being read.
+    var readingReplays: Set<Int64> = []
+    var replayCaution: [Int64: ReplayCaution] = [:]
     /// Somebody was given nothing because the backend's former name still has a lease.
     var hasRenamedWaiter = false
     /// Backends whose row differs from memory and is written with the next transaction.

@@ -49,6 +49,8 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     public var salvaging: Int64 = 0
     /// Why that does not get on; nil while it does.
     public var salvageProblem: String?
+    /// Replay jobs that run.
+    public var replays: Int64 = 0
     public var maximumBytes: Int64?
     /// Why new points are refused at present; nil while they are not.
     public var refusal: String?

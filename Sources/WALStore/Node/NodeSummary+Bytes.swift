@@ -1,9 +1,9 @@
 import CXXHash
 
-/// The file: `holdfast summary 2\n`, the number of entries, the entries, and the XXH3-64 of all that. Integers are eight
+/// The file: `holdfast summary 3\n`, the number of entries, the entries, and the XXH3-64 of all that. Integers are eight
 /// bytes, little-endian; texts are their length and their UTF-8.
 extension NodeSummary {
-    private static let header = Array("holdfast summary 2\n".utf8)
+    private static let header = Array("holdfast summary 3\n".utf8)
     private static let maximumTextBytes: Int64 = 4096
 
     func encoded() -> [UInt8] {
@@ -44,7 +44,7 @@ extension NodeSummary {
     private static let statusFields: [any WritableKeyPath<SpoolStatus, Int64> & Sendable] = [
         \.acceptedPoints, \.acceptedRequests, \.refusedPoints, \.droppedAtIngestPoints, \.batches, \.lastSequence,
         \.databaseBytes, \.freePageBytes, \.walBytes, \.deadLetters, \.deadLetterBytes, \.lossRows,
-        \.setAsideFiles, \.setAsideBytes, \.salvaging,
+        \.setAsideFiles, \.setAsideBytes, \.salvaging, \.replays,
     ]
     private static let backendFields: [any WritableKeyPath<BackendLedger, Int64> & Sendable] = [
         \.owedPoints, \.pendingPoints, \.deliveredPoints, \.assumedPoints, \.deadPoints, \.lostPoints, \.excludedPoints,

@@ -53,8 +53,8 @@ struct NodeSummary: Sendable, Equatable {
 }
 
 extension SpoolStatus {
-    /// Whether a backend that is still configured is owed anything.
-    var hasWork: Bool { backends.contains { !$0.isDetached && $0.pendingPoints > 0 } }
+    /// Whether a backend that is still configured is owed anything, or a replay runs.
+    var hasWork: Bool { replays > 0 || backends.contains { !$0.isDetached && $0.pendingPoints > 0 } }
 
     /// What it takes of the budget: the file's pages in use, and its WAL.
     var usedBytes: Int64 { databaseBytes - freePageBytes + walBytes }

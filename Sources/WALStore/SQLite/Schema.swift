@@ -2,7 +2,8 @@
 /// transaction a version (`storage.md` 22).
 struct Schema: Sendable {
     /// What this program writes, embedded from `schema/`.
-    static let released = Schema(versions: [PackageResources.v001_spool_sql])
+    static let released = Schema(
+        versions: [PackageResources.v001_spool_sql, PackageResources.v002_replay_sql])
     /// The version that a file has after it was opened.
     static var current: Int64 { released.newest }
 

@@ -6,6 +6,7 @@ final class SpoolStatements {
 
     let insertBatch: Statement
     let rowsFrom: Statement
+    let timedRowsFrom: Statement
     let receivedFrom: Statement
     let timesOfRow: Statement
     let timesOfRows: Statement
@@ -70,6 +71,11 @@ final class SpoolStatements {
         rowsFrom = try Statement(
             """
             SELECT sequence, last_sequence, position, points, received_at FROM batches
+            WHERE sequence >= coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1) ORDER BY sequence
+            """, on: connection)
+        timedRowsFrom = try Statement(
+            """
+            SELECT sequence, last_sequence, position, points, received_at, first_time, last_time FROM batches
             WHERE sequence >= coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1) ORDER BY sequence
             """, on: connection)
         receivedFrom = try Statement(

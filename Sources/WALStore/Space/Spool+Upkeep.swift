@@ -93,9 +93,9 @@ extension Spool {
 
     /// Closes the spool unless something is leased or queued.
     func closeIfIdle() async -> Closing {
-        guard leases.isEmpty, salvage == nil, copy == nil, queue.withLock({ $0.refuseIfEmpty() }) else {
-            return .staysOpen
-        }
+        guard leases.isEmpty, replayPieces.isEmpty, readingReplays.isEmpty, salvage == nil, copy == nil,
+            queue.withLock({ $0.refuseIfEmpty() })
+        else { return .staysOpen }
         return .closed(await closeWithStatus())
     }
 

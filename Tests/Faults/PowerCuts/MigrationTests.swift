@@ -61,7 +61,7 @@ struct MigrationTests {
             "PRAGMA user_version", "SELECT count(*) FROM notes", "SELECT sum(points) FROM notes",
             "SELECT count(*) FROM receipts WHERE peer = '127.0.0.1+'",
         ])
-        #expect(found == [2, 5, 80, 5], "\(found)")
+        #expect(found == [MigrationTests.next.newest, 5, 80, 5], "\(found)")
         #expect(try await spool.status().backends.allSatisfy { $0.balances })
         await spool.close()
     }

@@ -1,0 +1,1 @@
+../../../schema/v002_replay.sql
