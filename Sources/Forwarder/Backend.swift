@@ -77,6 +77,8 @@ public protocol Backend: Sendable {
     /// Whether each series of `batch` is one of its own at the backend, so that requests with different series may overtake
     /// each other. Asked where order is kept and more than one request may be in flight.
     func keepsSeriesApart(_ batch: Batch) -> Bool
+    /// What it does with points that are older than those it has, as its sheet says; a sentence for people.
+    var oldPoints: String { get }
     /// Whether the bodies that remote write requests came in may go out as they are, when they say nothing but points.
     var takesBodies: Bool { get }
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
@@ -90,6 +92,7 @@ extension Backend {
     public var folder: String? { nil }
     public func keepsSeriesApart(_ batch: Batch) -> Bool { false }
     public var takesBodies: Bool { false }
+    public var oldPoints: String { "What it does with old points is not known." }
 }
 
 /// What came back, or did not.

@@ -73,7 +73,7 @@ extension Lane {
     func persistRetry(_ context: DeliveryContext) async {
         let retry = state.withLock { $0.retry }
         do throws(SpoolError) {
-            try await context.source.setRetryState(retry, tenant: tenant, backend: backend)
+            try await source.setRetryState(retry, tenant: tenant, backend: backend)
         } catch {
             // Only the wait after a restart depends on it.
             context.events(

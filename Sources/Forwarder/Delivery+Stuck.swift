@@ -81,8 +81,8 @@ extension Delivery {
         } while held.count < Bisect.maximumSuspects && proof.isAlike && !isOver
         // The last one first: each takes back what it added.
         for lease in held.reversed() {
-            if !proof.mayHaveArrived { await context.source.forgetOvertaking(lease, tenant: lane.tenant) }
-            await context.source.release(lease, tenant: lane.tenant, maybeSent: false)
+            if !proof.mayHaveArrived { await lane.source.forgetOvertaking(lease, tenant: lane.tenant) }
+            await lane.source.release(lease, tenant: lane.tenant, maybeSent: false)
         }
         if case .proven = proof { return true }
         return false
@@ -91,7 +91,7 @@ extension Delivery {
     private mutating func sendOther(ahead held: [Lease]) async -> Proof {
         let leased: Lease?
         do throws(SpoolError) {
-            leased = try await context.source.lease(
+            leased = try await lane.source.lease(
                 tenant: lane.tenant, backend: lane.backend, limit: LeaseLimit(points: lease.points))
         } catch {
             return .none(mayHaveArrived: false)
@@ -108,7 +108,7 @@ extension Delivery {
         // Those before the last one are noted already.
         if isNoted, let last = held.last { isNoted = await note(last.allRuns, of: last) }
         guard isNoted else {
-            await context.source.release(other, tenant: lane.tenant, maybeSent: false)
+            await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
             return .none(mayHaveArrived: false)
         }
         let (answer, _) = await send(&part, request, chunk)
@@ -116,14 +116,14 @@ extension Delivery {
         if part.isUncertain || isDelivered { bisect.overtookAll() }
         guard isDelivered else {
             if StuckRule.counts(answer) { return .alike(other) }
-            await context.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
+            await lane.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
             return .none(mayHaveArrived: part.isUncertain)
         }
         let fates =
             request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
             + part.runs.filter { !$0.ordinals.isEmpty }.map { Settlement.Part($0, .delivered) }
         if await !settle(other, part.settlement(fates, status: answer.status, context)) {
-            await context.source.release(other, tenant: lane.tenant, maybeSent: true)
+            await lane.source.release(other, tenant: lane.tenant, maybeSent: true)
         }
         return .proven
     }

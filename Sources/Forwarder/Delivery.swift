@@ -129,7 +129,7 @@ struct Delivery {
     func note(_ runs: [LeasedRun], of lease: Lease) async -> Bool {
         guard route.backend.traits.keepsOrder, !runs.isEmpty else { return true }
         do throws(SpoolError) {
-            try await context.source.overtake(lease, tenant: lane.tenant, runs)
+            try await lane.source.overtake(lease, tenant: lane.tenant, runs)
             return true
         } catch {
             context.events(
@@ -143,7 +143,7 @@ struct Delivery {
 
     private mutating func giveBack(maybeSent: Bool = false) async -> DeliveryEnding {
         // Nothing that was sent ahead arrived: what comes again can be believed as before.
-        if hasNoted, !bisect.hasOvertaken { await context.source.forgetOvertaking(lease, tenant: lane.tenant) }
+        if hasNoted, !bisect.hasOvertaken { await lane.source.forgetOvertaking(lease, tenant: lane.tenant) }
         return DeliveryEnding(
             settlement: takeAnswered(), isLeft: true, maybeSent: maybeSent || bisect.hasUncertain)
     }

@@ -6,14 +6,15 @@ import WALStore
 /// One lane a tenant and backend; lanes never wait for each other except for turns at the same backend. A lane has a task
 /// only while it has work.
 public final class Forwarder: Sendable {
-    private struct State {
+    struct State {
         /// By tenant, then backend.
         var lanes: [String: [String: Lane]] = [:]
+        var replays = ReplayLanes()
         var isRunning = false
     }
 
-    private let context: DeliveryContext
-    private let state = Mutex(State())
+    let context: DeliveryContext
+    let state = Mutex(State())
 
     /// - Parameters:
     ///   - store: the spools; asked for `onWork` once, here.
@@ -47,7 +48,7 @@ public final class Forwarder: Sendable {
                 if let lane = state.lanes[route.tenant]?[route.name] {
                     lane.reconfigure(route)
                 } else {
-                    state.lanes[route.tenant, default: [:]][route.name] = Lane(route)
+                    state.lanes[route.tenant, default: [:]][route.name] = Lane(route, context.source)
                 }
             }
             // Kept although removed: should it come back while its last attempt runs, no second worker may start.
@@ -56,6 +57,7 @@ public final class Forwarder: Sendable {
                 guard lane.state.withLock({ !$0.isRunning }) else { continue }
                 state.lanes[lane.tenant]?[lane.backend] = nil
             }
+            state.configureReplays()
             return state.isRunning
         }
         if isRunning { notifyAll() }
@@ -65,7 +67,8 @@ public final class Forwarder: Sendable {
     public func start() {
         state.withLock { state in
             state.isRunning = true
-            for lane in state.lanes.values.flatMap(\.values) { lane.resume() }
+            for lane in state.lanes.values.flatMap(\.values) + state.replays.ordered { lane.resume() }
+            state.replays.forgetAll()
         }
         notifyAll()
     }
@@ -75,7 +78,7 @@ public final class Forwarder: Sendable {
     public func stop(grace: Duration) async {
         let lanes = state.withLock { state in
             state.isRunning = false
-            return state.lanes.ordered
+            return state.lanes.ordered + state.replays.ordered
         }
         for lane in lanes { lane.stop() }
         let context = context
@@ -101,10 +104,12 @@ public final class Forwarder: Sendable {
     private func notifyAll() { for tenant in context.source.tenantsWithWork() { workArrived(tenant) } }
 
     private func workArrived(_ tenant: String) {
-        let lanes = state.withLock { state in
-            state.isRunning ? state.lanes[tenant]?.ordered ?? [] : []
+        let (lanes, isNew) = state.withLock { state in
+            state.isRunning ? (state.lanes[tenant]?.ordered ?? [], state.replays.notice(tenant)) : ([], false)
         }
         for lane in lanes { lane.notify(context) }
+        guard isNew, context.source is any ReplaySource else { return }
+        Task(executorPreference: context.tasks) { [self] in await followReplays(tenant: tenant) }
     }
 }
 

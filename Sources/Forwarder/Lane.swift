@@ -5,6 +5,8 @@ import WALStore
 final class Lane: Sendable {
     let tenant: String
     let backend: String
+    /// Where its points come from.
+    let source: any DeliverySource
     let state: Mutex<LaneState>
     /// For the worker: work, a finished delivery, a reload or the end.
     let changed = Signal()
@@ -12,10 +14,12 @@ final class Lane: Sendable {
     private let nextSleeper = Atomic<UInt64>(0)
     private let worker = Mutex<Task<Void, Never>?>(nil)
 
-    init(_ route: DeliveryRoute) {
+    /// - Parameter pace: of a replay; nil for the lane of what is owed.
+    init(_ route: DeliveryRoute, _ source: any DeliverySource, pace: ReplayPace? = nil) {
         tenant = route.tenant
         backend = route.name
-        state = Mutex(LaneState(route))
+        self.source = source
+        state = Mutex(LaneState(route, pace: pace))
     }
 
     // MARK: Called from outside
@@ -63,6 +67,8 @@ final class Lane: Sendable {
         }
         wake()
     }
+
+    var isReplay: Bool { state.withLock { $0.isReplay } }
 
     func resume() { state.withLock { $0.isStopping = false } }
 

@@ -53,7 +53,15 @@ struct LaneState: Sendable {
     private var rateAt: Int64 = 0
     private var firstSettledAt: Int64?
 
-    init(_ route: DeliveryRoute) { self.route = route }
+    /// Of a replay: it has one request at a time, at its cursor.
+    private var pace: ReplayPace?
+
+    init(_ route: DeliveryRoute, pace: ReplayPace? = nil) {
+        self.route = route
+        self.pace = pace
+    }
+
+    var isReplay: Bool { pace != nil }
 
     /// Settlements a lane lets run behind its next requests.
     static let maximumSettling = 4
@@ -96,12 +104,14 @@ struct LaneState: Sendable {
             isRunning = false
             return .end
         }
+        let resumeAt = max(resumeAt, pace?.nextAt ?? 0)
         if now < resumeAt { return .sleep(.nanoseconds(resumeAt - now), generation: generation) }
         let isSuccessor = sharded == 1 && deliveries == 1 && shards > 1 && !isCramped
         guard settleProblem == nil, isSuccessor || deliveries < breaker.concurrency(allowed: allowed),
-            settling < LaneState.maximumSettling
+            settling < (isReplay ? 1 : LaneState.maximumSettling)
         else { return .wait }
         deliveries += 1
+        pace?.begins(at: now)
         let plan = LeasePlan(
             route: route, points: maximumPoints, shards: shards, isSuccessor: isSuccessor, takesBodies: takesBodies,
             generation: generation, news: news)
@@ -110,7 +120,7 @@ struct LaneState: Sendable {
     }
 
     /// Only while all is well: whoever looks for what is wrong needs points.
-    private var takesBodies: Bool { route.backend.takesBodies && leasesOfPoints == 0 && isWell }
+    private var takesBodies: Bool { route.backend.takesBodies && leasesOfPoints == 0 && isWell && !isReplay }
 
     private var isWell: Bool { retry.mode == .ok && breaker.failures == 0 && suspicion == nil }
 
@@ -122,19 +132,19 @@ struct LaneState: Sendable {
 
     private var allowed: Int {
         let traits = route.backend.traits
-        return traits.keepsOrder ? 1 : max(1, traits.concurrency)
+        return traits.keepsOrder || isReplay ? 1 : max(1, traits.concurrency)
     }
 
     /// Of the next lease. Only with a backlog and while all is well: looking for what is wrong needs an order in which
     /// requests follow each other.
     private var shards: Int {
         let traits = route.backend.traits
-        guard traits.keepsOrder, isBehind, isWell else { return 1 }
+        guard traits.keepsOrder, isBehind, isWell, !isReplay else { return 1 }
         return traits.concurrency
     }
 
     private var maximumPoints: Int {
-        let limit = min(route.backend.traits.maximumPoints, learnedPoints ?? .max)
+        let limit = min(route.backend.traits.maximumPoints, learnedPoints ?? .max, pace?.maximumPoints ?? .max)
         return max(1, min(limit, suspicion?.points ?? .max))
     }
 
@@ -270,6 +280,7 @@ struct LaneState: Sendable {
             case .released: continue
             }
         }
+        pace?.took(points: parts.reduce(0) { $0 + ($1.fate == .released ? 0 : $1.run.ordinals.count) })
         rate = decayedRate(now) + Double(counters.deliveredPoints - before) / LaneState.rateWindowSeconds
         rateAt = now
         if firstSettledAt == nil { firstSettledAt = now }

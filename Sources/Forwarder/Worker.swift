@@ -23,6 +23,7 @@ struct Worker {
                 case .sleep(let duration, let generation):
                     await lane.sleep(duration, generation: generation, context)
                 case .lease(let plan) where plan.shards > 1: await beginShards(plan, after: &latest, in: &group)
+                case .lease(let plan) where lane.isReplay: await beginReplay(plan, in: &group)
                 case .lease(let plan): await begin(plan, in: &group)
                 }
             }
@@ -33,7 +34,7 @@ struct Worker {
     private func restore() async {
         guard !lane.state.withLock({ $0.isRestored }) else { return }
         do throws(SpoolError) {
-            let saved = try await context.source.retryState(tenant: lane.tenant, backend: lane.backend)
+            let saved = try await lane.source.retryState(tenant: lane.tenant, backend: lane.backend)
             lane.state.withLock { state in
                 state.restore(
                     saved, now: context.time.boot(), wall: context.time.wall(),
@@ -56,6 +57,21 @@ struct Worker {
         lane.state.withLock {
             $0.isBehind = lease.points >= plan.points || lease.isOfBodies && plan.isFilled(by: lease)
         }
+        group.addTask {
+            let delivery = Delivery(
+                lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
+            await finish(lease, with: await delivery.run())
+        }
+    }
+
+    /// Looking for points may take long, and nobody's turn: the piece is there before the turn is.
+    private func beginReplay(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
+        guard let lease = await lease(plan, LeaseLimit(points: plan.points)) else {
+            lane.state.withLock { $0.deliveries -= 1 }
+            return
+        }
+        let gate = context.gate(for: plan.route)
+        await gate.acquire(lane.tenant, weight: plan.route.weight)
         group.addTask {
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
@@ -105,7 +121,7 @@ struct Worker {
         // Waiting for the turn may have taken long.
         guard lane.state.withLock({ $0.generation == plan.generation && !$0.isStopping }) else { return nil }
         do throws(SpoolError) {
-            let lease = try await context.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
+            let lease = try await lane.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
             if lease == nil { lane.state.withLock { state in state.isDry = state.news == plan.news } }
             return lease
         } catch {
@@ -147,7 +163,7 @@ struct Worker {
             isSettled = await lane.settle(lease, settlement, context, mayWait: mayWait)
         }
         if ending.isLeft || !isSettled {
-            await context.source.release(lease, tenant: lane.tenant, maybeSent: ending.maybeSent || !isSettled)
+            await lane.source.release(lease, tenant: lane.tenant, maybeSent: ending.maybeSent || !isSettled)
         }
         if !isSettled { pause() }
         return isSettled
@@ -178,7 +194,7 @@ extension Lane {
         defer { if attempts > 0 { state.withLock { $0.settleProblem = nil } } }
         while true {
             do throws(SpoolError) {
-                try await context.source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
+                try await source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
                 state.withLock { $0.settled(settlement.parts, now: context.time.boot()) }
                 return true
             } catch {

@@ -9,6 +9,7 @@ import WALStore
 public struct Archive: Backend {
     public static let type = "archive"
     public let traits: BackendTraits
+    public var oldPoints: String { "It takes points of any age." }
     public var folder: String? { path.text }
 
     private let path: TenantTemplate

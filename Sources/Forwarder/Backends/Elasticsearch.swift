@@ -10,6 +10,9 @@ import WALStore
 public struct Elasticsearch: Backend {
     public static let type = "elasticsearch"
     public let traits: BackendTraits
+    public var oldPoints: String {
+        "It takes points of any age; a time series data stream those of its look_back_time (2 h by default)."
+    }
 
     private let endpoint: HTTPEndpoint
     /// An index or a data stream: both are only ever sent `create`, which a data stream demands and which tells a

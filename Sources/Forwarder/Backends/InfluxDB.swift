@@ -10,6 +10,7 @@ import WALStore
 public struct InfluxDB: Backend {
     public static let type = "influxdb"
     public let traits: BackendTraits
+    public var oldPoints: String { "It takes points of any age within the retention of its database or bucket." }
 
     enum Version: String, CaseIterable {
         case v1 = "1"

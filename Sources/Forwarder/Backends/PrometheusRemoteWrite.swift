@@ -8,6 +8,10 @@ import WALStore
 public struct PrometheusRemoteWrite: Backend {
     public static let type = "prometheus_remote_write"
     public let traits: BackendTraits
+    public var oldPoints: String {
+        "A Prometheus refuses what is older than its newest point of a series, but for its out_of_order_time_window (none by "
+            + "default); others take what lies in their retention."
+    }
 
     private let endpoint: HTTPEndpoint
     private let tenantHeader: String?
