@@ -14,27 +14,8 @@ extension DeadLetterWithPoint {
             "buried_at": .string(RFC3339.format(letter.buriedAt)), "sequence": .int(letter.origin.sequence),
             "ordinal": .int(letter.origin.ordinal), "request_id": .string(letter.requestID),
             "time": point?.points.times.first.map { .string(RFC3339.format($0)) },
-            "series": series.map { .string($0) }, "record": record,
+            "series": point?.firstSeries.map { .string($0) }, "record": record,
         ])
-    }
-
-    /// As Prometheus writes it: `name{label="value"}`.
-    private var series: String? {
-        guard let point, let id = point.points.series.first else { return nil }
-        var name = ""
-        var matchers: [LabelMatcher] = []
-        point.series.withLabels(of: id) { labels in
-            for label in LabelIterator(labels) {
-                if label.nameString == "__name__" {
-                    name = label.valueString
-                } else {
-                    matchers.append(LabelMatcher(label.nameString, .equal(label.valueString)))
-                }
-            }
-        }
-        let field = point.field(of: id)
-        if !field.isEmpty, field != "value" { name += "_\(field)" }
-        return matchers.isEmpty ? name : name + SeriesSelector(matchers: matchers).description
     }
 
     private var record: JSONValue? {
@@ -43,6 +24,27 @@ extension DeadLetterWithPoint {
         var line: [UInt8] = []
         encoder.append(point, 0..<point.points.count, into: &line)
         return try? JSONValue.parse(line)
+    }
+}
+
+extension Batch {
+    /// That of the first point, as Prometheus writes it: `name{label="value"}`; nil when there is no point.
+    var firstSeries: String? {
+        guard let id = points.series.first else { return nil }
+        var name = ""
+        var matchers: [LabelMatcher] = []
+        series.withLabels(of: id) { labels in
+            for label in LabelIterator(labels) {
+                if label.nameString == "__name__" {
+                    name = label.valueString
+                } else {
+                    matchers.append(LabelMatcher(label.nameString, .equal(label.valueString)))
+                }
+            }
+        }
+        let field = field(of: id)
+        if !field.isEmpty, field != "value" { name += "_\(field)" }
+        return matchers.isEmpty ? name : name + SeriesSelector(matchers: matchers).description
     }
 }
 

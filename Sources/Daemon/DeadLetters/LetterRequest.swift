@@ -89,7 +89,7 @@ struct LetterRequest: Sendable {
 
     // MARK: Words
 
-    private struct TimeBounds {
+    struct TimeBounds {
         var from: Int64?
         var to: Int64?
 
@@ -101,7 +101,7 @@ struct LetterRequest: Sendable {
         }
     }
 
-    private static func selector(_ text: String) throws(Mistake) -> SeriesSelector {
+    static func selector(_ text: String) throws(Mistake) -> SeriesSelector {
         do throws(SelectorError) { return try SeriesSelector.parse(text) } catch {
             throw Mistake(description: "match: \(error)")
         }

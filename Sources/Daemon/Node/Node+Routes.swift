@@ -64,6 +64,26 @@ extension Node {
             Route(["POST"], "/v1/dead/redrive", preflight: preflight) { [weak self] request, responder in
                 self?.respond(responder) { await $0.redriveDeadLetters(request) }
             },
+        ] + replayRoutes(preflight)
+    }
+
+    private func replayRoutes(_ preflight: Route.Preflight?) -> [Route] {
+        func route(
+            _ method: String, _ path: String, isPrefix: Bool = false,
+            _ body: @escaping @Sendable (Node, IncomingRequest) async -> Reply
+        ) -> Route {
+            Route([method], path, isPrefix: isPrefix, preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { await body($0, request) }
+            }
+        }
+        return [
+            route("GET", "/v1/replay") { await $0.replays($1.head) },
+            route("GET", "/v1/replay/", isPrefix: true) { await $0.replay($1.head) },
+            route("POST", "/v1/replay") { await $0.startReplay($1) },
+            route("POST", "/v1/replay/preview") { await $0.previewReplay($1) },
+            route("POST", "/v1/replay/pause") { await $0.setReplay($1, to: .paused) },
+            route("POST", "/v1/replay/resume") { await $0.setReplay($1, to: .running) },
+            route("POST", "/v1/replay/cancel") { await $0.setReplay($1, to: .cancelled) },
         ]
     }
 

@@ -28,6 +28,7 @@ enum CommandList {
         DoctorCommand.self,
         ReloadCommand.self,
         DeadCommand.self,
+        ReplayCommand.self,
         BackupCommand.self,
         RestoreCommand.self,
         BenchCommand.self,
