@@ -64,6 +64,13 @@ import Testing
             }
         }
         await store.close()
+        // Said at first, and what came behind that at the end: not with each deletion.
+        let told = fixture.events.withLock { events in
+            events.filter { $0.message == "a spool has no room and dropped its oldest points, as its policy says" }
+        }
+        #expect(told.count == (policy == .dropOldest ? 2 : 0))
+        let lost = told.compactMap { $0.metadata["points.lost"] }.compactMap { Int64($0) }.reduce(0, +)
+        #expect(lost == status.backends.reduce(0) { $0 + $1.lostPoints })
     }
 
     @Test func `delivered batches make room before anything is refused`() async throws {

@@ -24,7 +24,8 @@ extension Spool {
     /// Makes room if there is too little, and decides what the next requests meet.
     ///
     /// Retained delivered data goes first, whatever the policy. What then still has to go is the policy's: whole
-    /// batches with their loss rows, or the new requests.
+    /// batches with their loss rows, or the new requests. The policy is about budgets: at the disk's free-space reserve,
+    /// where the space may be anybody's, no backlog makes up for it, and new requests wait.
     func keepBudget() throws(SpoolError) {
         let pressure = environment.space?.pressure ?? NodeSpace.Pressure()
         if pressure.isAny { try giveBack(pressure) }
@@ -43,13 +44,12 @@ extension Spool {
         case .reject: admission = .reject(fullReason(pressure))
         case .dropNewest: admission = .dropNewest
         case .dropOldest:
-            while try isTight(), try dropOldest() > 0 {}
-            guard pressure.isReserveReached else {
-                admission = try isTight() ? .reject(fullReason(pressure)) : .accept
+            guard !pressure.isReserveReached else {
+                admission = .reject(fullReason(pressure))
                 return
             }
-            // On a full disk the pages of what goes are what new points are written to.
-            admission = try dropOldest() > 0 ? .accept : .reject(fullReason(pressure))
+            while try isTight(), try dropOldest() > 0 {}
+            admission = try isTight() ? .reject(fullReason(pressure)) : .accept
         }
     }
 
@@ -93,7 +93,7 @@ extension Spool {
             admission = .dropNewest
             return true
         case .dropOldest:
-            guard salvage == nil else { break }
+            guard salvage == nil, refusal != .reserve else { break }
             // While the log cannot be emptied it is not the batches that take the space.
             guard refusal == .tenantPages || !upkeep.isTruncateBlocked, try dropOldest() > 0 else { break }
             if refusal != .tenantPages { _ = try vacuumStep(isDiskTight: true) }
@@ -141,11 +141,33 @@ extension Spool {
         let rows = try storedRows(from: 0, receivedBy: .max, database).filter { !isLeased($0.row) }
         let taken = firstDeletion(of: rows)
         guard !taken.isEmpty else { return 0 }
-        return try transact { (database) throws(SpoolError) in
+        let before = lostPoints
+        let count = try transact { (database) throws(SpoolError) in
             let gone = try lose(taken.map(\.row), .quota, detail: "drop_oldest", database)
             try delete(gone, database)
             return gone.count
         }
+        upkeep.dropped.points += lostPoints - before
+        announceDropped()
+        return count
+    }
+
+    private var lostPoints: Int64 { ledger.backends.reduce(0) { $0 + $1.lostPoints } }
+
+    /// A policy that goes on dropping says so once in a while, with what it dropped since.
+    private static let droppedNanoseconds: Int64 = 60 * 1_000_000_000
+
+    /// Says what `drop_oldest` ended and nobody has been told of.
+    ///
+    /// - Parameter isLast: also a moment after the last time.
+    func announceDropped(isLast: Bool = false) {
+        let dropped = upkeep.dropped
+        guard dropped.points > 0 else { return }
+        if let last = dropped.announcedAt, clock.at < last + Spool.droppedNanoseconds, !isLast { return }
+        upkeep.dropped = UpkeepState.Dropped(announcedAt: clock.at)
+        raise(
+            .warning, "a spool has no room and dropped its oldest points, as its policy says",
+            ["points.lost": String(dropped.points)])
     }
 
     /// Turns points that waited longer than the configured age into loss rows; their rows go with the retained ones.

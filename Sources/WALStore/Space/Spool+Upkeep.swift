@@ -22,6 +22,7 @@ extension Spool {
         upkeep.growth.measured(upkeep.usedBytes, at: clock.at)
         warnWhenFullSoon()
         try keepBudget()
+        announceDropped()
         probeIntake()
         try inheritLate()
         if salvage != nil { try await carryOver() }
@@ -102,6 +103,7 @@ extension Spool {
     /// Closes the spool; leases end.
     func closeWithStatus() async -> SpoolStatus? {
         commitPending()
+        announceDropped(isLast: true)
         var last: SpoolStatus?
         do throws(SpoolError) { last = try status() } catch {
             raise(.warning, "a spool's last status is not known", ["error": error.description])

@@ -23,4 +23,13 @@ struct UpkeepState: Sendable {
     var repack = RepackState()
     /// An operator has been told that the budget will soon be used up.
     var isFullSoon = false
+    var dropped = Dropped()
+
+    /// What `drop_oldest` ended, as far as no event has told of it.
+    struct Dropped: Sendable {
+        /// Of each backend that was owed them.
+        var points: Int64 = 0
+        /// Spool clock, nanoseconds, of the last event; nil: there was none.
+        var announcedAt: Int64?
+    }
 }
