@@ -109,20 +109,31 @@ public final class WALStore: Sendable {
         let seen = state.withLock { $0.isConfigured ? [:] : space.closedAtStart }
         let changed = state.withLock { $0.configure(tenants, folder, seen, bootTime: time.boot()) }
         var refusal: SpoolError?
+        let end = scheduling.monotonic() + openWait.wholeNanoseconds
         for (tenant, configuration) in changed {
             // Upkeep sees to it when the disk answers.
             if stalls()[tenant] != nil { continue }
-            do throws(SpoolError) { try await apply(configuration, to: tenant) } catch { refusal = refusal ?? error }
+            let wait = Duration.nanoseconds(max(0, end - scheduling.monotonic()))
+            do throws(SpoolError) { try await apply(configuration, to: tenant, wait: wait) } catch {
+                refusal = refusal ?? error
+            }
         }
         if let refusal { throw refusal }
     }
 
     /// Hands a spool its configuration; until that succeeds it counts as behind.
-    func apply(_ configuration: SpoolConfiguration, to tenant: String) async throws(SpoolError) {
-        let status = try await withSpool(tenant) { (spool) async throws(SpoolError) in
-            try await spool.configure(configuration)
-            return try await spool.status()
+    ///
+    /// - Parameter wait: for one that is being closed or opened just now. Where all places are leased there may be none
+    ///   for it as long as backends take: it has its configuration when it opens.
+    func apply(_ configuration: SpoolConfiguration, to tenant: String, wait: Duration) async throws(SpoolError) {
+        let spool: Spool
+        do throws(SpoolError) { spool = try await take(tenant, wait: wait) } catch {
+            guard error.code == .full else { throw error }
+            return
         }
+        defer { release(tenant) }
+        try await spool.configure(configuration)
+        let status = try await spool.status()
         state.withLock { state in
             state.caughtUp(tenant, with: configuration)
             state.note(status, nil, tenant, bootTime: time.boot())
@@ -215,12 +226,17 @@ public final class WALStore: Sendable {
     public func withSpool<Result: Sendable>(
         _ tenant: String, _ body: @Sendable (Spool) async throws(SpoolError) -> Result
     ) async throws(SpoolError) -> Result {
-        let found = await withCheckedContinuation { continuation in
-            acquire(tenant) { continuation.resume(returning: $0) }
-        }
-        let spool = try found.get()
+        let spool = try await take(tenant)
         defer { release(tenant) }
         return try await body(spool)
+    }
+
+    /// To be released.
+    private func take(_ tenant: String, wait: Duration? = nil) async throws(SpoolError) -> Spool {
+        let found = await withCheckedContinuation { continuation in
+            acquire(tenant, wait: wait) { continuation.resume(returning: $0) }
+        }
+        return try found.get()
     }
 
     /// - Parameter wait: how long for one of the open places; nil: as long as it takes.

@@ -220,6 +220,30 @@ import Testing
         await store.close()
     }
 
+    @Test(.timeLimit(.minutes(5)))
+    func `a reload does not wait for a spool that has no place, which opens with what was reloaded`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(NodeConfiguration(openSpools: 1), openWait: .seconds(3600))
+        try await store.configure([StoreFixture.tenant("held"), StoreFixture.tenant("other")])
+        _ = try await store.append(Make.batch(0..<10), tenant: "held")
+        let lease = try await store.withSpool("held") { (spool) async throws(SpoolError) in
+            try await spool.lease(backend: "a", limit: LeaseLimit(points: 10))
+        }
+        async let waiting = store.append(Make.batch(0..<1), tenant: "other")
+        while !store.state.withLock({ $0.hasQueue }) { await Task.yield() }
+        try await store.configure(["held", "other"].map { StoreFixture.tenant($0, retainSeconds: 7) })
+        let taken = try #require(lease)
+        let retained = try await store.withSpool("held") { (spool) async throws(SpoolError) in
+            try await spool.settle(taken, Make.all(taken, .delivered))
+            return await spool.configuration.retainSeconds
+        }
+        await store.maintain()
+        #expect(try await waiting.storedPoints == 1)
+        let other = try await store.withSpool("other") { (spool) async in await spool.configuration.retainSeconds }
+        #expect(retained == 7 && other == 7)
+        await store.close()
+    }
+
     @Test func `calls after the end say that the node is closing`() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

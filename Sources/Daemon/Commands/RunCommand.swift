@@ -60,21 +60,25 @@ struct RunCommand: Command {
 
     /// Until the first signal that asks for the end.
     private func serve(_ node: Node, _ requests: AsyncStream<SignalWatch.Request>, _ log: Log) async {
-        for await request in requests {
-            if request == .drain { break }
-            do throws(ConfigurationError) {
-                let report = try await node.reload()
-                log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
-                for key in report.needsRestart { log.warning("a change needs a restart", ["config.key": key]) }
-            } catch {
-                log.error("the config was refused and the old one stays", ["error": error.description])
+        await withDiscardingTaskGroup { group in
+            for await request in requests {
+                if request == .drain { break }
+                // Beside the signals: the one that ends the node waits for no reload.
+                group.addTask { await reload(node, log) }
             }
-        }
-        log.info("the node is draining")
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await node.stop() }
-            await group.waitForAll()
+            log.info("the node is draining")
+            await node.stop()
         }
         log.info("the node has stopped; nothing acknowledged was lost")
+    }
+
+    private func reload(_ node: Node, _ log: Log) async {
+        do throws(ConfigurationError) {
+            let report = try await node.reload()
+            log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
+            for key in report.needsRestart { log.warning("a change needs a restart", ["config.key": key]) }
+        } catch {
+            log.error("the config was refused and the old one stays", ["error": error.description])
+        }
     }
 }

@@ -23,6 +23,8 @@ final class Node: Sendable {
     /// One reload, or the drain, at a time.
     private let turn = AsyncTurn()
     private let isDraining = Atomic(false)
+    /// The drain waits for a reload that is under way.
+    private let awaitsReload = Atomic(false)
 
     private struct Servers {
         var ingest: HTTPServer?
@@ -96,6 +98,7 @@ final class Node: Sendable {
     func reload() async throws(ConfigurationError) -> ReloadReport {
         await turn.take()
         defer { turn.give() }
+        guard acceptsRequests else { throw ConfigurationError(file: configuration.file, "the node is draining") }
         let old = configuration
         do throws(ConfigurationError) {
             var new = try Configuration.load(old.file, overrides)
@@ -132,15 +135,18 @@ final class Node: Sendable {
     /// The drain: no new connections, every request answered, what is on its way to a backend finished or given back
     /// within the config's time, everything committed, the spools closed. Nothing acknowledged is lost at any step.
     func stop() async {
+        guard !isDraining.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let watch = Task { await endWithoutDisk() }
         defer { watch.cancel() }
-        await turn.take()
-        defer { turn.give() }
-        guard !isDraining.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let limit = configuration.server.timeouts.drain
         let (ingest, admin) = servers.withLock { ($0.ingest.take(), $0.admin.take()) }
-        await scraper.stop()
+        // Whatever a reload waits for, nothing is taken in behind the signal.
         await Blocking.run { ingest?.drain(limit: limit) }
+        awaitsReload.store(true, ordering: .releasing)
+        await turn.take()
+        defer { turn.give() }
+        awaitsReload.store(false, ordering: .releasing)
+        await scraper.stop()
         backups.refuse()
         store.stopReading()
         await forwarder.stop(grace: limit)
@@ -154,7 +160,7 @@ final class Node: Sendable {
 extension Node {
     /// A disk that does not answer keeps its spool from being closed, and the node from its end, for as long as it likes.
     /// After twice the drain's time the process ends without it, as in a crash: what was acknowledged is on the disk, what
-    /// was being sent is sent again.
+    /// was being sent is sent again. A reload that does not end is waited for no longer.
     private func endWithoutDisk() async {
         do { try await Task.sleep(for: configuration.server.timeouts.drain * 2) } catch { return }
         while !Task.isCancelled {
@@ -162,6 +168,10 @@ extension Node {
                 log.error(
                     "the node ends without closing a spool: its disk does not answer",
                     ["tenant": tenant, "spool.waiting_seconds": String(Int(seconds))])
+                _exit(1)
+            }
+            if awaitsReload.load(ordering: .acquiring) {
+                log.error("the node ends without closing its spools: a reload does not end")
                 _exit(1)
             }
             do { try await Task.sleep(for: .seconds(1)) } catch { return }

@@ -18,10 +18,14 @@ extension StoreState {
             tenants[name]?.isRemoved = false
             guard old.configuration != configuration || old.isBehind else { continue }
             tenants[name]?.configuration = configuration
-            if case .closed = old.phase {
+            switch old.phase {
+            case .closed:
                 tenants[name]?.isBehind = false
                 if isStale(name, configuration, folder) { lookAgain(name, folder) }
-            } else {
+            case .queued:
+                // It opens with it, whenever there is a place.
+                tenants[name]?.isBehind = false
+            case .opening, .open, .closing:
                 tenants[name]?.isBehind = true
                 changed.append((name, configuration))
             }

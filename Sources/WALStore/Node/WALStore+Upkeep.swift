@@ -36,7 +36,7 @@ extension WALStore {
 
     /// The disk was in the way of a reload: a lane of a backend that its spool does not know would never send.
     private func catchUp(_ tenant: String, with configuration: SpoolConfiguration) async {
-        do throws(SpoolError) { try await apply(configuration, to: tenant) } catch {
+        do throws(SpoolError) { try await apply(configuration, to: tenant, wait: openWait) } catch {
             // A backend's changed type was said by the reload, and only another reload mends it.
             guard error.code != .misuse, error.code != .closing else { return }
             events(
