@@ -20,7 +20,8 @@ extension Spool {
     ///   - after: `Purge.next` of the part before; 0 to begin.
     ///   - asked: by whom and for what; an event keeps it in the first transaction.
     ///   - nanoseconds: it ends after so long at the latest, and says where it goes on.
-    /// - Throws: `.unavailable` while the spool's former file is still carried over.
+    /// - Throws: `.unavailable` while the spool's former file is still carried over; `.unreadable` as `deadLetters`. Nothing
+    ///   was ended then.
     public func purgeDeadLetters(
         _ filter: DeadLetterFilter, after: Int64 = 0, asked: String, nanoseconds: Int64 = 5_000_000_000
     ) async throws(SpoolError) -> Purge {
@@ -30,11 +31,16 @@ extension Spool {
         // One part at least: whoever asks again and again comes to the end.
         repeat {
             guard let from = purge.next else { break }
-            let page = try await reader.deadLetters(
-                filter, after: from, DeadLetterLimit(letters: Spool.lettersAPurge))
-            let isFirst = purge.points == 0
-            if !page.letters.isEmpty { purge.points += try endLetters(page.letters, isFirst ? asked : nil) }
-            purge.next = page.next
+            do throws(SpoolError) {
+                let page = try await deadLetters(filter, after: from, DeadLetterLimit(letters: Spool.lettersAPurge))
+                let isFirst = purge.points == 0
+                if !page.letters.isEmpty { purge.points += try endLetters(page.letters, isFirst ? asked : nil) }
+                purge.next = page.next
+            } catch {
+                // What was ended counts; whoever goes on meets the failure.
+                guard purge.points > 0 else { throw error }
+                return purge
+            }
             // New points first.
             await letCommitsPass()
         } while environment.scheduling.monotonic() < deadline

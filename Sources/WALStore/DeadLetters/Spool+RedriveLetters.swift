@@ -52,7 +52,8 @@ extension Spool {
     ///   - after: `Redrive.next` of the part before; 0 to begin.
     ///   - nanoseconds: it ends after so long at the latest, and says where it goes on.
     /// - Throws: `.misuse` when the backend is not one of the tenant's; `.full` when the spool takes no new points;
-    ///   `.unavailable` while the spool's former file is still carried over. Nothing was sent again then.
+    ///   `.unavailable` while the spool's former file is still carried over; `.unreadable` as `deadLetters`. Nothing was
+    ///   sent again then.
     public func redriveDeadLetters(
         _ order: RedriveOrder, after: Int64 = 0, nanoseconds: Int64 = 2_000_000_000
     ) async throws(SpoolError) -> Redrive {
@@ -62,19 +63,19 @@ extension Spool {
         // One part at least: whoever asks again and again comes to the end.
         repeat {
             guard let from = redrive.next else { break }
-            try checkRedrive(to: order.backend)
-            let page = try await reader.deadLetters(
-                order.filter, after: from, DeadLetterLimit(letters: Spool.lettersARedrive))
-            let fit = page.letters.compactMap { FitLetter($0, order.repair) }
             do throws(SpoolError) {
+                try checkRedrive(to: order.backend)
+                let page = try await deadLetters(
+                    order.filter, after: from, DeadLetterLimit(letters: Spool.lettersARedrive))
+                let fit = page.letters.compactMap { FitLetter($0, order.repair) }
                 redrive.points += try sendAgain(fit, order, isFirst: redrive.points == 0 && after == 0)
+                redrive.unfit += Int64(page.letters.count - fit.count)
+                redrive.next = page.next
             } catch {
                 // What was sent again counts; whoever goes on meets the failure.
                 guard redrive.points > 0 else { throw error }
                 return redrive
             }
-            redrive.unfit += Int64(page.letters.count - fit.count)
-            redrive.next = page.next
             // New points first.
             await letCommitsPass()
         } while environment.scheduling.monotonic() < deadline
