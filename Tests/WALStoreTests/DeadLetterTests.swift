@@ -136,6 +136,24 @@ struct DeadLetterTests {
         await spool.close()
     }
 
+    @Test func `what is buried later than the newest letter that was asked about stays, wherever the clock stands`()
+        async throws
+    {
+        #expect(try await spool.newestDeadLetter() == nil)
+        try await bury(0..<300)
+        var filter = DeadLetterFilter()
+        filter.until = try await spool.newestDeadLetter()
+        #expect(filter.until == 300)
+        fixture.advance(seconds: -3600)
+        try await bury(300..<320)
+        #expect(try await all(filter).count == 300)
+        #expect(try await spool.purgeDeadLetters(filter, asked: "by a test").points == 300)
+        #expect(try await values { _ in } == Array(300..<320))
+        filter.until = 0
+        #expect(try await spool.purgeDeadLetters(filter, asked: "by a test").points == 0)
+        await spool.close()
+    }
+
     @Test func `a letter that takes the number of one that has gone is not purged for it`() async throws {
         try await bury(0..<1)
         let seen = try await all(DeadLetterFilter())

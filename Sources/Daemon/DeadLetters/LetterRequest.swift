@@ -10,6 +10,10 @@ struct LetterRequest: Sendable {
     var filter = DeadLetterFilter()
     /// Behind which letter to begin.
     var after: LetterID?
+    /// The last letter: those that come later are not meant.
+    var until: LetterID? {
+        didSet { filter.until = until?.number }
+    }
     /// Letters a page.
     var limit = LetterRequest.standardLimit
 
@@ -17,7 +21,7 @@ struct LetterRequest: Sendable {
     static let maximumLimit = 1000
 
     enum Word: String, CaseIterable {
-        case tenant, backend, reason, match, from, to, after, limit
+        case tenant, backend, reason, match, from, to, after, until, limit
         case buriedFrom = "buried-from"
         case buriedTo = "buried-to"
     }
@@ -50,6 +54,7 @@ struct LetterRequest: Sendable {
             case .buriedFrom: buried.from = try LetterRequest.time(name, value, now)
             case .buriedTo: buried.to = try LetterRequest.time(name, value, now)
             case .after: after = try LetterRequest.id(name, value)
+            case .until: until = try LetterRequest.id(name, value)
             case .limit: limit = try LetterRequest.limit(name, value)
             }
         }
@@ -58,6 +63,10 @@ struct LetterRequest: Sendable {
         if let tenant, let after, after.tenant != tenant {
             throw Mistake(description: "after: \"\(after)\" is not of tenant \(tenant)")
         }
+        filter.until = until?.number
+        if let until, until.tenant != tenant {
+            throw Mistake(description: "until: \"\(until)\" is not of the tenant that is asked for")
+        }
     }
 
     /// Of what is assumed only the places are known: asking for more is a mistake, and not an answer that is empty.
@@ -65,7 +74,7 @@ struct LetterRequest: Sendable {
         for (word, isAsked) in [
             (Word.reason, filter.reason != nil), (.match, filter.selector != nil),
             (.from, filter.times.map { $0.lowerBound > .min } ?? false),
-            (.to, filter.times.map { $0.upperBound < .max } ?? false),
+            (.to, filter.times.map { $0.upperBound < .max } ?? false), (.until, until != nil),
         ] where isAsked {
             throw Mistake(description: "\(word.rawValue): not of what is assumed, of which only places are known")
         }
@@ -75,7 +84,8 @@ struct LetterRequest: Sendable {
     var words: [(name: String, value: String)] {
         var words: [(Word, String?)] = [
             (.tenant, tenant), (.backend, filter.backend), (.reason, filter.reason),
-            (.match, filter.selector?.description), (.after, after?.description), (.limit, String(limit)),
+            (.match, filter.selector?.description), (.after, after?.description),
+            (.until, until?.description), (.limit, String(limit)),
         ]
         func add(_ range: Range<Int64>?, _ from: Word, _ to: Word) {
             guard let range else { return }

@@ -14,6 +14,28 @@ extension Node {
         }
     }
 
+    /// `GET /v1/dead/newest?tenant=acme`: `{"tenant": "acme", "newest": "acme/17"}`, without `newest` where there is none. Who
+    /// has `until` among the words means nothing that comes later.
+    func newestDeadLetter(_ head: RequestHead) async -> Reply {
+        do throws(LetterRequest.Mistake) {
+            let request = try LetterRequest(head.query, now: telemetry.time.wall())
+            guard let tenant = onlyTenant(request.tenant) else { return .whoseLetters }
+            if let refusal = unknown(tenant) { return refusal }
+            return await answer { () async throws(SpoolError) in
+                let newest = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+                    try await spool.newestDeadLetter()
+                }
+                return .json(
+                    .map([
+                        "tenant": .string(tenant),
+                        "newest": newest.map { .string("\(LetterID(tenant: tenant, number: $0))") },
+                    ]))
+            }
+        } catch {
+            return .problem(400, error.description)
+        }
+    }
+
     /// `GET /v1/dead/assumed?tenant=…&backend=…`: what a backend is assumed to have.
     func assumedDeliveries(_ head: RequestHead) async -> Reply {
         do throws(LetterRequest.Mistake) {
@@ -46,9 +68,7 @@ extension Node {
         do throws(LetterRequest.Mistake) {
             let words = try LetterRequest.words(inBody: request.body)
             let wanted = try LetterRequest(words, now: telemetry.time.wall())
-            guard let tenant = onlyTenant(wanted.tenant) else {
-                return .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
-            }
+            guard let tenant = onlyTenant(wanted.tenant) else { return .whoseLetters }
             if let refusal = unknown(tenant) { return refusal }
             let asked = LetterRequest.asked(request.head, words)
             return await answer { () async throws(SpoolError) in
@@ -89,10 +109,16 @@ extension Node {
     }
 }
 
+extension Reply {
+    static var whoseLetters: Reply {
+        .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
+    }
+}
+
 extension LetterRequest {
     /// For the event that a change leaves: by whom, and what.
     static func asked(_ head: RequestHead, _ words: [(name: String, value: String)]) -> String {
-        let filter = words.filter { $0.name != "after" && $0.name != "limit" && $0.name != "tenant" }
+        let filter = words.filter { !["after", "until", "limit", "tenant"].contains($0.name) }
         return "by \(head.peer.text), request \(head.requestID)"
             + (filter.isEmpty ? "" : ", " + filter.map { "\($0.name) \($0.value)" }.joined(separator: ", "))
     }

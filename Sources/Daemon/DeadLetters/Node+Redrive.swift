@@ -9,9 +9,7 @@ extension Node {
         do throws(LetterRequest.Mistake) {
             let words = try LetterRequest.words(inBody: request.body)
             let wanted = try RedriveRequest(words, now: telemetry.time.wall())
-            guard let tenant = onlyTenant(wanted.letters.tenant) else {
-                return .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
-            }
+            guard let tenant = onlyTenant(wanted.letters.tenant) else { return .whoseLetters }
             if let refusal = unknown(tenant) { return refusal }
             guard let target = wanted.target else {
                 return .problem(400, "to which backend? \"send-to\" must be given where \"backend\" is not")

@@ -52,6 +52,9 @@ extension Node {
             Route(["GET"], "/v1/dead", preflight: preflight) { [weak self] request, responder in
                 self?.respond(responder) { await $0.deadLetters(request.head) }
             },
+            Route(["GET"], "/v1/dead/newest", preflight: preflight) { [weak self] request, responder in
+                self?.respond(responder) { await $0.newestDeadLetter(request.head) }
+            },
             Route(["GET"], "/v1/dead/assumed", preflight: preflight) { [weak self] request, responder in
                 self?.respond(responder) { await $0.assumedDeliveries(request.head) }
             },

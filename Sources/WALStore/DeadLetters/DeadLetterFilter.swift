@@ -10,6 +10,8 @@ public struct DeadLetterFilter: Sendable, Hashable {
     /// Nanoseconds since the epoch, wall clock of the node.
     public var buried: Range<Int64>?
     public var selector: SeriesSelector?
+    /// The id of the last one: whoever takes long has then nothing of what came since.
+    public var until: Int64?
 
     public init() {}
 

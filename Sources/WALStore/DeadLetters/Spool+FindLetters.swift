@@ -29,6 +29,11 @@ extension Spool {
         try await noticingDamage { () async throws(SpoolError) in try await reader.deadLetter(id) }
     }
 
+    /// The highest id that a letter has now, for `DeadLetterFilter.until`; nil when there is none.
+    public nonisolated func newestDeadLetter() async throws(SpoolError) -> Int64? {
+        try await noticingDamage { () async throws(SpoolError) in try await reader.newestDeadLetter() }
+    }
+
     /// Damage that a reader meets twice, the second time anew from the disk, is the spool's, as if a lease had met it.
     private nonisolated func noticingDamage<Found: Sendable>(
         _ read: @Sendable () async throws(SpoolError) -> Found

@@ -46,7 +46,7 @@ extension Spool {
     /// Sends the dead letters that a filter lets through again, some hundred a transaction: after a kill each is a letter,
     /// or is owed again, and never both.
     ///
-    /// Letters that come of it later are not among them while `filter.buried` ends before.
+    /// Letters that come of it later are not among them when `filter.until` says so.
     ///
     /// - Parameters:
     ///   - after: `Redrive.next` of the part before; 0 to begin.

@@ -23,8 +23,10 @@ extension SpoolReader {
             var rows: Int64 = 0
             try query { (connection) throws(SQLiteError) in
                 let select = try Statement(
-                    SpoolReader.columns + " WHERE d.id > ?1 ORDER BY d.id LIMIT ?2", on: connection)
-                try select.rows(.integer(start), .integer(DeadLetterLimit.rowsAtOnce)) { row in
+                    SpoolReader.columns + " WHERE d.id > ?1 AND d.id <= ?2 ORDER BY d.id LIMIT ?3", on: connection)
+                try select.rows(
+                    .integer(start), .integer(filter.until ?? .max), .integer(DeadLetterLimit.rowsAtOnce)
+                ) { row in
                     rows += 1
                     last = row.integer(0)
                     guard let found = SpoolReader.letter(row, filter) else { return true }
@@ -49,6 +51,15 @@ extension SpoolReader {
             try Statement(SpoolReader.columns + " WHERE d.id = ?1", on: connection).first(.integer(id)) { row in
                 SpoolReader.letter(row, DeadLetterFilter())
             } ?? nil
+        }
+    }
+
+    /// The highest id that a letter has now; nil when there is none.
+    func newestDeadLetter() throws(SpoolError) -> Int64? {
+        try query { (connection) throws(SQLiteError) in
+            try Statement("SELECT id FROM dead_letters ORDER BY id DESC LIMIT 1", on: connection).first { row in
+                row.integer(0)
+            }
         }
     }
 

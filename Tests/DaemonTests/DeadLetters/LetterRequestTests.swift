@@ -20,7 +20,7 @@ import WALStore
         let words = [
             ("tenant", "acme"), ("backend", "central"), ("reason", "refused"), ("match", #"up{job=~"a|b",x!=""}"#),
             ("from", "2026-01-31"), ("to", "24h"), ("buried-from", "2026-01-31T12:00:00.000000001Z"),
-            ("after", "acme/7"),
+            ("after", "acme/7"), ("until", "acme/9"),
             ("limit", "3"),
         ]
         let request = try LetterRequest(words.map { (name: $0.0, value: $0.1) }, now: Self.now)
@@ -28,7 +28,7 @@ import WALStore
         let again = try LetterRequest(request.words, now: 0)
         #expect(again.filter == request.filter)
         #expect(again.tenant == "acme" && again.after == LetterID(tenant: "acme", number: 7) && again.limit == 3)
-        #expect(again.filter.buried?.upperBound == .max)
+        #expect(again.filter.buried?.upperBound == .max && again.filter.until == 9)
     }
 
     @Test func `a mistake is told with the word it is in`() {
@@ -38,6 +38,8 @@ import WALStore
         #expect(mistake([("from", "1h"), ("to", "2h")]) == "from must lie before to")
         #expect(mistake([("after", "7")]).hasPrefix("after: "))
         #expect(mistake([("tenant", "acme"), ("after", "other/7")]).contains("is not of tenant acme"))
+        #expect(mistake([("tenant", "acme"), ("until", "other/7")]).contains("is not of the tenant"))
+        #expect(mistake([("until", "acme/7")]).contains("is not of the tenant"))
         #expect(mistake([("limit", "0")]).hasPrefix("limit: "))
         #expect(mistake([("limit", "1001")]).hasPrefix("limit: "))
     }

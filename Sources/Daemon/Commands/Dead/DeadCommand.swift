@@ -122,7 +122,7 @@ struct DeadCommand: Command {
 
     private static func words(_ arguments: Arguments) -> [(name: String, value: String)] {
         let names =
-            LetterRequest.Word.allCases.filter { $0 != .after && $0 != .limit }.map(\.rawValue)
+            LetterRequest.Word.allCases.filter { ![.after, .until, .limit].contains($0) }.map(\.rawValue)
             + RedriveRequest.Word.allCases.map(\.rawValue)
         return names.compactMap { name in arguments.value("--\(name)").map { (name, $0) } }
     }
@@ -153,10 +153,10 @@ struct DeadCommand: Command {
         case .show: if let shown { try await DeadShow(isJSON: isJSON).print(reader, shown) }
         case .redrive:
             let redrive = DeadRedrive(isJSON: isJSON, isDryRun: isDryRun)
-            try await redrive.run(reader, request, now: TimeSource.system.wall())
+            try await redrive.run(reader, request)
         case .purge:
             let purge = DeadPurge(isJSON: isJSON, isDryRun: isDryRun, isConfirmed: isConfirmed)
-            try await purge.run(reader, request.letters, now: TimeSource.system.wall())
+            try await purge.run(reader, request.letters)
         }
     }
 }

@@ -8,12 +8,11 @@ struct DeadPurge: Sendable {
     var isDryRun: Bool
     var isConfirmed: Bool
 
-    /// - Parameter now: nanoseconds since the epoch; what is buried later was not asked about.
-    func run(_ reader: LetterReader, _ request: LetterRequest, now: Int64) async throws(CommandFailure) {
-        var request = request
-        if request.filter.buried == nil { request.filter.buried = .min..<now }
+    func run(_ reader: LetterReader, _ request: LetterRequest) async throws(CommandFailure) {
         if isDryRun { return say(try await reader.count(request), "would be purged") }
         let daemon = try reader.daemon()
+        // What is buried later was not asked about.
+        var request = try await reader.bounded(request)
         if !isConfirmed { try await confirm(reader, request) }
         var purged: Int64 = 0
         while true {

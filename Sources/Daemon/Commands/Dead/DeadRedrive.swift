@@ -6,15 +6,15 @@ struct DeadRedrive: Sendable {
     var isJSON: Bool
     var isDryRun: Bool
 
-    /// - Parameter now: nanoseconds since the epoch; what is buried later, such as what is refused again, is not sent again.
-    func run(_ reader: LetterReader, _ request: RedriveRequest, now: Int64) async throws(CommandFailure) {
-        var request = request
-        if request.letters.filter.buried == nil { request.letters.filter.buried = .min..<now }
+    func run(_ reader: LetterReader, _ request: RedriveRequest) async throws(CommandFailure) {
         if isDryRun {
             return say(
                 try await reader.count(request.letters), unfit: 0, one: "would be sent again", "would be sent again")
         }
         let daemon = try reader.daemon()
+        var request = request
+        // What is refused again is not sent again.
+        request.letters = try await reader.bounded(request.letters)
         let began = ContinuousClock.now
         var line = ProgressLine(isQuiet: isJSON)
         var (sent, unfit): (Int64, Int64) = (0, 0)

@@ -35,6 +35,21 @@ struct LetterReader: Sendable {
 
     /// How many the filters let through.
     func count(_ request: LetterRequest) async throws(CommandFailure) -> Int64 {
+    /// The request as of now: what comes later, such as what is refused once more, is not meant.
+    func bounded(_ request: LetterRequest) async throws(CommandFailure) -> LetterRequest {
+        let query = request.tenant.map { "?tenant=\(LetterReader.encoded($0))" } ?? ""
+        let answer = try await daemon().asked { (client) async throws(AdminClient.Failure) in
+            try await client.get("/v1/dead/newest\(query)")
+        }
+        guard let tenant = answer["tenant"]?.string else {
+            throw CommandFailure("the daemon at \(address) does not say which letter is the newest")
+        }
+        var request = request
+        request.tenant = tenant
+        request.until = answer["newest"]?.string.flatMap { LetterID($0) } ?? LetterID(tenant: tenant, number: 0)
+        return request
+    }
+
         var count: Int64 = 0
         try await each(request) { (_) throws(CommandFailure) in
             count += 1
