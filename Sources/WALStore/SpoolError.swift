@@ -23,6 +23,8 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
     public var cause: String?
     /// Another process has what was asked for, and works: waiting for it would be no use.
     public var isHeldElsewhere = false
+    /// That process only reads, and soon ends.
+    public var isHeldByReader = false
 
     public init(_ code: Code, _ message: String, cause: String? = nil) {
         self.code = code

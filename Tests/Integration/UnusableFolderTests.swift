@@ -54,6 +54,21 @@ import Testing
         }
     }
 
+    @Test func `a node whose folder a command reads waits for it, and says who reads`() async throws {
+        let bench = try Workbench("read-folder")
+        let node = try HoldfastNode(bench, config: Self.config)
+        try await node.start()
+        #expect(node.process.stop() == 0)
+        let lock = open(node.dataFolder + "/LOCK", O_RDWR)
+        defer { close(lock) }
+        #expect(flock(lock, LOCK_EX | LOCK_NB) == 0 && ftruncate(lock, 0) == 0)
+        let holder = "4711\nreader\n"
+        #expect(write(lock, holder, holder.utf8.count) == holder.utf8.count)
+        try await waitAndMend(node, reason: "is being read by process 4711") {
+            #expect(flock(lock, LOCK_UN) == 0)
+        }
+    }
+
     /// As a disk that begins to fail does to an ext4 with open files: the kernel stops writing.
     @Test(.enabled(if: LoopFileSystem.canBeMade, "it takes root, loop devices and ext4"))
     func `a file system that stops taking writes under a running node costs nothing that was acknowledged`()

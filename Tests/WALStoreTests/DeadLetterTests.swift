@@ -187,10 +187,10 @@ struct DeadLetterTests {
             let reason = DeadLetterReason(code: "refused", excerpt: "no", status: 400)
             try await spool.settle(lease, Make.all(lease, .dead(reason)))
         }
-        #expect(throws: SpoolError.self) { try StoppedSpools(data) }
+        await #expect(throws: SpoolError.self) { try await StoppedSpools(data) }
         await store.close()
         let before = Files.system.names(in: data + "/tenants/acme")
-        let stopped = try StoppedSpools(data)
+        let stopped = try await StoppedSpools(data)
         #expect(stopped.tenants == ["acme"])
         let page = try await stopped.deadLetters(
             tenant: "acme", DeadLetterFilter(), after: 0, DeadLetterLimit(letters: 10))
@@ -198,7 +198,26 @@ struct DeadLetterTests {
         #expect(try await stopped.deadLetter(tenant: "acme", 2)?.letter.backend == "a")
         await #expect(throws: SpoolError.self) { try await stopped.deadLetter(tenant: "nobody", 2) }
         #expect(Files.system.names(in: data + "/tenants/acme").sorted() == before.sorted())
+        // Who looks at a page keeps no node from starting, and is told of it with the next.
+        let next = try WALStore(directory: data, node: NodeConfiguration(), upkeepInterval: nil, events: { _ in })
+        let error = await #expect(throws: SpoolError.self) {
+            try await stopped.deadLetters(tenant: "acme", DeadLetterFilter(), after: 5, DeadLetterLimit(letters: 10))
+        }
+        #expect(error?.isHeldElsewhere == true && error?.isHeldByReader == false)
+        await next.close()
         await spool.close()
+    }
+
+    @Test func `whoever finds the folder taken by a reader is told so`() throws {
+        let folder = try TemporaryFolder()
+        let reader = try DataFolder(folder.path + "/data", isReader: true)
+        let error = #expect(throws: SpoolError.self) { try DataFolder(folder.path + "/data") }
+        #expect(error?.isHeldByReader == true && error?.message.contains("is being read by process") == true)
+        reader.unlock()
+        let node = try DataFolder(folder.path + "/data")
+        let other = #expect(throws: SpoolError.self) { try DataFolder(folder.path + "/data", isReader: true) }
+        #expect(other?.isHeldByReader == false && other?.message.contains("is in use by process") == true)
+        node.unlock()
     }
 }
 

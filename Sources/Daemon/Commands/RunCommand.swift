@@ -41,7 +41,7 @@ struct RunCommand: Command {
         let node: Node
         do throws(SpoolError) { node = try Node(configuration, overrides, log: log) } catch {
             // Another daemon is at work there: waiting for its end would help nobody.
-            guard !error.isHeldElsewhere else { throw CommandFailure(error.description) }
+            guard !error.isHeldElsewhere || error.isHeldByReader else { throw CommandFailure(error.description) }
             let waiting = WaitingNode(configuration: configuration, overrides: overrides, log: log)
             guard let ready = await waiting.wait(first: error) else {
                 log.info("the node has stopped")

@@ -27,7 +27,7 @@ public final class BackupJob: Sendable {
         guard try Files.system.exists(directory + "/tenants") else {
             throw SpoolError(.unavailable, "\(directory) is no data folder: nothing is there to be backed up")
         }
-        self.init(request, from: .stopped(try DataFolder(directory), node))
+        self.init(request, from: .stopped(try DataFolder(directory, isReader: true), node))
     }
 
     init(

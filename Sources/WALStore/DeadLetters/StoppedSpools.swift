@@ -1,23 +1,38 @@
-/// The spools of a node that does not run, for reading. The folder is locked until the value goes, so that no node begins
-/// to write meanwhile; nothing in a spool is changed.
+/// The spools of a node that does not run, for reading. The folder is locked for a page, so that no node writes meanwhile,
+/// and one can start before the next, however long somebody takes to look at it; nothing in a spool is changed.
 public final class StoppedSpools: Sendable {
-    private let folder: DataFolder
+    /// Tenants that have a spool, configured or not, by name.
+    public let tenants: [String]
+    private let directory: String
     private let executor: any SpoolExecutor
 
     /// - Throws: `.unavailable` when a node has the folder (`isHeldElsewhere`), or there is none.
-    public init(_ directory: String) throws(SpoolError) {
+    public init(_ directory: String) async throws(SpoolError) {
         guard try Files.system.exists(directory + "/tenants") else {
             throw SpoolError(.unavailable, "\(directory) is no data folder: nothing is there to be read")
         }
-        folder = try DataFolder(directory)
+        let folder = try await StoppedSpools.lock(directory)
+        tenants = folder.tenants().filter { folder.files.mayExist(folder.spool(of: $0)) }.sorted()
+        folder.unlock()
+        self.directory = directory
         executor = ThreadExecutor()
     }
 
     deinit { executor.stop() }
 
-    /// Tenants that have a spool, configured or not, by name.
-    public var tenants: [String] {
-        folder.tenants().filter { folder.files.mayExist(folder.spool(of: $0)) }.sorted()
+    /// Another reader has it for a page, or for a backup.
+    private static let patience = Duration.seconds(5)
+
+    private static func lock(_ directory: String) async throws(SpoolError) -> DataFolder {
+        let end = ContinuousClock.now + patience
+        while true {
+            do throws(SpoolError) { return try DataFolder(directory, isReader: true) } catch {
+                guard error.isHeldByReader, ContinuousClock.now < end else { throw error }
+            }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch {
+                throw SpoolError(.closing, "the command was cancelled")
+            }
+        }
     }
 
     /// As `Spool.deadLetters`.
@@ -49,6 +64,8 @@ public final class StoppedSpools: Sendable {
         guard tenants.contains(tenant) else {
             throw SpoolError(.misuse, "there is no spool of a tenant \"\(tenant)\"")
         }
+        let folder = try await StoppedSpools.lock(directory)
+        defer { folder.unlock() }
         let path = folder.spool(of: tenant)
         // A node that ended well has left no log: then nothing need be made beside the file.
         let reader = SpoolReader(

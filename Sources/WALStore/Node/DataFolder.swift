@@ -5,7 +5,7 @@
 /// The node's folder: where everything is, and that only one process uses it.
 ///
 /// ```
-/// LOCK                      flock, with the holder's process id
+/// LOCK                      flock, with the holder's process id, and `reader` below it when it only reads
 /// summary                   which tenants have work (NodeSummary)
 /// ballast                   space to give back on a full disk (Ballast)
 /// sequences/<tenant>        the sequence reserved outside the database (HighWaterMark)
@@ -22,8 +22,9 @@ final class DataFolder: Sendable {
 
     /// Makes the folder when there is none, and takes its lock until the value goes.
     ///
+    /// - Parameter isReader: whoever finds the folder taken is told that it soon will not be.
     /// - Throws: `.unavailable`, naming the holder's process id, when another process has it.
-    init(_ path: String, on files: Files = .system) throws(SpoolError) {
+    init(_ path: String, on files: Files = .system, isReader: Bool = false) throws(SpoolError) {
         self.path = path
         self.files = files
         umask(0o077)
@@ -33,7 +34,7 @@ final class DataFolder: Sendable {
         var moved: [(from: String, to: String)] = []
         let wall = files.wall()
         if let name = try files.clear(path + "/LOCK", wall: wall) { moved.append((path + "/LOCK", name)) }
-        lock = try DataFolder.takeLock(path + "/LOCK", on: files)
+        lock = try DataFolder.takeLock(path + "/LOCK", on: files, isReader: isReader)
         for file in [path + "/summary", path + "/ballast"] {
             // The node does without either; writing them says what is wrong.
             do throws(SpoolError) {
@@ -46,9 +47,11 @@ final class DataFolder: Sendable {
     /// Lets the next process have the folder: nothing in it may be touched any more.
     func unlock() { lock.unlock() }
 
-    private static func takeLock(_ path: String, on files: Files) throws(SpoolError) -> any FileLock {
+    private static func takeLock(
+        _ path: String, on files: Files, isReader: Bool
+    ) throws(SpoolError) -> any FileLock {
         do throws(FileError) {
-            return try files.disk.lock(path, holder: Array("\(getpid())\n".utf8))
+            return try files.disk.lock(path, holder: Array("\(getpid())\n\(isReader ? "reader\n" : "")".utf8))
         } catch {
             throw error.number == EWOULDBLOCK ? held(path, files) : Files.failure("lock", path, error)
         }
@@ -59,10 +62,15 @@ final class DataFolder: Sendable {
         do throws(FileError) { bytes = try files.disk.read(path, limit: 4096) } catch {}
         let digits = bytes.prefix(20).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let holder = digits.isEmpty ? "another process" : "process \(String(decoding: digits, as: UTF8.self))"
+        let isReader = String(decoding: bytes, as: UTF8.self).split(separator: "\n").dropFirst().first == "reader"
+        let folder = "the data folder \(Files.parent(of: path))"
         var error = SpoolError(
             .unavailable,
-            "the data folder \(Files.parent(of: path)) is in use by \(holder): stop it, or choose another data_dir")
+            isReader
+                ? "\(folder) is being read by \(holder), a command of holdfast such as dead or backup"
+                : "\(folder) is in use by \(holder): stop it, or choose another data_dir")
         error.isHeldElsewhere = true
+        error.isHeldByReader = isReader
         return error
     }
 

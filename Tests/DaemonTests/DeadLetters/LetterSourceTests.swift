@@ -78,6 +78,6 @@ import WALStore
         }
         try await check(store)
         await store.close()
-        try await check(try StoppedSpools(folder.path + "/data"))
+        try await check(try await StoppedSpools(folder.path + "/data"))
     }
 }

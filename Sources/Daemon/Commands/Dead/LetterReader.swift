@@ -5,7 +5,7 @@ import WALStore
 struct LetterReader: Sendable {
     private enum Place: Sendable {
         case daemon(AdminClient)
-        case stopped(StoppedSpools)
+        case stopped(StoppedSpools, AdminClient)
     }
     private let place: Place
     let address: ListenAddress
@@ -19,7 +19,9 @@ struct LetterReader: Sendable {
         } catch {
             guard case .notRunning = error else { throw error.asCommandFailure(client.address) }
             try StoppedData.checkOwner(configuration.dataDirectory)
-            do throws(SpoolError) { place = .stopped(try StoppedSpools(configuration.dataDirectory)) } catch {
+            do throws(SpoolError) {
+                place = .stopped(try await StoppedSpools(configuration.dataDirectory), client)
+            } catch {
                 throw CommandFailure("no daemon answers at \(client.address), and \(error)")
             }
         }
@@ -33,8 +35,6 @@ struct LetterReader: Sendable {
         return client
     }
 
-    /// How many the filters let through.
-    func count(_ request: LetterRequest) async throws(CommandFailure) -> Int64 {
     /// The request as of now: what comes later, such as what is refused once more, is not meant.
     func bounded(_ request: LetterRequest) async throws(CommandFailure) -> LetterRequest {
         let query = request.tenant.map { "?tenant=\(LetterReader.encoded($0))" } ?? ""
@@ -50,6 +50,8 @@ struct LetterReader: Sendable {
         return request
     }
 
+    /// How many the filters let through.
+    func count(_ request: LetterRequest) async throws(CommandFailure) -> Int64 {
         var count: Int64 = 0
         try await each(request) { (_) throws(CommandFailure) in
             count += 1
@@ -83,15 +85,22 @@ struct LetterReader: Sendable {
 
     private func page(_ request: LetterRequest, _ kind: LetterKind) async throws(CommandFailure) -> JSONValue {
         switch place {
-        case .daemon(let client):
-            let query = request.words.map { "\($0.name)=\(LetterReader.encoded($0.value))" }.joined(separator: "&")
-            return try await client.asked { (client) async throws(AdminClient.Failure) in
-                try await client.get("\(kind.path)?\(query)")
-            }
-        case .stopped(let spools):
+        case .daemon(let client): return try await page(request, kind, of: client)
+        case .stopped(let spools, let client):
             do throws(SpoolError) { return try await spools.page(request, kind) } catch {
+                // A node was started meanwhile: it has the rest.
+                if error.isHeldElsewhere, !error.isHeldByReader { return try await page(request, kind, of: client) }
                 throw CommandFailure(error.description)
             }
+        }
+    }
+
+    private func page(
+        _ request: LetterRequest, _ kind: LetterKind, of client: AdminClient
+    ) async throws(CommandFailure) -> JSONValue {
+        let query = request.words.map { "\($0.name)=\(LetterReader.encoded($0.value))" }.joined(separator: "&")
+        return try await client.asked { (client) async throws(AdminClient.Failure) in
+            try await client.get("\(kind.path)?\(query)")
         }
     }
 
@@ -101,7 +110,7 @@ struct LetterReader: Sendable {
             return try await client.asked { (client) async throws(AdminClient.Failure) in
                 try await client.get("/v1/dead/\(LetterReader.encoded(id.tenant))/\(id.number)")
             }
-        case .stopped(let spools):
+        case .stopped(let spools, _):
             let found: DeadLetterWithPoint?
             do throws(SpoolError) { found = try await spools.letter(id) } catch {
                 throw CommandFailure(error.description)
