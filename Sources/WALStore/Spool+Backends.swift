@@ -97,7 +97,8 @@ extension Spool {
     /// What a backend that comes is owed of the past: runs of stored points, oldest first.
     ///
     /// Runs, because rows in the middle may be gone: those that were delivered are deleted around those that were not. A
-    /// point that is owed and not stored could never be sent, nor end in any other way.
+    /// point that is owed and not stored could never be sent, nor end in any other way. What a re-drive stored for another
+    /// backend is left out.
     private func stored(
         _ backfill: BackendRegistration.Backfill, from position: Int64, now: Int64, _ database: Database
     ) throws(SpoolError) -> [Span] {
@@ -121,6 +122,7 @@ extension Spool {
                 }
                 return true
             }
+            runs = try withoutRedriven(runs, database)
         }
         return runs
     }

@@ -149,6 +149,34 @@ struct RedriveTests {
         await spool.close()
     }
 
+    @Test(arguments: [false, true])
+    func `a backend that comes later with all of the past gets no point twice`(isMerged: Bool) async throws {
+        for request in 0..<4 { try await bury(request * 10..<request * 10 + 10, backends: request == 1 ? ["a"] : []) }
+        #expect(try await spool.redriveDeadLetters(order("a")).points == 10)
+        try await settleAll("a", .delivered)
+        try await bury(40..<50, backends: ["a"])
+        #expect(try await spool.redriveDeadLetters(order("b")).points == 10)
+        // The newest row carries the spool's end, and is never merged.
+        for request in 5..<7 { try await bury(request * 10..<request * 10 + 10, backends: []) }
+        if isMerged {
+            fixture.advance(seconds: 3600)
+            await spool.hurryRepack(targetPoints: 1000)
+            #expect(await spool.repack(RepackRound()).0.tally.mergedRows == 1)
+        }
+        var configuration = fixture.configuration(["a", "b"])
+        configuration.backends.append(BackendRegistration(name: "c", type: "archive", backfill: .all))
+        try await spool.configure(configuration)
+        let books = try await spool.books("c")
+        #expect(books.pendingPoints == 70 && books.excludedPoints == 20 && books.balances, "\(books)")
+        var values: [Int] = []
+        while let lease = try await spool.lease(backend: "c", limit: LeaseLimit(points: 1000)) {
+            values += lease.values
+            try await spool.settle(lease, Make.all(lease, .delivered))
+        }
+        #expect(values.sorted() == Array(0..<70))
+        await spool.close()
+    }
+
     @Test func `a backend that the tenant does not have gets nothing`() async throws {
         try await bury(0..<1)
         try await spool.configure(fixture.configuration(["a"]))
