@@ -22,6 +22,7 @@ extension Spool {
         status.replays = Int64(replays.count { $0.state == .running })
         status.salvageProblem = salvage?.problem
         let storedPoints = try checked { () throws(SQLiteError) in try measure(database.statements, &status) }
+        status.oldestStoredAt = try oldestStored(database).map { clock.wall &- (now &- $0) } ?? 0
         let usedBytes = status.databaseBytes - status.freePageBytes
         for backend in ledger.backends {
             var ledgerRow = backend.ledger(upTo: ledger.nextPosition)
@@ -58,6 +59,24 @@ extension Spool {
 
     /// Asks for the size without opening the file: see `Connection`.
     func walBytes() -> Int64 { environment.files.size(path + "-wal") }
+
+    /// Rows without points that the oldest ones may be: a sender of nothing but metadata must not make `status` slow.
+    private static let maximumEmptyRows = 64
+
+    /// When the oldest stored point came, spool clock; nil when there is none, or none is found soon.
+    private func oldestStored(_ database: Database) throws(SpoolError) -> Int64? {
+        try checked { () throws(SQLiteError) in
+            var oldest: StoredRow?
+            var seen = 0
+            try eachRow(from: Place(0, 0), database) { row in
+                oldest = row
+                seen += 1
+                return row.points == 0 && seen < Spool.maximumEmptyRows
+            }
+            guard let oldest, oldest.points > 0 else { return nil }
+            return try firstReceived(of: oldest, from: oldest.sequence, database)
+        }
+    }
 
     private func oldestPendingAge(_ backend: BackendState, _ now: Int64, _ database: Database) throws(SpoolError)
         -> Double

@@ -51,6 +51,9 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     public var salvageProblem: String?
     /// Replay jobs that run.
     public var replays: Int64 = 0
+    /// When the oldest stored point was received, nanoseconds since the epoch by the wall clock as it goes now; 0 when there
+    /// is none. So far back a replay reaches.
+    public var oldestStoredAt: Int64 = 0
     public var maximumBytes: Int64?
     /// Why new points are refused at present; nil while they are not.
     public var refusal: String?

@@ -207,6 +207,69 @@ struct ReplayTests {
         await spool.close()
     }
 
+    @Test func `so do small pieces, one after another, and one that is taken begins anew`() async throws {
+        try await store(0..<300)
+        let id = try await spool.startReplay(order()).id
+        let no = DeadLetterReason(code: "refused", excerpt: "no", status: 400)
+        var asked: [Int] = []
+        while let lease = try await spool.leaseReplay(id, limit: 10) {
+            asked += lease.values
+            try await spool.settleReplay(lease, Make.all(lease, lease.values.contains(55) ? .delivered : .dead(no)))
+        }
+        #expect(asked == Array(0..<130))
+        let paused = try await job(id)
+        #expect(paused.state == .paused && paused.counts.dead == 120 && paused.counts.sent == 10)
+        #expect(try await spool.replayRefusals(id).map(\.points).reduce(0, +) == 120)
+        await spool.close()
+    }
+
+    @Test func `what a job overtakes is noted, and nothing else is`() async throws {
+        try await store(0..<10)
+        try await store(10..<20, deliver: false)
+        try await store(20..<30, deliver: false)
+        let early = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        let late = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        let before = try await spool.startReplay(order())
+        #expect(try await ReplayTests.run(spool, before.id) == Array(0..<10))
+        #expect(try await job(before.id).counts.excluded == 20)
+        #expect(await spool.overtaken("a") == nil)
+        try await spool.settle(late, Make.all(late, .delivered))
+        let behind = try await spool.startReplay(order())
+        #expect(try await ReplayTests.run(spool, behind.id) == Array(0..<10) + Array(20..<30))
+        #expect(await spool.overtaken("a") == 10..<30)
+        await spool.release(early, maybeHaveArrived: true)
+        let again = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        #expect(again.pieces[0].maybeSent && again.pieces[0].overtaken == 0..<10)
+        await spool.close()
+    }
+
+    @Test func `a job is its backend's, whatever that is called`() async throws {
+        try await store(0..<10)
+        let id = try await spool.startReplay(order()).id
+        var renamed = fixture.configuration(["b"])
+        renamed.backends.append(BackendRegistration(name: "central", type: "archive", renamedFrom: "a"))
+        try await spool.configure(renamed)
+        #expect(try await job(id).backend == "central")
+        #expect(try await ReplayTests.run(spool, id) == Array(0..<10))
+        await spool.close()
+    }
+
+    @Test func `status says since when points are stored, also of merged rows, and how many jobs run`() async throws {
+        #expect(try await spool.status().oldestStoredAt == 0)
+        for first in stride(from: 0, to: 50, by: 10) {
+            try await store(first..<first + 10, deliver: false)
+            fixture.advance(seconds: 60)
+        }
+        _ = try await spool.startReplay(order())
+        #expect(try await spool.status().replays == 1)
+        #expect(try await spool.status().oldestStoredAt == SpoolFixture.start)
+        await spool.hurryRepack()
+        #expect(await spool.repack(RepackRound()).1 == nil)
+        #expect(try await spool.rowCount == 2)
+        #expect(try await spool.status().oldestStoredAt == SpoolFixture.start)
+        await spool.close()
+    }
+
     @Test(arguments: [1, 2, 3, 5, 8])
     func `after a kill at any step each point is counted once, and a piece at most is sent again`(
         stepsALife: Int
@@ -291,5 +354,11 @@ struct ReplayTests {
         #expect(try await ReplayTests.run(old, started.id) == Array(40..<60))
         await old.close()
         await spool.close()
+    }
+}
+
+extension Spool {
+    fileprivate func overtaken(_ backend: String) -> Range<Int64>? {
+        ledger.backends.first { $0.name == backend }?.overtaken
     }
 }

@@ -52,6 +52,8 @@ extension StatusReport.Tenant {
             "current": .bool(isCurrent),
             "stalled_seconds": stalledSeconds.map(JSONValue.double),
             "losses": .int(spool.lossRows),
+            "stored_since": spool.oldestStoredAt > 0 ? .string(Timestamp.text(spool.oldestStoredAt)) : .null,
+            "replays": .int(spool.replays),
             "last_sequence": .int(spool.lastSequence),
             "backends": .array(backends.map(\.json)),
         ])

@@ -44,7 +44,7 @@ extension NodeSummary {
     private static let statusFields: [any WritableKeyPath<SpoolStatus, Int64> & Sendable] = [
         \.acceptedPoints, \.acceptedRequests, \.refusedPoints, \.droppedAtIngestPoints, \.batches, \.lastSequence,
         \.databaseBytes, \.freePageBytes, \.walBytes, \.deadLetters, \.deadLetterBytes, \.lossRows,
-        \.setAsideFiles, \.setAsideBytes, \.salvaging, \.replays,
+        \.setAsideFiles, \.setAsideBytes, \.salvaging, \.replays, \.oldestStoredAt,
     ]
     private static let backendFields: [any WritableKeyPath<BackendLedger, Int64> & Sendable] = [
         \.owedPoints, \.pendingPoints, \.deliveredPoints, \.assumedPoints, \.deadPoints, \.lostPoints, \.excludedPoints,

@@ -27,6 +27,11 @@ struct ReplayPiece: Sendable {
 
     init(after job: ReplayJob) { after = job }
 
+    /// The position behind the last of its points; nil when it has none.
+    var endPosition: Int64? {
+        segments.last.map { $0.row.position + Int64($0.ordinal + batch.points.count - $0.first) }
+    }
+
     var openPoints: Int64 { open.reduce(0) { $0 + Int64($1.count) } }
 
     func place(of ordinal: Int) -> Place {

@@ -88,16 +88,15 @@ extension Spool {
 
     /// Where the backend is still owed points that lie before these, "out of order" will not prove of those that it has them.
     private func noteOvertaking(_ piece: ReplayPiece) throws(SpoolError) {
-        let job = piece.after
-        guard let index = ledger.backends.firstIndex(where: { $0.id == job.backendID }),
-            let oldest = ledger.backends[index].owedInOrder(upTo: ledger.end).first?.start.position,
-            oldest < job.cursor.position
+        let backendID = piece.after.backendID
+        guard let index = ledger.backends.firstIndex(where: { $0.id == backendID }), let end = piece.endPosition,
+            let oldest = ledger.backends[index].owedInOrder(upTo: ledger.end).first?.start.position, oldest < end
         else { return }
-        let positions = oldest..<job.cursor.position
+        let positions = oldest..<end
         if let known = ledger.backends[index].overtaken, known.clamped(to: positions) == positions { return }
         try transact { _ throws(SpoolError) in
             ledger.backends[index].overtake(positions)
-            changedBackends.insert(job.backendID)
+            changedBackends.insert(backendID)
         }
     }
 
@@ -217,6 +216,8 @@ extension Spool {
 struct ReplayCaution: Sendable {
     /// Points of the next piece.
     private(set) var limit = 128
+    /// Points that were refused since one was not.
+    private var refused: Int64 = 0
     /// Why the job should not go on.
     private(set) var problem: String?
 
@@ -233,8 +234,9 @@ struct ReplayCaution: Sendable {
         } else {
             next.limit = ReplayCaution().limit
         }
-        if points >= ReplayCaution.enough, piece.dead == points, let refusal = piece.refusals.first {
-            next.problem = "the backend refused \(points) points one after another: \(refusal.reason.excerpt)"
+        next.refused = piece.dead == points ? refused + points : 0
+        if next.refused >= ReplayCaution.enough, let refusal = piece.refusals.first {
+            next.problem = "the backend refused \(next.refused) points one after another: \(refusal.reason.excerpt)"
         }
         return next
     }

@@ -64,8 +64,10 @@ extension Spool {
     public func replayJobs() throws(SpoolError) -> [ReplayJob] {
         _ = try openDatabase()
         return replays.map { job in
-            guard let piece = replayPieces[job.id] else { return job }
             var shown = job
+            // It may have another name by now.
+            if let backend = ledger.backends.first(where: { $0.id == job.backendID }) { shown.backend = backend.name }
+            guard let piece = replayPieces[job.id] else { return shown }
             shown.counts = piece.after.counts
             shown.counts.pending = piece.openPoints
             return shown

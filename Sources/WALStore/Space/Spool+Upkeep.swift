@@ -94,8 +94,8 @@ extension Spool {
 
     /// Closes the spool unless something is leased or queued.
     func closeIfIdle() async -> Closing {
-        guard leases.isEmpty, replayPieces.isEmpty, readingReplays.isEmpty, salvage == nil, copy == nil,
-            queue.withLock({ $0.refuseIfEmpty() })
+        guard leases.isEmpty, !replayPieces.values.contains(where: { $0.lease != nil }), readingReplays.isEmpty,
+            salvage == nil, copy == nil, queue.withLock({ $0.refuseIfEmpty() })
         else { return .staysOpen }
         return .closed(await closeWithStatus())
     }
