@@ -207,8 +207,8 @@ extension Simulation {
         guard node != nil, mendAt == nil else { return }
         let kinds = DiskFault.Kind.allCases.filter { $0 != .shortRead }
         var kind = kinds[roll(kinds.count)]
-        // Of all input and output errors, every second one.
-        if kind == .inputOutput, step % 2 == 0 { kind = .shortRead }
+        // Few calls read: every second one of these kinds, so that some seed meets one.
+        if [.inputOutput, .full, .shortWrite].contains(kind), step % 2 == 0 { kind = .shortRead }
         disk.inject(DiskFault(kind, atCall: 1 + roll(40), count: roll(4) == 0 ? 1 + roll(20) : 1))
         oracle.mayBeSetAside = Set((plan.tenants + plan.removedTenants).map(\.name))
         mendAt = step + 1 + roll(4)
