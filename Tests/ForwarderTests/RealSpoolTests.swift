@@ -68,7 +68,8 @@ struct RealSpoolTests {
 
     private func run(_ body: (WALStore, Forwarder) async throws -> Void) async throws {
         let store = try WALStore(
-            directory: folder.path, node: NodeConfiguration(), openWait: .seconds(3600), events: { _ in })
+            directory: folder.path, node: NodeConfiguration(), openWait: .seconds(3600), scheduling: .patient,
+            events: { _ in })
         let forwarder = Forwarder(store: store, transport: HTTPTransport(), events: { _ in })
         try await store.configure([
             SpoolConfiguration(tenant: "acme", backends: [BackendRegistration(name: "central", type: "line")])

@@ -137,7 +137,8 @@ private final class ShortNode: Sendable {
         for path in ["/data", "/data/tenants"] { mkdir(folder.path + path, 0o700) }
         symlink(disk.path, folder.path + "/data/tenants/short")
         store = try WALStore(
-            directory: folder.path + "/data", node: NodeConfiguration(), upkeepInterval: nil, events: { _ in })
+            directory: folder.path + "/data", node: NodeConfiguration(), upkeepInterval: nil,
+            openWait: .seconds(3600), scheduling: .patient, events: { _ in })
         source = WatchedStore(store: store)
         var tuning = DeliveryTuning()
         tuning.spoolPause = .milliseconds(20)

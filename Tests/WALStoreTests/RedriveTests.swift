@@ -48,7 +48,8 @@ struct RedriveTests {
     @Test func `what is sent again is owed to the backend that was named, and to no other`() async throws {
         try await bury(0..<600)
         try await bury(600..<610, labels: "other")
-        let redrive = try await spool.redriveDeadLetters(order("b") { $0.filter.selector = try .parse("m") })
+        let order = try order("b") { $0.filter.selector = try .parse("m") }
+        let redrive = try await spool.redriveDeadLetters(order, nanoseconds: .max / 2)
         #expect(redrive == Spool.Redrive(points: 600, unfit: 0, next: nil))
         let (a, b) = (try await spool.books("a"), try await spool.books("b"))
         // Its 600 letters, and as many points that are the other's.

@@ -32,7 +32,7 @@ final class StoreFixture: Sendable {
             bootID: { [self] in bootID.withLock { $0 } })
         return try WALStore(
             directory: path, node: node, time: time, upkeepInterval: nil, openWait: openWait, disk: Files.system.disk,
-            measure: measure
+            measure: measure, scheduling: .patient
         ) { [self] event in events.withLock { $0.append(event) } }
     }
 

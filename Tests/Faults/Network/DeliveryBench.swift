@@ -72,7 +72,7 @@ final class DeliveryBench: Sendable {
         let time = clock?.time ?? .system
         let store = try WALStore(
             directory: folder.path, node: NodeConfiguration(), time: time, upkeepInterval: nil,
-            events: { [events] in events.record($0) })
+            scheduling: .patient, events: { [events] in events.record($0) })
         let (waits, clock, events) = (waits, clock, events)
         let context = DeliveryContext(
             source: store, transport: transport, time: time,

@@ -25,8 +25,8 @@ final class FaultStore: Sendable {
     }
 
     func open(_ node: NodeConfiguration = NodeConfiguration()) throws -> WALStore {
-        try WALStore(directory: path, node: node, time: time, upkeepInterval: nil) { [self] event in
-            events.withLock { $0.append(event) }
+        try WALStore(directory: path, node: node, time: time, upkeepInterval: nil, scheduling: .patient) {
+            [self] event in events.withLock { $0.append(event) }
         }
     }
 
@@ -35,7 +35,8 @@ final class FaultStore: Sendable {
         try WALStore(
             directory: path, node: NodeConfiguration(maximumBytes: 1 << 40, freeSpaceReservePercent: 0), time: time,
             upkeepInterval: nil, disk: Files.system.disk,
-            measure: { _ throws(SpoolError) in DiskSpace(totalBytes: 1 << 40, freeBytes: 1 << 39) }
+            measure: { _ throws(SpoolError) in DiskSpace(totalBytes: 1 << 40, freeBytes: 1 << 39) },
+            scheduling: .patient
         ) { [self] event in events.withLock { $0.append(event) } }
     }
 
