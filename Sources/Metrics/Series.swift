@@ -81,6 +81,12 @@ public struct SeriesTable: Sendable {
         hasPrometheusNames = entries.isEmpty
     }
 
+    /// Bytes of the labels of some neighbours.
+    package func labelBytes(of ids: Range<Int>) -> Int {
+        guard let first = ids.first, let last = ids.last else { return 0 }
+        return Int(entries[last].start) + Int(entries[last].length) - Int(entries[first].start)
+    }
+
     /// The tables are fed by strangers, who must not be able to aim at one slot.
     private static let seed = HashSeed.fresh()
 
@@ -196,7 +202,7 @@ public struct SeriesTable: Sendable {
         slots[at] = hash << 32 | UInt64(id + 1)
     }
 
-    var allocatedBytes: Int { heapBytes(slots) + heapBytes(entries) + heapBytes(labelBytes) }
+    package var allocatedBytes: Int { heapBytes(slots) + heapBytes(entries) + heapBytes(labelBytes) }
 
     /// The same series without room for more, and not indexed until something is inserted, like a table from a block.
     func trimmed() -> SeriesTable {

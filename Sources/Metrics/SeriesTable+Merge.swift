@@ -43,7 +43,18 @@ extension SeriesTable {
         count + more <= capacity ? capacity : max(count + more, capacity * 2)
     }
 
-    private mutating func append(_ other: SeriesTable, _ ids: Range<Int>) {
+    /// Whether a series is that of another table: same labels, and no identity beyond them on either side.
+    @inline(__always)
+    package func isSame(_ id: UInt32, as other: SeriesTable, _ otherID: UInt32) -> Bool {
+        let (entry, theirs) = (entries[Int(id)], other.entries[Int(otherID)])
+        return entry.hash == theirs.hash && entry.identity == .plain && theirs.identity == .plain
+            && SeriesTable.areEqual(labelBytes.span.bytes, entry, other.labelBytes.span.bytes, theirs)
+    }
+
+    /// Adds series of another table behind these, without a look whether they are there already; they are not indexed.
+    ///
+    /// - Parameter ids: neighbours in `other`; never empty.
+    package mutating func append(_ other: SeriesTable, _ ids: Range<Int>) {
         let start = Int(other.entries[ids.lowerBound].start)
         let last = other.entries[ids.upperBound - 1]
         // Wraps where labels move to the front of the arena.

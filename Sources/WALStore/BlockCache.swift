@@ -1,8 +1,8 @@
 import Metrics
 import Synchronization
 
-/// Rows that somebody will want again: just committed ones, for live delivery, decoded or as the bodies they came in, and
-/// blocks that are leased in pieces or by several backends. One for a node, with a bound for all of it and one for each spool.
+/// Rows that somebody will want again: just committed ones, for live delivery, decoded or as the bodies they came in,
+/// blocks that are leased in pieces or by several backends, and the bases that blocks stand on. One for a node, with a bound for all of it and one for each spool.
 public final class BlockCache: Sendable {
     private struct Key: Hashable {
         var spool: UInt64
@@ -12,8 +12,11 @@ public final class BlockCache: Sendable {
         var block: DecodedBlock?
         var blockBytes = 0
         var bodies: RowBodies?
+        var base: BlockBase?
         var usedAt: UInt64 = 0
-        var bytes: Int { BlockCache.placeBytes + blockBytes + (bodies?.bytes ?? 0) }
+        var bytes: Int {
+            BlockCache.placeBytes + blockBytes + (bodies?.bytes ?? 0) + (base?.allocatedBytes ?? 0)
+        }
     }
     /// Keys in the order of their uses. Only the last use of a key counts: those before it are passed over, and cleared
     /// away before they are most of it.
@@ -80,6 +83,9 @@ public final class BlockCache: Sendable {
     func block(_ spool: UInt64, _ sequence: Int64) -> DecodedBlock? { find(spool, sequence) { $0.block } }
     func bodies(_ spool: UInt64, _ sequence: Int64) -> RowBodies? { find(spool, sequence) { $0.bodies } }
 
+    /// A base has a place of its own: the row of the same sequence is another.
+    func base(_ spool: UInt64, _ id: Int64) -> BlockBase? { find(spool, -id) { $0.base } }
+
     private func find<Kept: Sendable>(
         _ spool: UInt64, _ sequence: Int64, _ part: (Entry) -> Kept?
     ) -> Kept? {
@@ -99,6 +105,10 @@ public final class BlockCache: Sendable {
 
     func insert(_ bodies: RowBodies, _ spool: UInt64, _ sequence: Int64) {
         add(spool, sequence) { $0.bodies = bodies }
+    }
+
+    func insert(_ base: BlockBase, _ spool: UInt64) {
+        add(spool, -base.id) { $0.base = base }
     }
 
     /// Puts something new beside what is kept of the row.

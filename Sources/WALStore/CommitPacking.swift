@@ -11,7 +11,11 @@ struct PackedRow: Sendable {
     var sequence: Int64
     var batch: Batch
     var block: [UInt8]
+    /// What came to be for it, and is stored before it.
+    var base: StandingBases.Fresh?
     var slices: [Slice]
+    /// Of its block, and of what comes with it.
+    var storedBytes: Int64 { Int64(block.count + 2 * (base?.block.count ?? 0)) }
     /// Of its points, nanoseconds; 0 when it has none.
     var firstTime: Int64 = 0
     var lastTime: Int64 = 0
@@ -44,15 +48,20 @@ extension Spool {
     ) throws(SpoolError) {
         let batch = Packing.merge(slices, appends, environment.spare)
         let origins = OriginRun.fresh(sequence, points: batch.points.count)
-        let block = Block.encode(batch, origins: origins, workspace: workspace)
+        let standing = bases.names(for: batch, sequence: sequence) { [workspace] content, origins in
+            Block.encode(content, origins: origins, workspace: workspace)
+        }
+        let block = Block.encode(batch, origins: origins, names: standing?.names, workspace: workspace)
         if block.count > Block.maximumStoredBytes {
+            bases.dropUnstored()
             guard let (left, right) = Packing.halves(slices) else {
                 throw SpoolError(.tooLarge, "one point and what travels with it take \(block.count) bytes stored")
             }
             try encode(left, appends, &sequence, into: &rows)
             return try encode(right, appends, &sequence, into: &rows)
         }
-        var row = PackedRow(sequence: sequence, batch: batch, block: block, slices: slices)
+        var row = PackedRow(
+            sequence: sequence, batch: batch, block: block, base: standing?.fresh, slices: slices)
         if let first = batch.points.times.min(), let last = batch.points.times.max() {
             (row.firstTime, row.lastTime) = (first, last)
         }

@@ -18,6 +18,7 @@ extension Spool {
         do throws(SpoolError) {
             let stored = try store(appends, settles)
             if !stored.rows.isEmpty {
+                keepBases(of: stored.rows)
                 noteCommit()
                 noteIntake(nil)
             }
@@ -28,6 +29,7 @@ extension Spool {
             if !stored.rows.isEmpty { environment.onWork() }
             for row in stored.rows where row.slices.count > 1 { environment.spare.give(row.batch) }
         } catch {
+            bases.dropUnstored()
             if error.code == .full, !appends.isEmpty { return commitShort(appends, settles, error) }
             if error.isAboutOneRequest, appends.count + settles.count > 1 { return commitAlone(appends, settles) }
             fail(appends, settles, error)
@@ -97,7 +99,7 @@ extension Spool {
             case .dropNewest: break
             }
         }
-        let blockBytes = stored.rows.reduce(Int64(0)) { $0 + Int64($1.block.count) }
+        let blockBytes = stored.rows.reduce(Int64(0)) { $0 + $1.storedBytes }
         defer {
             if blockBytes > 0 { refusedGrowth = RefusedGrowth(by: account.refusal ?? .disk, blockBytes: blockBytes) }
         }

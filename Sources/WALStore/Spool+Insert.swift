@@ -11,6 +11,7 @@ extension Spool {
         var parts = [Int](repeating: 0, count: appends.count)
         for row in rows {
             try checked { () throws(SQLiteError) in
+                if let fresh = row.base { try insert(fresh, database) }
                 try database.statements.insertBatch.run(
                     .integer(row.sequence), .integer(ledger.nextPosition), .integer(Int64(row.batch.points.count)),
                     .integer(clock.at), .integer(clock.wall), .integer(row.firstTime), .integer(row.lastTime),

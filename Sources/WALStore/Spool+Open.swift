@@ -86,6 +86,8 @@ extension Spool {
                 if !isNamed { try writeIdentity(connection) }
             }
             let wasClean = try readLedger(connection)
+            // Of the bases that the file has only its own rows stand on any.
+            bases.removeAll(before: ledger.nextSequence)
             keepPromises(database)
             openFiles = OpenFiles(path, on: environment.files)
             return wasClean

@@ -180,13 +180,15 @@ extension Spool {
         try transact { (database) throws(SpoolError) in
             (carried, unreadable) = (0, 0)
             for row in work.waiting {
-                if row.table == .batches {
-                    guard let values = checkedBatch(row) else {
+                switch row.table {
+                case .bases: try putBase(row, database)
+                case .batches:
+                    guard let values = try checkedBatch(row, database) else {
                         unreadable += 1
                         continue
                     }
                     carried += try checked { () throws(SQLiteError) in try put(values, known, work, database) }
-                } else {
+                default:
                     try checked { () throws(SQLiteError) in
                         try work.insertion(row.table, on: database.connection).run(values: row.values)
                     }
@@ -221,16 +223,46 @@ extension Spool {
         return database.connection.changes - replaced
     }
 
+    /// Stores a base, both rows of it, unless it is damaged or there.
+    private func putBase(_ row: SalvagedRow, _ database: Database) throws(SpoolError) {
+        guard let id = row.rowID, (1...SalvageSurvey.maximumID).contains(id),
+            row.columns.columns[1].range.upperBound <= row.payload.count
+        else { return }
+        let block = row.blob(1)
+        guard block.withUnsafeBytes({ (try? BlockBase(id: id, block: $0)) != nil }) else { return }
+        try checked { () throws(SQLiteError) in
+            for table in ["bases", "base_copies"] {
+                try Statement("INSERT OR IGNORE INTO \(table) VALUES (?1, ?2)", on: database.connection)
+                    .run(.integer(id), .blob(block))
+            }
+        }
+    }
+
     /// A row of `batches` with what its block says of itself, which is checked, in place of what its columns say.
     ///
     /// - Returns: nil when the block is damaged.
-    private func checkedBatch(_ row: SalvagedRow) -> [SQLValue]? {
+    private func checkedBatch(_ row: SalvagedRow, _ database: Database) throws(SpoolError) -> [SQLValue]? {
         guard row.columns.columns[9].range.upperBound <= row.payload.count, let position = row.integer(2) else {
             return nil
         }
+        var failed: SQLiteError?
         let decoded: DecodedBlock? = row.payload[row.columns.columns[9].range].withUnsafeBytes { bytes in
-            do throws(SpoolError) { return try Block.decode(bytes) } catch { return nil }
+            do throws(SpoolError) {
+                return try Block.decode(bytes) { (id, checksum) throws(SpoolError) in
+                    do throws(SQLiteError) {
+                        if let known = environment.cache.base(cacheID, id), known.checksum == checksum { return known }
+                        let base = try StoredBase.read(id, checksum, database.connection)
+                        environment.cache.insert(base, cacheID)
+                        return base
+                    } catch {
+                        failed = error
+                        throw error.asSpoolError
+                    }
+                }
+            } catch { return nil }
         }
+        // One that is not there makes a damaged block; that the disk does not give it now makes none.
+        if let failed, failed.isInputOutput { try checked { () throws(SQLiteError) in throw failed } }
         guard let decoded, let stated = row.rowID else { return nil }
         let first = decoded.origins.first?.sequence ?? stated
         let last = decoded.origins.last?.sequence ?? stated

@@ -51,6 +51,8 @@ public actor Spool {
     /// The SQLite failure behind the error on its way up; see `Spool+Transaction.swift`.
     var lastFailure: SQLiteError?
     let workspace = BlockWorkspace()
+    /// What new rows stand on.
+    let bases: StandingBases
     /// What its files take; they grow only when it says so.
     nonisolated let account: SpaceAccount
     var upkeep = UpkeepState()
@@ -91,9 +93,10 @@ public actor Spool {
         account = environment.account ?? SpaceAccount(node: environment.space, baseline: 0)
         account.set(configuration.spaceLimits)
         cacheID = environment.cache.admitSpool()
+        bases = StandingBases(environment.baseAllowance, environment.baseRules)
         reader = SpoolReader(
             path: path, executor: environment.reader, vfs: environment.files.disk.vfs,
-            monotonic: environment.scheduling.monotonic)
+            cache: (environment.cache, cacheID), monotonic: environment.scheduling.monotonic)
         ledger = Ledger()
         clock = SpoolClock(startingWith: environment.time)
     }

@@ -6,6 +6,8 @@ struct SpoolEnvironment: Sendable {
     var reader: any SpoolExecutor
     var cache: BlockCache
     var spare = SpareBatches()
+    var baseAllowance = BaseAllowance()
+    var baseRules = BaseRules()
     var time: TimeSource
     var events: EventSink
     /// Called on the writer before sequences at or beyond the last answer are used: makes sure, outside the file, that

@@ -10,6 +10,8 @@ actor SpoolReader {
     private let isImmutable: Bool
     private var select: Statement?
     private var isClosed = false
+    /// Where bases are kept, and as whose.
+    let cache: (kept: BlockCache, spool: UInt64)
     /// Rows that could not be read, by sequence: how often in a row, and since when; those that were read in the end are
     /// not in it.
     private var failures: [Int64: (count: Int, since: Int64)] = [:]
@@ -22,6 +24,7 @@ actor SpoolReader {
 
     init(
         path: String, executor: any SpoolExecutor, vfs: String?, isImmutable: Bool = false,
+        cache: (BlockCache, UInt64)? = nil,
         monotonic: @escaping @Sendable () -> Int64 = Scheduling.systemMonotonic
     ) {
         self.path = path
@@ -29,6 +32,7 @@ actor SpoolReader {
         self.executor = executor
         self.vfs = vfs
         self.isImmutable = isImmutable
+        self.cache = cache ?? (BlockCache(), 0)
     }
 
     /// The decoded block of a row.
@@ -67,9 +71,25 @@ actor SpoolReader {
     }
 
     private func read(_ sequence: Int64) throws(SQLiteError) -> Result<DecodedBlock, SpoolError>? {
-        try statement().first(.integer(sequence)) { row in
-            row.withBlob(0) { bytes in Result { () throws(SpoolError) in try Block.decode(bytes) } }
+        let statement = try statement()
+        // A base that the disk did not give is a failed read of the row.
+        var failed: SQLiteError?
+        let found = try statement.first(.integer(sequence)) { row in
+            row.withBlob(0) { bytes in
+                Result { () throws(SpoolError) in
+                    try Block.decode(bytes) { (id, checksum) throws(SpoolError) in
+                        do throws(SQLiteError) {
+                            return try base(id, checksum, statement.connection)
+                        } catch {
+                            failed = error
+                            throw error.asSpoolError
+                        }
+                    }
+                }
+            }
         }
+        if let failed { throw failed }
+        return found
     }
 
     /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and

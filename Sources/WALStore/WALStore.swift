@@ -14,6 +14,8 @@ public final class WALStore: Sendable {
     let readers: ExecutorPool
     let cache = BlockCache()
     let spare = SpareBatches()
+    let baseAllowance = BaseAllowance()
+    let baseRules: BaseRules
     let space: NodeSpace
     let state: Mutex<StoreState>
     private let work = WorkNotice()
@@ -46,8 +48,9 @@ public final class WALStore: Sendable {
         directory: String, node: NodeConfiguration, time: TimeSource = .system, upkeepInterval: Duration? = .seconds(1),
         openWait: Duration = .seconds(10), disk: any FileSystem,
         measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil, scheduling: Scheduling = .system,
-        events: @escaping EventSink
+        bases: BaseRules = BaseRules(), events: @escaping EventSink
     ) throws(SpoolError) {
+        baseRules = bases
         folder = try DataFolder(directory, on: Files(disk, wall: time.wall))
         self.node = node
         self.time = time

@@ -12,10 +12,12 @@ final class SpoolFixture: Sendable {
     let writer = ThreadExecutor()
     let reader = ThreadExecutor()
     let cache: BlockCache
+    let bases: BaseRules
     let now = Mutex(SpoolFixture.start)
     let events = Mutex<[Event]>([])
 
-    init(cacheBytes: Int = 1 << 20) throws {
+    init(cacheBytes: Int = 1 << 20, bases: BaseRules = BaseRules()) throws {
+        self.bases = bases
         folder = try TemporaryFolder()
         cache = BlockCache(maximumBytes: cacheBytes, maximumSpoolBytes: cacheBytes)
     }
@@ -30,9 +32,11 @@ final class SpoolFixture: Sendable {
     var environment: SpoolEnvironment {
         let read: @Sendable () -> Int64 = { [weak self] in self?.now.withLock { $0 } ?? 0 }
         let time = TimeSource(wall: read, boot: read, bootID: { "boot" })
-        return SpoolEnvironment(
+        var environment = SpoolEnvironment(
             writer: writer, reader: reader, cache: cache, time: time,
             events: { [weak self] event in self?.events.withLock { $0.append(event) } })
+        environment.baseRules = bases
+        return environment
     }
 
     func configuration(_ backends: [String] = ["a"], tenant: String = "acme") -> SpoolConfiguration {

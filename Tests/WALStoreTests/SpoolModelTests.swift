@@ -74,7 +74,7 @@ struct SpoolModel {
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
-        fixture = try SpoolFixture(cacheBytes: seed % 2 == 0 ? 0 : 1 << 20)
+        fixture = try SpoolFixture(cacheBytes: seed % 2 == 0 ? 0 : 1 << 20, bases: .eager)
         spool = try await fixture.open()
     }
 

@@ -33,6 +33,7 @@ extension Spool: CopySource {
     /// Closes the connection at once, and ends what copies through it.
     func closeDatabase() {
         abandonCopy()
+        bases.removeAll(before: .max)
         database?.connection.close()
         database = nil
     }

@@ -23,7 +23,7 @@ public struct DecodedBlock: Sendable, Equatable {
     }
 }
 
-/// The payload of a batch row. It decodes without any other row.
+/// The payload of a batch row. It decodes without any other row, but for the bases that it names (`BlockBase`).
 ///
 /// ```
 /// magic "HFB1" | version u8 | flags u8 | key id u32 | sections: varint
@@ -42,6 +42,8 @@ public enum Block {
 
     static let magic: [UInt8] = Array("HFB1".utf8)
     static let version: UInt8 = 1
+    /// Of a block that stands on bases.
+    static let standingVersion: UInt8 = 2
     static let checksumBytes = 8
 
     struct Flags: OptionSet {
@@ -77,6 +79,9 @@ public enum Block {
         case summaries = 18
         case exemplars = 19
         case metadata = 20
+        case bases = 21
+        case baseSeries = 22
+        case valueTops = 23
     }
 
     enum Encoding: UInt8 {

@@ -1,7 +1,8 @@
 import Metrics
 
 extension BlockDecoder {
-    func pointColumns(series: Int) throws(SpoolError) -> PointColumns {
+    /// - Parameter predictors: what is known of each series before, and then behind, its values.
+    func pointColumns(series: Int, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> PointColumns {
         let ids = try pointSeries(series: series)
         var columns = PointColumns()
         columns.times = try times(.times, count: ids.count, milliseconds: sections.flags.contains(.millisecondTimes))
@@ -11,7 +12,7 @@ extension BlockDecoder {
         }
         columns.kinds = try column(.kinds, count: ids.count) { PointKind(rawValue: $0) }
         columns.flags = try column(.flags, count: ids.count) { PointFlags(rawValue: $0) }
-        columns.bits = try values(ids, columns.kinds, series: series)
+        columns.bits = try values(ids, columns.kinds, &predictors)
         columns.series = ids
         return columns
     }
@@ -72,9 +73,12 @@ extension BlockDecoder {
         return entries
     }
 
-    private func values(_ ids: [UInt32], _ kinds: [PointKind], series: Int) throws(SpoolError) -> [UInt64] {
-        var reader = ValueReader(classes: sections[.valueClasses], bytes: sections[.valueBytes])
-        var predictors = [ValuePredictor](repeating: ValuePredictor(), count: series)
+    private func values(
+        _ ids: [UInt32], _ kinds: [PointKind], _ predictors: inout [ValuePredictor]
+    ) throws(SpoolError) -> [UInt64] {
+        var reader = ValueReader(
+            classes: sections[.valueClasses], bytes: sections[.valueBytes],
+            tops: sections.has(.valueTops) ? sections[.valueTops] : nil)
         var tables = [UInt64](repeating: 0, count: PointKind.allCases.count)
         var bits: [UInt64] = []
         bits.reserveCapacity(ids.count)
@@ -93,20 +97,33 @@ extension BlockDecoder {
     }
 }
 
-/// The two columns of values, read side by side.
+/// The columns of values, read side by side.
 private struct ValueReader {
     private var classes: BlockReader
     private let bytes: UnsafeRawBufferPointer
+    /// Of blocks that have them apart.
+    private let tops: UnsafeRawBufferPointer?
     private var at = 0
+    private var top = 0
 
-    init(classes: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer) {
+    init(classes: UnsafeRawBufferPointer, bytes: UnsafeRawBufferPointer, tops: UnsafeRawBufferPointer?) {
         self.classes = BlockReader(classes)
         self.bytes = bytes
+        self.tops = tops
     }
 
-    /// The next `count` bytes, 1...8, as a number.
+    /// The next value of `count` bytes, 1...8, as a number.
     @inline(__always)
     private mutating func number(_ count: Int) throws(SpoolError) -> UInt64 {
+        guard let tops else { return try low(count) }
+        guard top < tops.count else { throw BlockReader.broken("a value ends early") }
+        defer { top += 1 }
+        let upper = UInt64(tops[top]) &<< UInt64(8 * (count - 1))
+        return count == 1 ? upper : try low(count - 1) | upper
+    }
+
+    @inline(__always)
+    private mutating func low(_ count: Int) throws(SpoolError) -> UInt64 {
         let start = at
         at += count
         if start + 8 <= bytes.count {
@@ -161,6 +178,8 @@ private struct ValueReader {
 
     func finish() throws(SpoolError) {
         try classes.finish()
-        guard at == bytes.count else { throw BlockReader.broken("values have bytes left over") }
+        guard at == bytes.count, top == tops?.count ?? 0 else {
+            throw BlockReader.broken("values have bytes left over")
+        }
     }
 }

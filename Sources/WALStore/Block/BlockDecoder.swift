@@ -5,17 +5,31 @@ import Metrics
 extension Block {
     /// Decodes what `encode` made.
     ///
-    /// - Throws: `SpoolError` with code `.unreadable` when the checksum is wrong or anything inside does not add up,
+    /// - Parameters:
+    ///   - base: gives the base of an id and a checksum, which a block that stands on some names.
+    /// - Throws: what `base` threw; `SpoolError` with code `.unreadable` when the checksum is wrong or anything inside does not add up,
     ///   `.incompatible` for a later version or a sealed block without its key. Never traps, whatever the bytes.
-    public static func decode(_ bytes: UnsafeRawBufferPointer) throws(SpoolError) -> DecodedBlock {
+    public static func decode(
+        _ bytes: UnsafeRawBufferPointer,
+        base: (_ id: Int64, _ checksum: UInt64) throws(SpoolError) -> BlockBase = Block.noBase
+    ) throws(SpoolError) -> DecodedBlock {
         let sections = try BlockSections(bytes)
-        return try BlockDecoder(sections: sections).decode()
+        var bases: [BlockBase] = []
+        for name in try sections.bases() { bases.append(try base(name.id, name.checksum)) }
+        var predictors: [ValuePredictor] = []
+        return try BlockDecoder(sections: sections, bases: bases).decode(&predictors)
+    }
+
+    /// For whoever has blocks only that say all themselves.
+    public static func noBase(_ id: Int64, _ checksum: UInt64) throws(SpoolError) -> BlockBase {
+        throw BlockReader.broken("the block stands on a base that is not here")
     }
 }
 
 /// The sections of a block, decompressed. Owns their memory.
 final class BlockSections {
     private(set) var flags: Block.Flags = []
+    private(set) var standsOnBases = false
     private var sections = [UnsafeRawBufferPointer](
         repeating: UnsafeRawBufferPointer(start: nil, count: 0), count: Block.SectionID.allCases.count + 1)
     private var arena: UnsafeMutableRawBufferPointer?
@@ -34,7 +48,9 @@ final class BlockSections {
         let body = try BlockSections.checked(bytes)
         var reader = BlockReader(body)
         _ = try reader.take(Block.magic.count)
-        guard try reader.byte() == Block.version else {
+        let version = try reader.byte()
+        standsOnBases = version == Block.standingVersion
+        guard standsOnBases || version == Block.version else {
             throw SpoolError(.incompatible, "the block is of a later version")
         }
         flags = Block.Flags(rawValue: try reader.byte())
@@ -42,9 +58,28 @@ final class BlockSections {
         let keyID = try reader.take(4)
         guard keyID.allSatisfy({ $0 == 0 }) else { throw SpoolError(.incompatible, "the block is sealed") }
         let lines = try BlockSections.directory(&reader)
+        guard standsOnBases || !lines.contains(where: { $0.id == .bases || $0.id == .baseSeries }) else {
+            throw BlockReader.broken("a block that says all itself names a base")
+        }
         try load(lines, &reader)
         try reader.finish()
     }
+
+    /// The bases that the block names.
+    func bases() throws(SpoolError) -> [(id: Int64, checksum: UInt64)] {
+        guard standsOnBases else { return [] }
+        var reader = BlockReader(self[.bases])
+        var names: [(id: Int64, checksum: UInt64)] = []
+        let count = try reader.varint()
+        guard count <= UInt64(BlockBase.maximumOfABlock) else {
+            throw BlockReader.broken("a block names too many bases")
+        }
+        for _ in 0..<count { names.append((try reader.zigzag(), try reader.fixed())) }
+        try reader.finish()
+        return names
+    }
+
+    func has(_ id: Block.SectionID) -> Bool { !self[id].isEmpty }
 
     subscript(_ id: Block.SectionID) -> UnsafeRawBufferPointer { sections[Int(id.rawValue)] }
 
@@ -110,14 +145,19 @@ final class BlockSections {
 /// Reads one block's sections back into a batch.
 struct BlockDecoder {
     let sections: BlockSections
+    /// Those that the block names, in its order.
+    let bases: [BlockBase]
 
-    func decode() throws(SpoolError) -> DecodedBlock {
+    /// - Parameter predictors: gets what is known of each series behind its last value.
+    func decode(_ predictors: inout [ValuePredictor]) throws(SpoolError) -> DecodedBlock {
         let texts = try list(.texts) { (reader) throws(SpoolError) in try reader.text() }
         let resources = try list(.resources, BlockDecoder.resource)
         let scopes = try list(.scopes, BlockDecoder.scope)
         var series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
-        if sections.flags.contains(.prometheusNames) { series.hasPrometheusNames = true }
-        let points = try pointColumns(series: series.count)
+        predictors = Array(repeating: ValuePredictor(), count: series.count)
+        if sections.standsOnBases { series = try joined(series, &predictors) }
+        if series.count > 0 { series.hasPrometheusNames = sections.flags.contains(.prometheusNames) }
+        let points = try pointColumns(series: series.count, &predictors)
         var batch = Batch(series: series, points: points, texts: texts, resources: resources, scopes: scopes)
         guard batch.texts.count == texts.count + 1, batch.resources.count == resources.count,
             batch.scopes.count == scopes.count

@@ -1,18 +1,21 @@
 import Metrics
 
 extension BlockEncoder {
-    /// Writes every value: classes beside bytes, so that each column is regular where the data is.
+    /// Writes every value: classes beside bytes, so that each column is regular where the data is, and apart from them the
+    /// top byte of each, which is the one that can be told: small numbers are frequent, their low bytes are noise.
     func addValues() {
         let points = batch.points
         let classes = workspace.companion
         let bytes = workspace.section
+        let tops = workspace.tops
         classes.count = 0
         bytes.count = 0
+        tops.count = 0
         classes.reserve(points.count)
+        tops.reserve(points.count)
         bytes.reserve(points.count * 8 + 8)
-        workspace.predictors.removeAll(keepingCapacity: true)
-        workspace.predictors.append(contentsOf: repeatElement(ValuePredictor(), count: batch.series.count))
-        var writer = ValueWriter(classes: classes.base, bytes: bytes.base)
+        preparePredictors()
+        var writer = ValueWriter(classes: classes.base, bytes: bytes.base, tops: tops.base)
         workspace.predictors.withUnsafeMutableBufferPointer { predictors in
             points.series.withUnsafeBufferPointer { series in
                 points.bits.withUnsafeBufferPointer { bits in
@@ -30,21 +33,44 @@ extension BlockEncoder {
         }
         classes.count = writer.classCount
         bytes.count = writer.byteCount
+        tops.count = writer.topCount
         workspace.add(.valueClasses, classes.bytes)
         workspace.add(.valueBytes, bytes.bytes)
+        workspace.add(.valueTops, tops.bytes)
+    }
+
+    /// What is known of each series before its first value.
+    private func preparePredictors() {
+        workspace.predictors.removeAll(keepingCapacity: true)
+        guard let names else {
+            workspace.predictors.append(contentsOf: repeatElement(ValuePredictor(), count: batch.series.count))
+            return
+        }
+        names.forEachRun { base, series in
+            if let (base, first) = base {
+                workspace.predictors.append(contentsOf: base.predictors[first..<first + series.count])
+            } else {
+                workspace.predictors.append(contentsOf: repeatElement(ValuePredictor(), count: series.count))
+            }
+        }
     }
 }
 
-/// The two columns of values, through pointers with room for all points and 8 bytes behind the last.
+/// The three columns of values, through pointers with room for all points and 8 bytes behind the last.
 private struct ValueWriter {
     let classes: UnsafeMutablePointer<UInt8>
     let bytes: UnsafeMutablePointer<UInt8>
+    let tops: UnsafeMutablePointer<UInt8>
     var classCount = 0
     var byteCount = 0
+    var topCount = 0
 
-    init(classes: UnsafeMutablePointer<UInt8>, bytes: UnsafeMutablePointer<UInt8>) {
+    init(
+        classes: UnsafeMutablePointer<UInt8>, bytes: UnsafeMutablePointer<UInt8>, tops: UnsafeMutablePointer<UInt8>
+    ) {
         self.classes = classes
         self.bytes = bytes
+        self.tops = tops
     }
 
     @inline(__always)
@@ -53,12 +79,14 @@ private struct ValueWriter {
         classCount += 1
     }
 
-    /// Stores eight bytes and keeps `count` of them.
+    /// Keeps `count` bytes, 1...8: stores eight and counts all but the top one, which goes to the others of its kind.
     @inline(__always)
     private mutating func put(_ valueClass: UInt8, _ value: UInt64, _ count: Int) {
         put(valueClass)
         UnsafeMutableRawPointer(bytes).storeBytes(of: value.littleEndian, toByteOffset: byteCount, as: UInt64.self)
-        byteCount += count
+        byteCount += count - 1
+        tops[topCount] = UInt8(truncatingIfNeeded: value >> UInt64(8 * (count - 1)))
+        topCount += 1
     }
 
     @inline(__always)

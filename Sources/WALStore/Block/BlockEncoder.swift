@@ -9,9 +9,21 @@ extension Block {
     ///   - workspace: scratch memory of the calling thread.
     /// - Returns: the block, unsealed (key id 0). It may exceed `maximumStoredBytes`: the caller then splits.
     public static func encode(_ batch: Batch, origins: [OriginRun], workspace: BlockWorkspace) -> [UInt8] {
+        encode(batch, origins: origins, names: nil, workspace: workspace)
+    }
+
+    /// The same for a block that stands on bases.
+    ///
+    /// - Parameter names: where its series are found; nil: it says them all.
+    static func encode(
+        _ batch: Batch, origins: [OriginRun], names: BaseNames?, workspace: BlockWorkspace
+    ) -> [UInt8] {
         precondition(batch.points.count <= maximumPoints, "a commit splits its points before it encodes them")
         precondition(origins.reduce(0) { $0 + $1.count } == batch.points.count, "every point has a place")
-        return BlockEncoder(batch: batch, origins: origins, workspace: workspace).encode()
+        precondition(
+            names.map { $0.ids.count == batch.series.count && batch.series.isPlain } ?? true,
+            "every series of a block that stands on bases has its labels, and nothing else")
+        return BlockEncoder(batch: batch, origins: origins, names: names, workspace: workspace).encode()
     }
 }
 
@@ -19,6 +31,7 @@ extension Block {
 struct BlockEncoder {
     let batch: Batch
     let origins: [OriginRun]
+    let names: BaseNames?
     let workspace: BlockWorkspace
 
     var section: ScratchBuffer { workspace.section }
@@ -27,6 +40,7 @@ struct BlockEncoder {
         workspace.reset()
         var flags: Block.Flags = []
         addOrigins()
+        addBases()
         addLabels()
         addIdentities()
         addTables()
@@ -47,7 +61,7 @@ struct BlockEncoder {
         let head = section
         head.count = 0
         Block.magic.withUnsafeBytes { head.append($0) }
-        head.append(Block.version)
+        head.append(names == nil ? Block.version : Block.standingVersion)
         head.append(flags.rawValue)
         for _ in 0..<4 { head.append(0) }  // Key id 0: not sealed.
         head.appendVarint(workspace.sections)
@@ -75,6 +89,37 @@ struct BlockEncoder {
         workspace.add(.origins, section.bytes)
     }
 
+    /// Which bases, and each series by its number there: one more than a zigzag step from the number after the last one
+    /// named; 0 for a series whose labels follow.
+    private func addBases() {
+        guard let names else { return }
+        section.count = 0
+        section.appendVarint(names.bases.count)
+        for base in names.bases {
+            section.appendZigzag(base.id)
+            section.appendFixed(base.checksum)
+        }
+        workspace.add(.bases, section.bytes)
+        section.count = 0
+        section.reserve(names.ids.count * 6 + 10)
+        names.ids.withUnsafeBufferPointer { ids in
+            let base = section.base
+            var at = 0
+            var expected: Int64 = 0
+            for id in ids {
+                if id == BaseNames.own {
+                    base[at] = 0
+                    at += 1
+                    continue
+                }
+                at = ScratchBuffer.writeVarint(Varint.zigzag(Int64(id) - expected) + 1, base, at)
+                expected = Int64(id) + 1
+            }
+            section.count = at
+        }
+        workspace.add(.baseSeries, section.bytes)
+    }
+
     /// Label bytes, each series against the one before it: how many bytes it shares at both ends, and what is between.
     private func addLabels() {
         let lengths = workspace.companion
@@ -84,7 +129,7 @@ struct BlockEncoder {
         let table = batch.series
         table.labelBytes.withUnsafeBytes { arena in
             var previous = UnsafeRawBufferPointer(rebasing: arena[0..<0])
-            for id in 0..<table.count {
+            for id in 0..<table.count where names == nil || names?.ids[id] == BaseNames.own {
                 let labels = UnsafeRawBufferPointer(rebasing: arena[table.labelRange(of: UInt32(id))])
                 let shared = min(previous.count, labels.count)
                 let prefix = CommonBytes.prefix(previous, labels, limit: shared)

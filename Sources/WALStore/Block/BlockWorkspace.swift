@@ -6,6 +6,8 @@ public final class BlockWorkspace {
     let section = ScratchBuffer(capacity: 64 << 10)
     /// A second column that is filled beside `section` (lengths beside text, classes beside bytes).
     let companion = ScratchBuffer(capacity: 64 << 10)
+    /// A third one.
+    let tops = ScratchBuffer(capacity: 64 << 10)
     let directory = ScratchBuffer(capacity: 256)
     let payload = ScratchBuffer(capacity: 64 << 10)
     /// The last value of each series, to predict its next one.

@@ -241,6 +241,8 @@ extension WALStore {
             reserveSequences: { first throws(SpoolError) in try mark.reserve(from: first) })
         environment.space = space
         environment.spare = spare
+        environment.baseAllowance = baseAllowance
+        environment.baseRules = baseRules
         environment.commitMark = commitMark(of: tenant)
         environment.files = folder.files
         environment.scheduling = scheduling

@@ -32,8 +32,8 @@ struct RepackMerge {
         return block.count <= Block.maximumStoredBytes ? block : nil
     }
 
-    /// Merged once and kept for long: a little more time than for a fresh block pays.
-    private static let level: Int32 = 3
+    /// Merged once and kept for long: more time than for a fresh block pays.
+    private static let level: Int32 = 9
 }
 
 extension StoredRow {

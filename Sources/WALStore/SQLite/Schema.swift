@@ -3,7 +3,9 @@
 struct Schema: Sendable {
     /// What this program writes, embedded from `schema/`.
     static let released = Schema(
-        versions: [PackageResources.v001_spool_sql, PackageResources.v002_replay_sql])
+        versions: [
+            PackageResources.v001_spool_sql, PackageResources.v002_replay_sql, PackageResources.v003_bases_sql,
+        ])
     /// The version that a file has after it was opened.
     static var current: Int64 { released.newest }
 

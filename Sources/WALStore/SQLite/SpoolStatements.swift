@@ -4,6 +4,12 @@ final class SpoolStatements {
     let commit: Statement
     let rollback: Statement
 
+    let insertBase: Statement
+    let insertBaseCopy: Statement
+    let basesFrom: Statement
+    let standingRow: Statement
+    let deleteBase: Statement
+    let deleteBaseCopy: Statement
     let insertBatch: Statement
     let rowsFrom: Statement
     let timedRowsFrom: Statement
@@ -63,6 +69,22 @@ final class SpoolStatements {
         commit = try Statement("COMMIT", on: connection)
         rollback = try Statement("ROLLBACK", on: connection)
 
+        insertBase = try Statement("INSERT OR REPLACE INTO bases (id, block) VALUES (?1, ?2)", on: connection)
+        insertBaseCopy = try Statement(
+            "INSERT OR REPLACE INTO base_copies (id, block) VALUES (?1, ?2)", on: connection)
+        // In either table: one of both rows may be gone.
+        basesFrom = try Statement(
+            """
+            SELECT id FROM (SELECT id FROM bases WHERE id >= ?1 ORDER BY id LIMIT ?2)
+            UNION SELECT id FROM (SELECT id FROM base_copies WHERE id >= ?1 ORDER BY id LIMIT ?2) ORDER BY 1 LIMIT ?2
+            """, on: connection)
+        // A merged row stands on none.
+        standingRow = try Statement(
+            """
+            SELECT EXISTS (SELECT 1 FROM batches WHERE sequence >= ?1 AND sequence < ?2 AND last_sequence = sequence)
+            """, on: connection)
+        deleteBase = try Statement("DELETE FROM bases WHERE id = ?1", on: connection)
+        deleteBaseCopy = try Statement("DELETE FROM base_copies WHERE id = ?1", on: connection)
         insertBatch = try Statement(
             """
             INSERT INTO batches (sequence, last_sequence, position, points, received_at, received_wall, first_time,

@@ -83,7 +83,7 @@ struct SalvageSurvey {
         let application = Int64(RecordCells.bigEndian(page, 68))
         if application == 0, version == 0 { return false }
         // One of both may be damaged: a file of ours has tables of ours in it either way.
-        return application != Connection.applicationID && version != 1
+        return application != Connection.applicationID && !(1...Schema.current).contains(version)
             || application == Connection.applicationID && version > Schema.current && version < 64
     }
 

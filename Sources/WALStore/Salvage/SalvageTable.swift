@@ -1,11 +1,13 @@
 /// The tables of a spool, told apart by the types of their columns: a page says of which table its rows are nowhere else.
 ///
-/// Each shape is that of `schema/v001_spool.sql`, a letter a column: `i` integer, `t` text, `b` blob, capitals where NULL
+/// Each shape is that of `schema/`, a letter a column: `i` integer, `t` text, `b` blob, capitals where NULL
 /// may stand, `r` the row id (stored as NULL).
 enum SalvageTable: String, CaseIterable, Sendable {
     case spool, incarnations, batches, receipts, refusals, backends, ranges, deliveries
     case deadLetters = "dead_letters"
     case losses, chunks, events
+    /// And `base_copies`.
+    case bases
 
     private var shape: String {
         switch self {
@@ -22,6 +24,7 @@ enum SalvageTable: String, CaseIterable, Sendable {
         case .losses: "rItIIIIIIIiit"
         case .chunks: "rittiti"
         case .events: "rtiit"
+        case .bases: "rb"
         }
     }
 

@@ -12,6 +12,8 @@ final class SalvageWork {
     /// Why the last step failed; nil when it did not.
     var problem: String?
 
+    /// Bases are carried over first: without them the blocks that stand on them cannot be checked.
+    private var isAtBases = true
     private var files: [String]
     private var scan: SalvageScan?
     private var statements: [SalvageTable: Statement] = [:]
@@ -42,6 +44,12 @@ final class SalvageWork {
         var bytes = waiting.reduce(0) { $0 + $1.payload.count }
         for _ in 0..<64 where bytes < SalvageWork.bytesAStep && waiting.count < SalvageWork.rowsAStep {
             if scan == nil {
+                if files.isEmpty, isAtBases {
+                    isAtBases = false
+                    files = job.names.map { "\(job.folder)/\($0)" }
+                    // Rows come behind the transaction that has the bases.
+                    if !waiting.isEmpty { return true }
+                }
                 guard let file = files.first else { return !waiting.isEmpty }
                 files.removeFirst()
                 guard let pages = try job.pages(file) else { continue }
@@ -50,7 +58,8 @@ final class SalvageWork {
             let before = scan
             let rows =
                 scan?.next { row in
-                    row.table == .batches ? wants(row) : row.isCopied
+                    if isAtBases { return row.table == .bases }
+                    return row.table == .batches ? wants(row) : row.isCopied
                 } ?? []
             if let pages = scan?.pages, pages.takeFailure(), !job.mayGiveUp() {
                 scan = before

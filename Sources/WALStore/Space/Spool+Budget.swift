@@ -67,6 +67,7 @@ extension Spool {
         guard salvage == nil else { return false }
         if try prune(receivedBy: .max) > 0 { return true }
         if try pruneLedgerRows(before: .max) { return true }
+        if try pruneBases() { return true }
         return try mergeLosses()
     }
 
@@ -149,6 +150,7 @@ extension Spool {
         }
         upkeep.dropped.points += lostPoints - before
         announceDropped()
+        try pruneBases(limit: Spool.basesADrop)
         return count
     }
 

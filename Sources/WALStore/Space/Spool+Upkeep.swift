@@ -33,6 +33,8 @@ extension Spool {
             while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
             while try pruneLedgerRows(before: cutoff) { await letCommitsPass() }
         }
+        while try pruneBases() { await letCommitsPass() }
+        releaseIdleBases()
         while try mergeLosses() { await letCommitsPass() }
         while try vacuumStep(isDiskTight: environment.space?.pressure.isAny ?? false) {
             await letCommitsPass()

@@ -21,6 +21,10 @@ struct UpkeepState: Sendable {
     var growth = GrowthMeter()
     var usedBytes: Int64 = 0
     var repack = RepackState()
+    /// Bases up to this id were looked at last, whether a row stands on them.
+    var basesLookedAt: Int64 = 0
+    /// The next row's sequence, and since when it is that: spool clock.
+    var basesIdle: (sequence: Int64, since: Int64)?
     /// An operator has been told that the budget will soon be used up.
     var isFullSoon = false
     var dropped = Dropped()

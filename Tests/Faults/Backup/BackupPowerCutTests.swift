@@ -76,7 +76,7 @@ struct BackupPowerCutTests {
         let store = try WALStore(
             directory: Self.directory, node: NodeConfiguration(writerThreads: 1, readerThreads: 1),
             time: run.clock.source, upkeepInterval: nil, disk: run.disk.mount(), scheduling: scheduling,
-            events: { _ in })
+            bases: .eager, events: { _ in })
         current.withLock { $0 = store }
         try await store.configure([FaultStore.tenant("acme")])
         for number in 1...3 { await run.append(number, store) }
@@ -133,7 +133,7 @@ struct BackupPowerCutTests {
         func open() throws -> WALStore {
             try WALStore(
                 directory: Self.directory, node: NodeConfiguration(), time: clock.source, upkeepInterval: nil,
-                disk: disk.mount(), events: { _ in })
+                disk: disk.mount(), bases: .eager, events: { _ in })
         }
         let store = try open()
         try await store.configure([FaultStore.tenant("acme")])

@@ -68,7 +68,7 @@ struct CrashRun {
     private static func open(_ disk: SimulatedDisk, _ node: NodeConfiguration, _ clock: FaultClock) throws -> WALStore {
         try WALStore(
             directory: "/data", node: node, time: clock.source, upkeepInterval: nil, openWait: .seconds(600),
-            disk: disk.mount(), events: { _ in })
+            disk: disk.mount(), bases: .eager, events: { _ in })
     }
 
     var canHoldLeases: Bool { node.openSpools > 1 }

@@ -84,7 +84,7 @@ extension Spool {
             let (sequence, position) = (row.integer(0), row.integer(1))
             row.withBlob(2) { bytes in
                 do throws(SpoolError) {
-                    for commit in try Block.decode(bytes).commits(row: sequence) {
+                    for commit in try Block.stored(bytes, connection).commits(row: sequence) {
                         truth.rows.append(
                             .init(
                                 sequence: commit.sequence, position: position + Int64(commit.offset),

@@ -19,6 +19,8 @@ struct DamagedPages {
     private var homes: [UInt32: Home] = [:]
     /// Sequences of each row that touches the page.
     private var rows: [UInt32: Set<Int64>] = [:]
+    /// Pages of each of a base's rows, and the rows that stand on it.
+    private var bases: [Int64: (copies: [Set<UInt32>], rows: Set<Int64>)] = [:]
 
     /// - Parameters:
     ///   - database: closed, or left behind by a kill, with its log beside it.
@@ -39,36 +41,61 @@ struct DamagedPages {
                 logged[number].map { Home(isInLog: true, range: Int($0) - LogFrames.frameHeaderBytes..<Int($0) + 4096) }
                 ?? Home(isInLog: false, range: Int(number - 1) * 4096..<Int(number) * 4096)
             for cell in RecordCells.of(page, number: number) {
-                guard let sequences = DamagedPages.sequences(cell, page) else { continue }
-                var (next, left) = (cell.overflow, cell.payloadBytes - cell.local.count)
-                rows[number, default: []].formUnion(sequences)
-                while next != 0, left > 0, let page = DamagedPages.page(folded, next) {
-                    rows[next, default: []].formUnion(sequences)
-                    next = RecordCells.bigEndian(page, 0)
-                    left -= 4092
+                let (payload, pages) = DamagedPages.follow(cell, page, number, in: folded)
+                guard let id = cell.rowID, let columns = RecordColumns(payload, payloadBytes: cell.payloadBytes) else {
+                    continue
+                }
+                switch SalvageTable.of(columns, hasRowID: true) {
+                case .bases: bases[id, default: ([], [])].copies.append(pages)
+                case .batches:
+                    // More than one when it was merged.
+                    let sequences = id...max(id, columns.integer(1, payload) ?? id)
+                    for page in pages { rows[page, default: []].formUnion(sequences) }
+                    for base in DamagedPages.bases(of: payload, columns) {
+                        bases[base, default: ([], [])].rows.formUnion(sequences)
+                    }
+                default: break
                 }
             }
         }
     }
 
-    /// Of a row of `batches`: more than one when it was merged.
-    private static func sequences(_ cell: RecordCells.Cell, _ page: [UInt8]) -> ClosedRange<Int64>? {
-        let local = Array(page[cell.local])
-        guard let first = cell.rowID, let columns = RecordColumns(local, payloadBytes: cell.payloadBytes),
-            SalvageTable.of(columns, hasRowID: true) == .batches
-        else { return nil }
-        return first...max(first, columns.integer(1, local) ?? first)
+    /// A row's payload, as far as it is there, and the pages it lies on.
+    private static func follow(
+        _ cell: RecordCells.Cell, _ page: [UInt8], _ number: UInt32, in folded: [UInt8]
+    ) -> (payload: [UInt8], pages: Set<UInt32>) {
+        var payload = Array(page[cell.local])
+        var pages: Set<UInt32> = [number]
+        var next = cell.overflow
+        while next != 0, payload.count < cell.payloadBytes, let page = DamagedPages.page(folded, next) {
+            pages.insert(next)
+            payload += page[4..<4 + min(4092, cell.payloadBytes - payload.count)]
+            next = RecordCells.bigEndian(page, 0)
+        }
+        return (payload, pages)
+    }
+
+    private static func bases(of payload: [UInt8], _ columns: RecordColumns) -> [Int64] {
+        guard columns.columns[9].range.upperBound <= payload.count else { return [] }
+        return payload[columns.columns[9].range].withUnsafeBytes { block in
+            do throws(SpoolError) { return try BlockSections(block).bases().map(\.id) } catch { return [] }
+        }
     }
 
     /// Sequences of rows that the damage may have cost.
     func touched(_ database: String) -> Set<Int64> {
         let now = (database: DamagedPages.bytes(database), log: DamagedPages.bytes(database + "-wal"))
-        var touched: Set<Int64> = []
-        for (number, sequences) in rows {
-            guard let home = homes[number] else { continue }
+        var pages: Set<UInt32> = []
+        for (number, home) in homes {
             let (before, after) = home.isInLog ? (sound.log, now.log) : (sound.database, now.database)
             let isSound = home.range.upperBound <= after.count && before[home.range] == after[home.range]
-            if !isSound { touched.formUnion(sequences) }
+            if !isSound { pages.insert(number) }
+        }
+        var touched: Set<Int64> = []
+        for (number, sequences) in rows where pages.contains(number) { touched.formUnion(sequences) }
+        // One of a base's rows is enough.
+        for base in bases.values where base.copies.allSatisfy({ !$0.isDisjoint(with: pages) }) {
+            touched.formUnion(base.rows)
         }
         return touched
     }

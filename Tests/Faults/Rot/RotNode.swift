@@ -29,7 +29,12 @@ final class RotNode: Sendable {
     let bootID = Mutex("first")
     let events = Mutex<[Event]>([])
 
-    init() throws { folder = try TemporaryFolder() }
+    let bases: BaseRules
+
+    init(bases: BaseRules = .eager) throws {
+        self.bases = bases
+        folder = try TemporaryFolder()
+    }
 
     var path: String { folder.path + "/data" }
     func tenantFolder(_ tenant: String = "acme") -> String { "\(path)/tenants/\(tenant)" }
@@ -45,9 +50,10 @@ final class RotNode: Sendable {
         let time = TimeSource(
             wall: { [self] in wall.withLock { $0 } }, boot: { [self] in boot.withLock { $0 } },
             bootID: { [self] in bootID.withLock { $0 } })
-        return try WALStore(directory: path, node: NodeConfiguration(), time: time, upkeepInterval: nil) {
-            [self] event in events.withLock { $0.append(event) }
-        }
+        return try WALStore(
+            directory: path, node: NodeConfiguration(), time: time, upkeepInterval: nil, disk: Files.system.disk,
+            scheduling: .patient, bases: bases
+        ) { [self] event in events.withLock { $0.append(event) } }
     }
 
     func advance(seconds: Int64) {

@@ -52,7 +52,7 @@ final class SimulatedNode: @unchecked Sendable {
             // Fewer places than tenants, so that spools are closed and opened under way.
             node: NodeConfiguration(freeSpaceReservePercent: 2, openSpools: 4, ingestMemoryBytes: 4 << 20),
             time: clock.time, upkeepInterval: .seconds(60), openWait: .seconds(10), disk: disk.mount(),
-            scheduling: life.scheduling, events: events)
+            scheduling: life.scheduling, bases: .eager, events: events)
         let context = DeliveryContext(
             source: store, transport: HTTPTransport { await network.perform($0, life: life) }, time: clock.time,
             sleep: life.scheduling.sleep, random: SeededGenerator(seed: seed), tuning: DeliveryTuning(),

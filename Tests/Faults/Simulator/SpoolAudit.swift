@@ -89,7 +89,7 @@ extension Spool {
             let (sequence, position) = (row.integer(0), row.integer(1))
             audit.storedSequences.insert(sequence)
             if row.isNull(2) { return true }
-            let block = row.withBlob(2) { bytes in try? Block.decode(bytes) }
+            let block = row.withBlob(2) { bytes in try? Block.stored(bytes, connection) }
             for commit in block?.commits(row: sequence) ?? [] {
                 audit.storedSequences.insert(commit.sequence)
                 guard commit.sequence > after else { continue }

@@ -77,7 +77,7 @@ struct SalvageSpaceTests {
     @Test func `a salvage holds one transaction's worth of a spool, however long it is`() async throws {
         let folder = try TemporaryFolder()
         let node = FaultStore(folder.path + "/data")
-        let batches = 240
+        let batches = 280
         try await damagedNode(node, batches: batches)
         let tenant = "\(node.path)/tenants/acme"
         let name = try #require(try SetAside(folder: tenant, files: .system).perform(wall: 0))

@@ -161,7 +161,7 @@ struct TenantBudgetTests {
             path: "\(fixture.node.path)/tenants/acme/spool.db", access: .readOnly)
         try reader.execute("BEGIN")
         _ = try reader.integer("SELECT count(*) FROM batches")
-        await sent.send(60, to: store)
+        await sent.send(100, to: store)
         #expect(sent.refusals > 0, "with the log held nothing is dropped for it")
         #expect(try await store.allLosses("acme").isEmpty)
         try reader.execute("COMMIT")

@@ -15,3 +15,14 @@ extension DecodedBlock {
         }
     }
 }
+
+extension Block {
+    /// Decodes a row's block with the bases of its database.
+    static func stored(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) throws(SpoolError) -> DecodedBlock {
+        try decode(bytes) { (id, checksum) throws(SpoolError) in
+            do throws(SQLiteError) { return try StoredBase.read(id, checksum, connection) } catch {
+                throw error.asSpoolError
+            }
+        }
+    }
+}

@@ -75,9 +75,11 @@ final class SpoolBench: Sendable {
         _ writer: ThreadExecutor, _ reader: ThreadExecutor, now: Int64 = 0
     ) -> SpoolEnvironment {
         let wall: @Sendable () -> Int64 = { 1_800_000_000_000_000_000 + now }
-        return SpoolEnvironment(
+        var environment = SpoolEnvironment(
             writer: writer, reader: reader, cache: BlockCache(maximumBytes: 0, maximumSpoolBytes: 0),
             time: TimeSource(wall: wall, boot: wall, bootID: { "boot" }))
+        environment.baseRules = .eager
+        return environment
     }
 
     /// Batches that are delivered, dead, excluded, released and never leased, for a backend that stays and one that left.

@@ -31,4 +31,27 @@ enum BlockForgery {
         seal(&block)
         return block
     }
+
+    /// A few dozen bytes that name the first series of a base again and again.
+    static func standing(on base: BlockBase, series count: Int) -> [UInt8] {
+        let workspace = BlockWorkspace()
+        workspace.reset()
+        let named = ScratchBuffer(capacity: 64)
+        named.appendVarint(1)
+        named.appendZigzag(base.id)
+        named.appendFixed(base.checksum)
+        workspace.add(.bases, named.bytes)
+        let steps = ScratchBuffer(capacity: count)
+        // The number after the last one, and then each time the one before that.
+        steps.append(1)
+        for _ in 1..<count { steps.append(2) }
+        workspace.add(.baseSeries, steps.bytes)
+        var block = Block.magic + [Block.standingVersion, 0, 0, 0, 0, 0]
+        block.append(2)
+        block.append(contentsOf: workspace.directory.bytes)
+        block.append(contentsOf: workspace.payload.bytes)
+        block.append(contentsOf: [UInt8](repeating: 0, count: 8))
+        seal(&block)
+        return block
+    }
 }

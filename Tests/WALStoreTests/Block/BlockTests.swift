@@ -108,7 +108,7 @@ struct BlockTests {
 
     @Test func `a later version and a sealed block are told apart from rot`() {
         var later = Block.encode(Batch(), origins: [], workspace: BlockWorkspace())
-        later[4] = 2
+        later[4] = 3
         BlockForgery.seal(&later)
         #expect(#expect(throws: SpoolError.self) { try decode(later) }?.code == .incompatible)
         var sealed = Block.encode(Batch(), origins: [], workspace: BlockWorkspace())

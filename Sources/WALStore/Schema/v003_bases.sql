@@ -1,0 +1,1 @@
+../../../schema/v003_bases.sql
