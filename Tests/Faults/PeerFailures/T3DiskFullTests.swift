@@ -17,7 +17,7 @@ struct T3DiskFullTests {
         let store = try node.open(NodeConfiguration(maximumBytes: 1 << 40, freeSpaceReservePercent: 0))
         try await store.configure([FaultStore.tenant("acme", maximumBytes: 1 << 40)])
         var sent = SentBatches()
-        await sent.send(400, to: store)
+        await sent.send(700, to: store)
         #expect(sent.refusals > 10 && sent.stored.count > 50)
         #expect(try await store.drain("acme") == sent.storedValues)
         await store.maintain()
