@@ -245,24 +245,15 @@ extension Spool {
         guard row.columns.columns[9].range.upperBound <= row.payload.count, let position = row.integer(2) else {
             return nil
         }
-        var failed: SQLiteError?
-        let decoded: DecodedBlock? = row.payload[row.columns.columns[9].range].withUnsafeBytes { bytes in
-            do throws(SpoolError) {
-                return try Block.decode(bytes) { (id, checksum) throws(SpoolError) in
-                    do throws(SQLiteError) {
-                        if let known = environment.cache.base(cacheID, id), known.checksum == checksum { return known }
-                        let base = try StoredBase.read(id, checksum, database.connection)
-                        environment.cache.insert(base, cacheID)
-                        return base
-                    } catch {
-                        failed = error
-                        throw error.asSpoolError
-                    }
-                }
-            } catch { return nil }
-        }
+        let bases = StoredBases(connection: database.connection, cache: environment.cache, spool: cacheID)
+        let decoded: DecodedBlock?
+        switch row.payload[row.columns.columns[9].range].withUnsafeBytes({ bases.decode($0) }) {
+        case .success(let found): decoded = try? found.get()
         // One that is not there makes a damaged block; that the disk does not give it now makes none.
-        if let failed, failed.isInputOutput { try checked { () throws(SQLiteError) in throw failed } }
+        case .failure(let error):
+            if error.isInputOutput { try checked { () throws(SQLiteError) in throw error } }
+            decoded = nil
+        }
         guard let decoded, let stated = row.rowID else { return nil }
         let first = decoded.origins.first?.sequence ?? stated
         let last = decoded.origins.last?.sequence ?? stated

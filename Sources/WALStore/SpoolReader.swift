@@ -11,7 +11,7 @@ actor SpoolReader {
     private var select: Statement?
     private var isClosed = false
     /// Where bases are kept, and as whose.
-    let cache: (kept: BlockCache, spool: UInt64)
+    private let cache: (kept: BlockCache, spool: UInt64)
     /// Rows that could not be read, by sequence: how often in a row, and since when; those that were read in the end are
     /// not in it.
     private var failures: [Int64: (count: Int, since: Int64)] = [:]
@@ -72,24 +72,9 @@ actor SpoolReader {
 
     private func read(_ sequence: Int64) throws(SQLiteError) -> Result<DecodedBlock, SpoolError>? {
         let statement = try statement()
+        let bases = StoredBases(connection: statement.connection, cache: cache.kept, spool: cache.spool)
         // A base that the disk did not give is a failed read of the row.
-        var failed: SQLiteError?
-        let found = try statement.first(.integer(sequence)) { row in
-            row.withBlob(0) { bytes in
-                Result { () throws(SpoolError) in
-                    try Block.decode(bytes) { (id, checksum) throws(SpoolError) in
-                        do throws(SQLiteError) {
-                            return try base(id, checksum, statement.connection)
-                        } catch {
-                            failed = error
-                            throw error.asSpoolError
-                        }
-                    }
-                }
-            }
-        }
-        if let failed { throw failed }
-        return found
+        return try statement.first(.integer(sequence)) { row in row.withBlob(0) { bases.decode($0) } }?.get()
     }
 
     /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and

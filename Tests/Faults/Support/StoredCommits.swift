@@ -19,10 +19,9 @@ extension DecodedBlock {
 extension Block {
     /// Decodes a row's block with the bases of its database.
     static func stored(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) throws(SpoolError) -> DecodedBlock {
-        try decode(bytes) { (id, checksum) throws(SpoolError) in
-            do throws(SQLiteError) { return try StoredBase.read(id, checksum, connection) } catch {
-                throw error.asSpoolError
-            }
-        }
+        let bases = StoredBases(connection: connection, cache: BlockCache(maximumBytes: 0), spool: 0)
+        let found: Result<DecodedBlock, SpoolError>
+        do throws(SQLiteError) { found = try bases.decode(bytes).get() } catch { throw error.asSpoolError }
+        return try found.get()
     }
 }

@@ -1,0 +1,46 @@
+/// The bases of a database, and the node's memory of them: what it takes to decode a row's block.
+struct StoredBases {
+    let connection: Connection
+    let cache: BlockCache
+    /// As whose they are kept there.
+    let spool: UInt64
+
+    /// Decodes a row's block.
+    ///
+    /// - Returns: what `Block.decode` says of it; a failure of SQLite when a base cannot be read, corrupt when neither of its
+    ///   rows has it.
+    func decode(_ block: UnsafeRawBufferPointer) -> Result<Result<DecodedBlock, SpoolError>, SQLiteError> {
+        var failed: SQLiteError?
+        let decoded = Result { () throws(SpoolError) in
+            try Block.decode(block) { (id, checksum) throws(SpoolError) in
+                do throws(SQLiteError) { return try base(id, checksum) } catch {
+                    failed = error
+                    throw error.asSpoolError
+                }
+            }
+        }
+        return failed.map { .failure($0) } ?? .success(decoded)
+    }
+
+    private func base(_ id: Int64, _ checksum: UInt64) throws(SQLiteError) -> BlockBase {
+        if let known = cache.base(spool, id), known.checksum == checksum { return known }
+        let found = try read(id, checksum)
+        cache.insert(found, spool)
+        return found
+    }
+
+    private func read(_ id: Int64, _ checksum: UInt64) throws(SQLiteError) -> BlockBase {
+        var failed: SQLiteError?
+        for table in ["bases", "base_copies"] {
+            do throws(SQLiteError) {
+                let found = try Statement("SELECT block FROM \(table) WHERE id = ?1", on: connection)
+                    .first(.integer(id)) { row in row.withBlob(0) { try? BlockBase(id: id, block: $0) } }
+                if let base = found ?? nil, base.checksum == checksum { return base }
+            } catch {
+                // One that the disk may give in a moment is not damaged.
+                if failed == nil || error.isInputOutput { failed = error }
+            }
+        }
+        throw failed ?? SQLiteError.corrupt("the base of a block is not there, or damaged")
+    }
+}
