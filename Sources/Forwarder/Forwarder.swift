@@ -20,9 +20,13 @@ public final class Forwarder: Sendable {
     ///   - store: the spools; asked for `onWork` once, here.
     ///   - events: hears what an operator should see.
     public convenience init(store: WALStore, transport: HTTPTransport, events: @escaping EventSink) {
+        self.init(source: store, transport: transport, events: events)
+    }
+
+    convenience init(source: any DeliverySource, transport: HTTPTransport, events: @escaping EventSink) {
         self.init(
             context: DeliveryContext(
-                source: store, transport: transport, time: .system, sleep: { try await Task.sleep(for: $0) },
+                source: source, transport: transport, time: .system, sleep: { try await Task.sleep(for: $0) },
                 random: SystemRandomNumberGenerator(), tuning: DeliveryTuning(), events: events))
     }
 

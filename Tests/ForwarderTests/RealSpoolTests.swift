@@ -9,6 +9,7 @@ import WALStore
 @Suite(.timeLimit(.minutes(10)))
 struct RealSpoolTests {
     let folder: TemporaryFolder
+    private let settled = Signal()
 
     init() throws { folder = try TemporaryFolder() }
 
@@ -27,7 +28,7 @@ struct RealSpoolTests {
             forwarder.start()
             for _ in 0..<5 { try await append(200, to: store) }
             // Settled at the latest when the forwarder has stopped; pending shows when all have been sent.
-            while try await ledger(store).pendingPoints > 0 { try await Task.sleep(for: .milliseconds(20)) }
+            while try await ledger(store).pendingPoints > 0 { await settled.wait() }
             await forwarder.stop(grace: .seconds(5))
             let ledger = try await ledger(store)
             #expect(ledger.owedPoints == 2000)
@@ -47,7 +48,7 @@ struct RealSpoolTests {
             forwarder.configure([route(server)])
             forwarder.start()
             try await append(50, to: store)
-            while try await ledger(store).pendingPoints > 0 { try await Task.sleep(for: .milliseconds(20)) }
+            while try await ledger(store).pendingPoints > 0 { await settled.wait() }
             await forwarder.stop(grace: .seconds(5))
             let ledger = try await ledger(store)
             #expect(ledger.deadPoints == 1)
@@ -70,7 +71,8 @@ struct RealSpoolTests {
         let store = try WALStore(
             directory: folder.path, node: NodeConfiguration(), openWait: .seconds(3600), scheduling: .patient,
             events: { _ in })
-        let forwarder = Forwarder(store: store, transport: HTTPTransport(), events: { _ in })
+        let source = WatchedStore(store: store, settled: settled)
+        let forwarder = Forwarder(source: source, transport: HTTPTransport(), events: { _ in })
         try await store.configure([
             SpoolConfiguration(tenant: "acme", backends: [BackendRegistration(name: "central", type: "line")])
         ])

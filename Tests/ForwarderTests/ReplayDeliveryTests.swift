@@ -9,6 +9,7 @@ import WALStore
 @Suite(.timeLimit(.minutes(10)))
 struct ReplayDeliveryTests {
     private let folder: TemporaryFolder
+    private let settled = Signal()
 
     init() throws { folder = try TemporaryFolder() }
 
@@ -79,7 +80,7 @@ struct ReplayDeliveryTests {
             await server.received(sent + 1)
             try await set(store, forwarder, id, .paused)
             gate.open()
-            while try await job(store, id).counts.sent == 0 { try await Task.sleep(for: .milliseconds(20)) }
+            while try await job(store, id).counts.sent == 0 { await settled.wait() }
             let paused = try await job(store, id)
             #expect(paused.state == .paused && paused.counts.sent == 100)
             #expect(server.requests.count == sent + 1)
@@ -141,8 +142,10 @@ struct ReplayDeliveryTests {
 
     private func run(_ server: HTTPTestServer, _ body: (WALStore, Forwarder) async throws -> Void) async throws {
         let store = try WALStore(
-            directory: folder.path, node: NodeConfiguration(), openWait: .seconds(3600), events: { _ in })
-        let forwarder = Forwarder(store: store, transport: HTTPTransport(), events: { _ in })
+            directory: folder.path, node: NodeConfiguration(), openWait: .seconds(3600), scheduling: .patient,
+            events: { _ in })
+        let source = WatchedStore(store: store, settled: settled)
+        let forwarder = Forwarder(source: source, transport: HTTPTransport(), events: { _ in })
         try await store.configure([
             SpoolConfiguration(tenant: "acme", backends: [BackendRegistration(name: "central", type: "line")])
         ])
@@ -196,12 +199,12 @@ struct ReplayDeliveryTests {
         while true {
             let job = try await job(store, id)
             if job.state != .running { return job }
-            try await Task.sleep(for: .milliseconds(20))
+            await settled.wait()
         }
     }
 
     private func drained(_ store: WALStore) async throws {
-        while try await ledger(store).pendingPoints > 0 { try await Task.sleep(for: .milliseconds(20)) }
+        while try await ledger(store).pendingPoints > 0 { await settled.wait() }
     }
 
     private func ledger(_ store: WALStore) async throws -> BackendLedger {

@@ -2,11 +2,16 @@ import WALStore
 
 @testable import Forwarder
 
-/// A real store that says when something was settled: who waits for a backlog to end need not ask again and again.
+/// A real store that says when something was settled: who waits for a backlog or a replay to end need not ask again and again.
 struct WatchedStore: DeliverySource {
     let store: WALStore
-    /// Set after each settlement that is durable.
-    let settled = Signal()
+    /// Set after each settlement that is durable, and when a replay has no more points.
+    let settled: Signal
+
+    init(store: WALStore, settled: Signal = Signal()) {
+        self.store = store
+        self.settled = settled
+    }
 
     func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {
         try await store.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
@@ -33,4 +38,20 @@ struct WatchedStore: DeliverySource {
     }
     func tenantsWithWork() -> [String] { store.tenantsWithWork() }
     func onWork(_ notify: @escaping @Sendable (String) -> Void) { store.onWork(notify) }
+}
+
+extension WatchedStore: ReplaySource {
+    func settleReplay(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError) {
+        try await store.settleReplay(lease, tenant: tenant, settlement)
+        settled.set()
+    }
+    func leaseReplay(_ job: Int64, tenant: String, limit: Int) async throws(SpoolError) -> Lease? {
+        let lease = try await store.leaseReplay(job, tenant: tenant, limit: limit)
+        if lease == nil { settled.set() }
+        return lease
+    }
+    func replays(tenant: String) async throws(SpoolError) -> [ReplayJob] { try await store.replays(tenant: tenant) }
+    func releaseReplay(_ lease: Lease, tenant: String) async throws(SpoolError) {
+        try await store.releaseReplay(lease, tenant: tenant)
+    }
 }
