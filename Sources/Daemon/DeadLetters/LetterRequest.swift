@@ -158,5 +158,14 @@ struct LetterID: Sendable, Hashable, CustomStringConvertible {
         self.init(tenant: String(text[..<slash]), number: number)
     }
 
+    /// The only argument of a command: `acme/17`, or `17` beside a tenant.
+    ///
+    /// - Returns: nil when it is not there, is no such id, or another follows.
+    static func only(_ words: [String], tenant: String?) -> LetterID? {
+        guard words.count == 1 else { return nil }
+        return LetterID(words[0])
+            ?? tenant.flatMap { tenant in Int64(words[0]).map { LetterID(tenant: tenant, number: $0) } }
+    }
+
     var description: String { "\(tenant)/\(number)" }
 }

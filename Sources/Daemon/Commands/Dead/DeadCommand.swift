@@ -136,10 +136,7 @@ struct DeadCommand: Command {
             }
             return nil
         }
-        let id = words.first.flatMap { word in
-            LetterID(word) ?? tenant.flatMap { tenant in Int64(word).map { LetterID(tenant: tenant, number: $0) } }
-        }
-        guard let id, words.count == 1 else {
+        guard let id = LetterID.only(words, tenant: tenant) else {
             throw UsageError("holdfast dead show needs the ID of one letter, as list prints it: acme/17")
         }
         return id

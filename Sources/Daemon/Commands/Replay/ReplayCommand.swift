@@ -93,10 +93,7 @@ struct ReplayCommand: Command {
             }
             return nil
         }
-        let id = words.first.flatMap { word in
-            LetterID(word) ?? tenant.flatMap { tenant in Int64(word).map { LetterID(tenant: tenant, number: $0) } }
-        }
-        guard let id, words.count == 1 else {
+        guard let id = LetterID.only(words, tenant: tenant) else {
             throw UsageError("holdfast replay \(verb.rawValue) needs the ID of one replay, as list prints it: acme/3")
         }
         return id
