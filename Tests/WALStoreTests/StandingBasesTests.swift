@@ -102,6 +102,14 @@ struct StandingBasesTests {
         await spool.close()
     }
 
+    @Test func `no more rows than the rule says stand on a base`() async throws {
+        let fixture = try SpoolFixture(bases: BaseRules(usesASeries: 1000, mostRows: 4))
+        let spool = try await fixture.open()
+        try await append(spool, 0..<22)
+        #expect(try await bases(spool) == 6, "rows 2 to 5, 6 to 9, ...")
+        await spool.close()
+    }
+
     @Test func `few series, and series that come once, are in no base`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open()

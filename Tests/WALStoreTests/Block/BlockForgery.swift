@@ -23,8 +23,11 @@ enum BlockForgery {
         for _ in 0..<middle { text.append(0x41) }
         workspace.add(.labelLengths, lengths.bytes)
         workspace.add(.labelText, text.bytes)
-        var block = Block.magic + [Block.version, 0, 0, 0, 0, 0]
-        block.append(2)
+        return assembled(Block.version, workspace)
+    }
+
+    private static func assembled(_ version: UInt8, _ workspace: BlockWorkspace) -> [UInt8] {
+        var block = Block.magic + [version, 0, 0, 0, 0, 0, UInt8(workspace.sections)]
         block.append(contentsOf: workspace.directory.bytes)
         block.append(contentsOf: workspace.payload.bytes)
         block.append(contentsOf: [UInt8](repeating: 0, count: 8))
@@ -46,12 +49,6 @@ enum BlockForgery {
         steps.append(1)
         for _ in 1..<count { steps.append(2) }
         workspace.add(.baseSeries, steps.bytes)
-        var block = Block.magic + [Block.standingVersion, 0, 0, 0, 0, 0]
-        block.append(2)
-        block.append(contentsOf: workspace.directory.bytes)
-        block.append(contentsOf: workspace.payload.bytes)
-        block.append(contentsOf: [UInt8](repeating: 0, count: 8))
-        seal(&block)
-        return block
+        return assembled(Block.standingVersion, workspace)
     }
 }
