@@ -142,4 +142,25 @@ import Testing
         #expect(second.errors.contains("process \(node.process.processID)"), "\(second.errors)")
         #expect(node.process.stop() == 0)
     }
+
+    @Test func `with LOCK deleted beside it a node keeps its folder, and every command knows`() async throws {
+        let bench = try Workbench("lock-deleted")
+        let node = try HoldfastNode(bench, config: Self.config)
+        try await node.start()
+        #expect(unlink(node.dataFolder + "/LOCK") == 0)
+        func output(_ arguments: String...) throws -> (status: Int32, text: String) {
+            let result = try run(Workbench.holdfast, arguments + ["--config", bench.path("holdfast.yml")])
+            return (result.status, result.output + result.errors)
+        }
+        let second = try output("run")
+        #expect(second.status == 1 && second.text.contains("is in use by another process"), "\(second)")
+        // As if it did not answer: what is left is to look at the lock.
+        #expect(unlink(node.dataFolder + "/admin.sock") == 0)
+        let status = try output("status")
+        #expect(status.text.contains("runs (PID not known) and does not answer"), "\(status)")
+        #expect(try output("doctor").text.contains("holds the data folder"))
+        let taken = try await Web.post("\(node.url)/write?db=default", "a v=1")
+        #expect(taken.status == 204)
+        #expect(node.process.stop() == 0)
+    }
 }

@@ -220,6 +220,20 @@ struct DeadLetterTests {
         #expect(other?.isHeldByReader == false && other?.message.contains("is in use by process") == true)
         node.unlock()
     }
+
+    @Test(arguments: [false, true])
+    func `whoever has the folder has it also when LOCK is deleted`(isReader: Bool) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/data"
+        let first = try DataFolder(path, isReader: isReader)
+        try Files.system.remove(path + "/LOCK")
+        let error = #expect(throws: SpoolError.self) { try DataFolder(path) }
+        #expect(error?.isHeldElsewhere == true, "\(String(describing: error))")
+        // Nor is it put back for the one that was refused: it would name nobody.
+        #expect(!Files.system.names(in: path).contains("LOCK"))
+        first.unlock()
+        try DataFolder(path).unlock()
+    }
 }
 
 extension Spool {

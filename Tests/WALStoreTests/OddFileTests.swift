@@ -114,4 +114,17 @@ import Testing
         lock.unlock()
         #expect(Set(files.names(in: folder.path)) == ["LOCK", "LOCK.1"])
     }
+
+    @Test func `nobody looks at what is in the way in a folder that somebody else has`() throws {
+        let folder = try TemporaryFolder()
+        let files = Files.system
+        let other = try #require(try files.disk.lockFolder(folder.path))
+        #expect(mkfifo(folder.path + "/LOCK", 0o600) == 0)
+        let error = #expect(throws: SpoolError.self) { try DataFolder(folder.path) }
+        #expect(error?.isHeldElsewhere == true && files.names(in: folder.path) == ["LOCK"])
+        other.unlock()
+        let taken = try DataFolder(folder.path)
+        #expect(taken.moved.count == 1)
+        taken.unlock()
+    }
 }

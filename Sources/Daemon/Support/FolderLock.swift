@@ -1,6 +1,7 @@
 import Glibc
 
-/// Whether a daemon holds a data folder: asked with a lock of our own that is given back at once.
+/// Whether a daemon holds a data folder: asked with locks of our own that are given back at once, of the folder and of the
+/// file that names the holder.
 enum FolderLock: Equatable {
     /// No daemon has used the folder yet.
     case none
@@ -11,6 +12,7 @@ enum FolderLock: Equatable {
     case unknown(String)
 
     static func state(of folder: String) -> FolderLock {
+        if isLocked(folder) { return .held(process: holder(of: folder)) }
         // What stands in its place must not make us wait for whoever is at its other end.
         let descriptor = open("\(folder)/LOCK", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
@@ -22,7 +24,18 @@ enum FolderLock: Equatable {
             return .unknown("LOCK is no file")
         }
         guard flock(descriptor, LOCK_SH | LOCK_NB) != 0 else { return .free }
-        let holder = SystemFile.text("\(folder)/LOCK", limit: 64)?.split(separator: "\n").first
-        return .held(process: holder.flatMap { Int($0) })
+        return .held(process: holder(of: folder))
+    }
+
+    /// The folder itself, which stays locked when `LOCK` was deleted. A folder that cannot be locked is not held by that.
+    private static func isLocked(_ folder: String) -> Bool {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
+    private static func holder(of folder: String) -> Int? {
+        SystemFile.text("\(folder)/LOCK", limit: 64)?.split(separator: "\n").first.flatMap { Int($0) }
     }
 }

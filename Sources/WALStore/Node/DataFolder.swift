@@ -5,7 +5,8 @@
 /// The node's folder: where everything is, and that only one process uses it.
 ///
 /// ```
-/// LOCK                      flock, with the holder's process id, and `reader` below it when it only reads
+/// LOCK                      flock, with the holder's process id, and `reader` below it when it only reads; the folder itself
+///                           is locked too, so that nothing depends on that file being left where it is
 /// summary                   which tenants have work (NodeSummary)
 /// ballast                   space to give back on a full disk (Ballast)
 /// sequences/<tenant>        the sequence reserved outside the database (HighWaterMark)
@@ -18,9 +19,10 @@ final class DataFolder: Sendable {
     let files: Files
     /// What stood in the place of a file of the node when the folder was taken, and where it is now.
     let moved: [(from: String, to: String)]
-    private let lock: any FileLock
+    /// Of the folder, and of `LOCK`.
+    private let locks: [any FileLock]
 
-    /// Makes the folder when there is none, and takes its lock until the value goes.
+    /// Makes the folder when there is none, and locks it until the value goes.
     ///
     /// - Parameter isReader: whoever finds the folder taken is told that it soon will not be.
     /// - Throws: `.unavailable`, naming the holder's process id, when another process has it.
@@ -29,12 +31,14 @@ final class DataFolder: Sendable {
         self.files = files
         umask(0o077)
         try files.makeFolder(path)
+        let folderLock = try DataFolder.lockFolder(path, on: files)
         try files.makeFolder(path + "/tenants")
         try files.makeFolder(path + "/sequences")
         var moved: [(from: String, to: String)] = []
         let wall = files.wall()
         if let name = try files.clear(path + "/LOCK", wall: wall) { moved.append((path + "/LOCK", name)) }
-        lock = try DataFolder.takeLock(path + "/LOCK", on: files, isReader: isReader)
+        let fileLock = try DataFolder.takeLock(path + "/LOCK", on: files, isReader: isReader)
+        locks = [folderLock, fileLock].compactMap(\.self)
         for file in [path + "/summary", path + "/ballast"] {
             // The node does without either; writing them says what is wrong.
             do throws(SpoolError) {
@@ -45,7 +49,14 @@ final class DataFolder: Sendable {
     }
 
     /// Lets the next process have the folder: nothing in it may be touched any more.
-    func unlock() { lock.unlock() }
+    func unlock() { for lock in locks { lock.unlock() } }
+
+    private static func lockFolder(_ path: String, on files: Files) throws(SpoolError) -> (any FileLock)? {
+        do throws(FileError) { return try files.disk.lockFolder(path) } catch {
+            throw error.number == EWOULDBLOCK
+                ? held(path + "/LOCK", files) : Files.failure("lock the folder", path, error)
+        }
+    }
 
     private static func takeLock(
         _ path: String, on files: Files, isReader: Bool

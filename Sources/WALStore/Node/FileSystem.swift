@@ -36,13 +36,18 @@ package protocol FileSystem: Sendable {
     /// - Returns: held until it is unlocked or goes.
     /// - Throws: `EWOULDBLOCK` when somebody has it.
     func lock(_ path: String, holder: [UInt8]) throws(FileError) -> any FileLock
+    /// Locks a folder itself against other processes: whatever is deleted in it, it stays locked.
+    ///
+    /// - Returns: held until it is unlocked or goes; nil where the file system locks no folders.
+    /// - Throws: `EWOULDBLOCK` when somebody has it.
+    func lockFolder(_ path: String) throws(FileError) -> (any FileLock)?
 
     /// `stat`: of what a link points to. `ELOOP` for a link to itself, `ENOENT` for one that leads nowhere.
     func target(of path: String) throws(FileError) -> FileStatus
     /// The path without links on the way or at its end.
     func realPath(_ path: String) throws(FileError) -> String
-    /// Renames what stands at `path` unless it is a plain file, or a link to one: nothing else is ever moved, whoever
-    /// does the same at the same time.
+    /// Renames what stands at `path` unless it is a plain file, or a link to one. Two that do it at once could move what
+    /// the first has made in its place: whoever calls it has the data folder (`lockFolder`).
     ///
     /// - Returns: whether there was such a thing.
     func moveAside(_ path: String, to target: String) throws(FileError) -> Bool
@@ -71,6 +76,8 @@ extension FileSystem {
         guard let status = try status(path) else { throw FileError(ENOENT) }
         return status
     }
+    /// Nobody else is on it.
+    package func lockFolder(_ path: String) throws(FileError) -> (any FileLock)? { nil }
     package func realPath(_ path: String) throws(FileError) -> String { path }
     package func moveAside(_ path: String, to target: String) throws(FileError) -> Bool {
         guard let status = try status(path), !status.isFile else { return false }

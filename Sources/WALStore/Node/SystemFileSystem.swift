@@ -53,11 +53,9 @@ struct SystemFileSystem: FileSystem {
     }
 
     func moveAside(_ path: String, to target: String) throws(FileError) -> Bool {
-        // Two that move the same thing would move what the first has made in its place, a lock file above all.
         let folder = Glibc.open(Files.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         try check(folder)
         defer { close(folder) }
-        try check(flock(folder, LOCK_EX))
         var status = stat()
         guard lstat(path, &status) == 0 else {
             if errno == ENOENT { return false }
@@ -247,6 +245,18 @@ struct SystemFileSystem: FileSystem {
             throw error
         }
         return Lock(file: file)
+    }
+
+    /// `flock` of the folder's own inode. NFS has it as a lock of bytes, which only a file open for writing can have: there,
+    /// and where there is none at all, the lock file has to do. <https://man7.org/linux/man-pages/man2/flock.2.html>
+    func lockFolder(_ path: String) throws(FileError) -> (any FileLock)? {
+        let folder = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try check(folder)
+        guard flock(folder, LOCK_EX | LOCK_NB) != 0 else { return Lock(file: folder) }
+        let number = errno
+        close(folder)
+        guard number == EWOULDBLOCK else { return nil }
+        throw FileError(number)
     }
 
     private final class Lock: FileLock {
