@@ -369,7 +369,7 @@ struct Delivery {
         return wait
     }
 
-    /// Waits without a turn, with the request kept if there is room.
+    /// Waits without a turn, with the request kept if there is room, and if nobody waits for the open spool.
     ///
     /// - Returns: whether the same request goes out now.
     private mutating func pause(_ wait: Duration, holding request: EncodedRequest) async -> Bool {
@@ -377,11 +377,13 @@ struct Delivery {
         let bytes = request.body.count + request.rawBytes
         // An open breaker admits one request: of several that wait, each goes back but the last.
         let isAdmitted = lane.state.withLock { !$0.breaker.isOpen || shard == nil && $0.deliveries == 1 }
-        guard isAdmitted, wait <= context.tuning.keepsRequestFor, context.keep(bytes: bytes) else { return false }
+        guard isAdmitted, wait <= context.tuning.keepsRequestFor, !context.places.isWanted(of: lane.tenant),
+            context.keep(bytes: bytes)
+        else { return false }
         defer { context.forget(bytes: bytes) }
         giveUpTurn()
         await lane.sleep(wait, generation: generation, context)
-        guard !isOver, !Task.isCancelled else { return false }
+        guard !isOver, !Task.isCancelled, !context.places.isWanted(of: lane.tenant) else { return false }
         await gate.acquire(lane.tenant, weight: route.weight)
         holdsTurn = true
         return !isOver

@@ -17,6 +17,8 @@ struct DeliveryTuning: Sendable {
     var encoders = 2
     /// Points that all leases which go out in shards may have together.
     var shardedPoints = 1 << 20
+    /// How long a tenant begins new requests while others wait for an open spool.
+    var placeTurn: Duration = .seconds(1)
 }
 
 /// What every worker shares: where points come from and go to, clocks, chance, and turns.
@@ -33,6 +35,7 @@ final class DeliveryContext: Sendable {
     let tuning: DeliveryTuning
     let events: EventSink
     let encoding: TurnGate
+    let places: SpoolPlaces
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let gates = Mutex<[String: TurnGate]>([:])
     private let keptBytes = Mutex(0)
@@ -52,6 +55,7 @@ final class DeliveryContext: Sendable {
         self.tuning = tuning
         self.events = events
         encoding = TurnGate(limit: tuning.encoders)
+        places = SpoolPlaces(limit: source.leasingTenants, turn: tuning.placeTurn, now: time.boot)
     }
 
     /// The turns at one backend, for all tenants together.

@@ -2,6 +2,8 @@ import WALStore
 
 /// What a lane needs of its tenant's spool.
 protocol DeliverySource: Sendable {
+    /// Tenants that may have something leased at once.
+    var leasingTenants: Int { get }
     /// The next piece of what `backend` is owed; nil when nothing is owed or everything owed is leased.
     func lease(tenant: String, backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease?
     /// Returns when it is durable.
@@ -20,6 +22,10 @@ protocol DeliverySource: Sendable {
     func tenantsWithWork() -> [String]
     /// Calls `notify` with a tenant's id when its backends have something to do.
     func onWork(_ notify: @escaping @Sendable (String) -> Void)
+}
+
+extension DeliverySource {
+    var leasingTenants: Int { .max }
 }
 
 extension WALStore: DeliverySource {

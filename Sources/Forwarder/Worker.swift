@@ -5,7 +5,7 @@ import WALStore
 ///
 /// A lane leases when it holds one of its backend's turns, or its part of what leases in shards may hold, so that however
 /// many tenants wait, the points and bodies in memory are bounded. A turn ends with the request's answer; the settlement
-/// runs on behind.
+/// runs on behind, and with it the lane's stay in its tenant's place among the open spools.
 struct Worker {
     let lane: Lane
     let context: DeliveryContext
@@ -46,13 +46,11 @@ struct Worker {
     }
 
     private func begin(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
-        let gate = context.gate(for: plan.route)
-        await gate.acquire(lane.tenant, weight: plan.route.weight)
+        let (gate, stay) = await takeTurn(plan.route)
         let lease = await lease(plan, LeaseLimit(points: plan.points, bodyPoints: plan.bodyPoints))
         guard let lease else {
             gate.release()
-            lane.state.withLock { $0.deliveries -= 1 }
-            return
+            return giveUp(stay)
         }
         lane.state.withLock {
             $0.isBehind = lease.points >= plan.points || lease.isOfBodies && plan.isFilled(by: lease)
@@ -60,22 +58,38 @@ struct Worker {
         group.addTask {
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
-            await finish(lease, with: await delivery.run())
+            await finish(lease, stay, with: await delivery.run())
         }
+    }
+
+    /// A turn at the backend, then a place: many wait at a slow backend, and need no open spool yet. A place that has to be
+    /// waited for is waited for without the turn.
+    private func takeTurn(_ route: DeliveryRoute) async -> (TurnGate, SpoolPlaces.Stay) {
+        let gate = context.gate(for: route)
+        await gate.acquire(lane.tenant, weight: route.weight)
+        if let stay = context.places.enterAtOnce(lane.tenant) { return (gate, stay) }
+        gate.release()
+        let stay = await context.places.enter(lane.tenant)
+        await gate.acquire(lane.tenant, weight: route.weight)
+        return (gate, stay)
+    }
+
+    /// Nothing was leased.
+    private func giveUp(_ stay: SpoolPlaces.Stay) {
+        context.places.leave(stay)
+        lane.state.withLock { $0.deliveries -= 1 }
     }
 
     /// Looking for points may take long, and nobody's turn: the piece is there before the turn is.
     private func beginReplay(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
-        guard let lease = await lease(plan, LeaseLimit(points: plan.points)) else {
-            lane.state.withLock { $0.deliveries -= 1 }
-            return
-        }
+        let stay = await context.places.enter(lane.tenant)
+        guard let lease = await lease(plan, LeaseLimit(points: plan.points)) else { return giveUp(stay) }
         let gate = context.gate(for: plan.route)
         await gate.acquire(lane.tenant, weight: plan.route.weight)
         group.addTask {
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
-            await finish(lease, with: await delivery.run())
+            await finish(lease, stay, with: await delivery.run())
         }
     }
 
@@ -85,7 +99,9 @@ struct Worker {
     ) async {
         // A series is not cut: what does not fit into one shard begins the next, and there shall not be one too many.
         let points = plan.points * plan.shards * 15 / 16
+        let stay = await context.places.enter(lane.tenant)
         guard context.take(shardedPoints: points) else {
+            context.places.leave(stay)
             if !plan.isSuccessor { return await begin(plan, in: &group) }
             lane.state.withLock { state in
                 state.deliveries -= 1
@@ -96,8 +112,7 @@ struct Worker {
         let limit = LeaseLimit(points: points, isMerged: true, bodyPoints: plan.bodyPoints)
         guard let lease = await lease(plan, limit) else {
             context.giveUp(shardedPoints: points)
-            lane.state.withLock { $0.deliveries -= 1 }
-            return
+            return giveUp(stay)
         }
         lane.state.withLock { state in
             state.isBehind = lease.points > plan.points || lease.isOfBodies && plan.isFilled(by: lease)
@@ -112,7 +127,7 @@ struct Worker {
                 before: before, after: after
             ).run()
             context.giveUp(shardedPoints: points)
-            await finish(lease, with: ending, isSharded: true)
+            await finish(lease, stay, with: ending, isSharded: true)
         }
     }
 
@@ -136,7 +151,9 @@ struct Worker {
 
     /// Settles what a delivery ended with, beside the lane's next request. What is left goes back first: the next request
     /// may not overtake it.
-    private func finish(_ lease: Lease, with ending: DeliveryEnding, isSharded: Bool = false) async {
+    private func finish(
+        _ lease: Lease, _ stay: SpoolPlaces.Stay, with ending: DeliveryEnding, isSharded: Bool = false
+    ) async {
         var isSettled = true
         if ending.isLeft { isSettled = await settle(lease, ending) }
         lane.state.withLock { state in
@@ -148,6 +165,7 @@ struct Worker {
         lane.changed.set()
         // A lease of many requests is not kept for company.
         if !ending.isLeft { isSettled = await settle(lease, ending, mayWait: !isSharded) }
+        context.places.leave(stay)
         lane.state.withLock { state in
             state.settling -= 1
             // What was given back is owed again.

@@ -197,6 +197,11 @@ public final class WALStore: Sendable {
 
     // MARK: Use
 
+    /// Tenants that may have something leased at once: a spool stays open for its leases, which end when backends answer.
+    /// An eighth of the open places, one at least, is left to those that only store or look, so that they have one within
+    /// moments whatever backends do; not where there is but one place.
+    public var leasingTenants: Int { max(1, node.openSpools - max(1, node.openSpools / 8)) }
+
     /// Queues a request for the tenant's next commit, opening its spool if need be.
     ///
     /// - Parameter completion: called once, on the spool's thread or at once; `.full` when too much waits in memory, or

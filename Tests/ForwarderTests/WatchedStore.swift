@@ -13,6 +13,8 @@ struct WatchedStore: DeliverySource {
         self.settled = settled
     }
 
+    var leasingTenants: Int { store.leasingTenants }
+
     func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {
         try await store.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
         settled.set()
