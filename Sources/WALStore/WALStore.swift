@@ -171,6 +171,9 @@ public final class WALStore: Sendable {
     /// Tenants whose spool cannot be opened at present, and why. Their requests are answered with 503 and tried again.
     public func problems() -> [String: String] { state.withLock { $0.problems } }
 
+    /// Why the data folder itself cannot be worked in, as when it was moved away; nil: it is where it was.
+    public func folderFault() -> String? { state.withLock { $0.folderFault } }
+
     /// Tenants whose spools refuse all new points at present, and why; those that cannot be opened are not among them.
     public func refusals() -> [String: String] { state.withLock { $0.refusals } }
 

@@ -163,4 +163,32 @@ import Testing
         #expect(taken.status == 204)
         #expect(node.process.stop() == 0)
     }
+
+    @Test func `a data folder that is moved away beside a running node is said loudly, and not made anew`() async throws
+    {
+        let bench = try Workbench("moved-folder")
+        let node = try HoldfastNode(bench, config: Self.config)
+        try await node.start()
+        #expect(try await Web.post("\(node.url)/write?db=default", "a v=1").status == 204)
+        _ = try await node.drain()
+        let away = bench.path("away")
+        #expect(rename(node.dataFolder, away) == 0)
+        #expect(try await Web.post("\(node.url)/write?db=default", "a v=2").status == 503)
+        var ready: (status: Int, body: String)?
+        #expect(
+            try await eventually(within: 30) {
+                ready = await answers(node, "/-/ready")
+                return ready?.status == 503
+            })
+        #expect(ready?.body.contains("was moved away or deleted") == true, "\(ready?.body ?? "")")
+        #expect(!FileManager.default.fileExists(atPath: node.dataFolder))
+        #expect(rename(away, node.dataFolder) == 0)
+        #expect(
+            try await eventually(within: 30) {
+                try await Web.post("\(node.url)/write?db=default", "a v=3").status == 204
+            })
+        let drained = try await node.drain()
+        #expect(drained.accepted >= 2 && drained.backends.allSatisfy { $0.balances && $0.lost == 0 }, "\(drained)")
+        #expect(node.process.stop() == 0)
+    }
 }

@@ -68,7 +68,7 @@ import Testing
         try await store.configure((0..<10_000).map { StoreFixture.tenant("t\($0)") })
         await store.maintain()
         #expect(store.state.withLock { $0.highestOpenCount } == 0)
-        #expect(try openFiles(under: fixture.path).count == 1, "the lock")
+        #expect(try openFiles(under: fixture.path).count == 2, "the folder and the file, which are locked")
         #expect(store.tenantsWithWork().isEmpty)
         await store.close()
     }
@@ -243,6 +243,38 @@ import Testing
         #expect(retained == 7 && other == 7)
         await store.close()
     }
+
+    @Test func `nothing is made where the data folder was, and a store goes on when it is back`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme"), StoreFixture.tenant("other")])
+        _ = try await store.append(Make.batch(0..<10), tenant: "acme")
+        let (path, away) = (fixture.path, fixture.folder.path + "/away")
+        try Files.system.rename(path, to: away)
+        for tenant in ["acme", "acme", "other"] {
+            await #expect(throws: SpoolError.self) { try await store.append(Make.batch(10..<20), tenant: tenant) }
+        }
+        await store.maintain()
+        #expect(store.problems().keys.sorted() == ["acme", "other"])
+        #expect(store.folderFault()?.contains("was moved away") == true && fixture.raised(StoreTests.gone) == 1)
+        #expect(try !Files.system.exists(path))
+        // Nor in what somebody else has made there.
+        try Files.system.makeFolder(path)
+        await store.maintain()
+        await #expect(throws: SpoolError.self) { try await store.append(Make.batch(10..<20), tenant: "other") }
+        #expect(store.folderFault()?.contains("another folder stands at") == true)
+        #expect(Files.system.names(in: path).isEmpty)
+        try Files.system.disk.removeFolder(path)
+        try Files.system.rename(away, to: path)
+        await store.maintain()
+        #expect(store.problems().isEmpty && store.folderFault() == nil)
+        #expect(try await store.append(Make.batch(10..<20), tenant: "acme").storedPoints == 10)
+        #expect(try await store.drain("acme") == Array(0..<20))
+        #expect(Files.system.names(in: path + "/tenants/acme").allSatisfy { !$0.contains("set-aside") })
+        await store.close()
+    }
+
+    private static let gone = "the data folder is gone; every request is refused"
 
     @Test func `calls after the end say that the node is closing`() async throws {
         let fixture = try StoreFixture()

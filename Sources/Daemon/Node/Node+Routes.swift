@@ -12,6 +12,9 @@ extension Node {
                 guard let self, acceptsRequests else {
                     return responder.reply(.problem(503, "the node is draining", retryAfterSeconds: 5))
                 }
+                if let fault = store.folderFault() {
+                    return responder.reply(.problem(503, fault, retryAfterSeconds: 10))
+                }
                 responder.reply(
                     .ready(
                         tenants: configuration.tenants.count, unusable: store.problems().count,

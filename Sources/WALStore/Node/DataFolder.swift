@@ -19,6 +19,8 @@ final class DataFolder: Sendable {
     let files: Files
     /// What stood in the place of a file of the node when the folder was taken, and where it is now.
     let moved: [(from: String, to: String)]
+    /// What stood at `path` when it was taken.
+    private let identity: FolderIdentity?
     /// Of the folder, and of `LOCK`.
     private let locks: [any FileLock]
 
@@ -32,6 +34,7 @@ final class DataFolder: Sendable {
         umask(0o077)
         try files.makeFolder(path)
         let folderLock = try DataFolder.lockFolder(path, on: files)
+        identity = try DataFolder.identity(path, on: files)
         try files.makeFolder(path + "/tenants")
         try files.makeFolder(path + "/sequences")
         var moved: [(from: String, to: String)] = []
@@ -50,6 +53,29 @@ final class DataFolder: Sendable {
 
     /// Lets the next process have the folder: nothing in it may be touched any more.
     func unlock() { for lock in locks { lock.unlock() } }
+
+    /// Moved away while it is ours, or with another one in its place: what is made at its path from then on would be nobody's
+    /// spool, and what it holds would be forgotten.
+    ///
+    /// - Returns: nil when it is where it was, or that cannot be told.
+    var fault: String? {
+        guard let identity else { return nil }
+        do throws(FileError) {
+            if try files.disk.identity(of: path) == identity { return nil }
+            return
+                "another folder stands at \(path) than the one this node works in: put that back, or restart the node"
+        } catch {
+            guard error.number == ENOENT || error.number == ENOTDIR else { return nil }
+            return
+                "the data folder \(path) was moved away or deleted while the node runs: put it back, or restart the node"
+        }
+    }
+
+    private static func identity(_ path: String, on files: Files) throws(SpoolError) -> FolderIdentity? {
+        do throws(FileError) { return try files.disk.identity(of: path) } catch {
+            throw Files.failure("look at", path, error)
+        }
+    }
 
     private static func lockFolder(_ path: String, on files: Files) throws(SpoolError) -> (any FileLock)? {
         do throws(FileError) { return try files.disk.lockFolder(path) } catch {

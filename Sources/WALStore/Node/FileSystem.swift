@@ -15,6 +15,10 @@ package protocol FileSystem: Sendable {
     func makeFolder(_ path: String) throws(FileError)
     /// `fsync` of a folder: names made, renamed and removed in it last from here on.
     func syncFolder(_ path: String) throws(FileError)
+    /// Which folder stands there, behind links: another one is another; nil where nobody but us can change that.
+    ///
+    /// - Throws: `ENOENT` when there is none.
+    func identity(of folder: String) throws(FileError) -> FolderIdentity?
     /// Names in a folder, without `.` and `..`.
     func names(in folder: String) throws(FileError) -> [String]
     /// `lstat`; nil when there is no such name.
@@ -78,6 +82,7 @@ extension FileSystem {
     }
     /// Nobody else is on it.
     package func lockFolder(_ path: String) throws(FileError) -> (any FileLock)? { nil }
+    package func identity(of folder: String) throws(FileError) -> FolderIdentity? { nil }
     package func realPath(_ path: String) throws(FileError) -> String { path }
     package func moveAside(_ path: String, to target: String) throws(FileError) -> Bool {
         guard let status = try status(path), !status.isFile else { return false }
@@ -124,6 +129,12 @@ private struct BytesInMemory: OpenedFile {
 /// A lock on a file; it ends with the value, or before.
 package protocol FileLock: Sendable {
     func unlock()
+}
+
+/// A folder, whatever it is called.
+package struct FolderIdentity: Sendable, Equatable {
+    var device: UInt64
+    var inode: UInt64
 }
 
 /// A failed call.

@@ -51,7 +51,9 @@ struct StoreState: Sendable {
     let maximumOpen: Int
     var tenants: [String: Tenant] = [:]
     /// Why a configured tenant's spool could not be opened when it was last tried; those only.
-    private(set) var problems: [String: String] = [:]
+    private var openProblems: [String: String] = [:]
+    /// Why the data folder cannot be worked in: it is not where it was.
+    var folderFault: String?
     /// Why a configured tenant's spool refused new points when it was last looked at; those only.
     var refusals: [String: String] = [:]
     var ingest: IngestBudget
@@ -115,6 +117,12 @@ struct StoreState: Sendable {
         if users == 1 { tenants[tenant]?.isBusy = false }
     }
 
+    /// Configured tenants that cannot be served, and why.
+    var problems: [String: String] {
+        guard let folderFault else { return openProblems }
+        return tenants.filter { !$0.value.isRemoved }.mapValues { _ in folderFault }
+    }
+
     /// Whether anybody waits for a place.
     var hasQueue: Bool { !queue.isEmpty }
 
@@ -152,7 +160,7 @@ struct StoreState: Sendable {
         uses += 1
         let waiters = (tenants[tenant]?.waiters ?? []).map(\.waiter)
         tenants[tenant]?.phase = .open(spool)
-        problems[tenant] = nil
+        openProblems[tenant] = nil
         tenants[tenant]?.users += waiters.count
         tenants[tenant]?.lastUse = uses
         tenants[tenant]?.waiters = []
@@ -164,7 +172,7 @@ struct StoreState: Sendable {
         openCount -= 1
         tenants[tenant]?.phase = .closed
         if tenants[tenant]?.isRemoved == false {
-            problems[tenant] = reason
+            openProblems[tenant] = reason
             refusals[tenant] = nil
             if isTriedAgain { visitSoon(tenant) }
         }
@@ -174,7 +182,7 @@ struct StoreState: Sendable {
 
     /// Nothing is asked of it any more.
     mutating func forgetProblem(_ tenant: String) {
-        problems[tenant] = nil
+        openProblems[tenant] = nil
         refusals[tenant] = nil
     }
 

@@ -46,6 +46,11 @@ struct SystemFileSystem: FileSystem {
         return FileStatus(status, isFolder: status.st_mode & S_IFMT == S_IFDIR)
     }
 
+    func identity(of folder: String) throws(FileError) -> FolderIdentity? {
+        let found = try target(of: folder)
+        return FolderIdentity(device: found.device, inode: found.inode)
+    }
+
     func realPath(_ path: String) throws(FileError) -> String {
         guard let resolved = realpath(path, nil) else { throw FileError(errno) }
         defer { free(resolved) }

@@ -59,6 +59,8 @@ extension WALStore {
     /// Opens the tenant's spool, or a fresh one in its place when that cannot be used: what can be read of the former
     /// one is then carried over.
     private func openSpool(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
+        // Making it anew would hide that all which was acknowledged is elsewhere.
+        if let fault = folder.fault { throw SpoolError(.unavailable, fault) }
         try space.admit(tenant)
         try folder.files.makeFolder(folder.folder(of: tenant))
         try clearTheWay(tenant)

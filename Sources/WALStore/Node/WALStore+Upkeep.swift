@@ -11,6 +11,7 @@ extension WALStore {
     /// (`upkeepInterval`); tests call it directly.
     public func maintain() async {
         guard !state.withLock({ $0.isClosing }) else { return }
+        guard lookAtFolder() else { return }
         let now = time.boot()
         if recounts(now) { space.recount() }
         space.look(now: now, events)
@@ -32,6 +33,22 @@ extension WALStore {
         }
         perform(actions)
         if state.withLock({ $0.isSummaryChanged }) { writeSummary() }
+    }
+
+    /// - Returns: whether the data folder is where it was. While it is not, nothing is done in what stands there.
+    private func lookAtFolder() -> Bool {
+        let fault = folder.fault
+        let before = state.withLock { state in
+            defer { state.folderFault = fault }
+            return state.folderFault
+        }
+        switch (before, fault) {
+        case (_, let fault?):
+            events(Event(.error, "the data folder is gone; every request is refused", ["error": fault]))
+        case (_?, nil): events(Event(.info, "the data folder is back"))
+        case (nil, nil): break
+        }
+        return fault == nil
     }
 
     /// The disk was in the way of a reload: a lane of a backend that its spool does not know would never send.
@@ -103,6 +120,7 @@ extension WALStore {
     public var nodeSecondsToFull: Double? { space.secondsToFull }
 
     func writeSummary() {
+        guard folder.fault == nil else { return }
         let summary = state.withLock { state in
             state.isSummaryChanged = false
             return state.summary
