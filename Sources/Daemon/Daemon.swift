@@ -47,7 +47,8 @@ enum Daemon {
             }
             command = try type.init(arguments)
         } catch {
-            throw CommandFailure("\(error)\nUsage: \(type.help.usage)", code: 2)
+            // The usage of some commands is longer than a screen, and hides what is wrong.
+            throw CommandFailure("\(error)\n`holdfast \(type.help.name) --help` says how it is used.", code: 2)
         }
         try await command.run()
     }

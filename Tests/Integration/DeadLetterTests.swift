@@ -66,6 +66,7 @@ import Testing
         #expect(shown.status == 0, "\(shown.errors)")
         #expect(shown.output.contains("status 400"), "\(shown.output)")
         #expect(try holdfast("dead", "show", "default/99999", folder[0], folder[1]).status == 1)
+        try mistakes(folder)
         #expect(try holdfast("dead", "list", "--from", "1h", folder[0], folder[1]).errors == "0 dead letters\n")
 
         // What is exported can be taken in again, by a node that takes it.
@@ -87,9 +88,20 @@ import Testing
         // The stopped node's spool is read as it was left.
         let left = try holdfast("dead", "list", folder[0], folder[1])
         #expect(left.errors == "\(Self.shops - 12) dead letters\n", "\(left.errors)")
+        try mistakes(folder)
         let refusal = try holdfast("dead", "purge", "--yes", folder[0], folder[1])
         #expect(refusal.status == 1)
         #expect(refusal.errors.contains("no daemon answers"), "\(refusal.errors)")
+    }
+
+    /// Of a running node, and of one that has stopped.
+    private func mistakes(_ folder: [String]) throws {
+        let list = ["dead", "list"] + folder
+        let strange = try run(Workbench.holdfast, list + ["--backend", "centrl"])
+        #expect(strange.status == 1 && strange.errors.contains("did you mean central?"), "\(strange)")
+        let small = try run(Workbench.holdfast, list + ["--reason", "refusd"])
+        #expect(small.status == 2 && small.errors.split(separator: "\n").count == 2, "\(small.errors)")
+        #expect(small.errors.hasSuffix("`holdfast dead --help` says how it is used.\n"), "\(small.errors)")
     }
 
     private func purge(_ match: String, of node: HoldfastNode) async throws {
@@ -114,7 +126,13 @@ import Testing
             "--earliest", "0s", "--data-dir", node.dataFolder,
         ]
         let dry = try run(Workbench.holdfast, words + ["--dry-run"])
-        #expect(dry.output == "10 dead letters would be sent again\n", "\(dry.errors)")
+        #expect(dry.output == "10 dead letters would be sent again to central\n", "\(dry.errors)")
+        // With what the repair leaves, and to whom.
+        let spoiled = try run(Workbench.holdfast, words + ["--dry-run", "--drop-label", "__name__,store,shop"])
+        #expect(spoiled.output.hasPrefix("0 dead letters would be") && spoiled.status == 1, "\(spoiled)")
+        #expect(spoiled.errors.contains("10 dead letters would stay"), "\(spoiled.errors)")
+        let nowhere = try run(Workbench.holdfast, words + ["--dry-run", "--send-to", "nobody"])
+        #expect(nowhere.status == 1 && nowhere.errors.contains("no backend \"nobody\""), "\(nowhere.errors)")
         let before = try node.status().backend("central")
         let unknown = try run(Workbench.holdfast, words + ["--send-to", "nobody"])
         #expect(unknown.status == 1 && unknown.errors.contains("no backend \"nobody\""), "\(unknown.errors)")

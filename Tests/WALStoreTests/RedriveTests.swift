@@ -116,6 +116,20 @@ struct RedriveTests {
         await spool.close()
     }
 
+    @Test func `a preview is what the re-drive then comes to, and changes nothing`() async throws {
+        try await bury(0..<600)
+        try await bury(600..<610, labels: "other")
+        let order = order("b") { $0.repair.drops = ["__name__"] }
+        let before = (try await spool.books("a"), try await spool.books("b"))
+        let preview = try await spool.previewRedrive(order, nanoseconds: .max / 2)
+        #expect(try await spool.books("a") == before.0)
+        #expect(try await spool.books("b") == before.1)
+        #expect(preview.points + preview.unfit == 610)
+        #expect(try await spool.redriveDeadLetters(order, nanoseconds: .max / 2) == preview)
+        let strange = try self.order("nobody")
+        await #expect(throws: SpoolError.self) { try await spool.previewRedrive(strange) }
+    }
+
     @Test func `a letter that cannot be read stays, and the others go`() async throws {
         try await bury(0..<3)
         _ = try await spool.rows("UPDATE dead_letters SET block = x'00' WHERE id = 2")

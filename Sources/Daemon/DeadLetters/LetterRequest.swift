@@ -17,6 +17,8 @@ struct LetterRequest: Sendable {
     /// Letters a page.
     var limit = LetterRequest.standardLimit
 
+    /// `DeadLetterReason.code` of all that is buried, wherever it is decided.
+    static let reasons = ["refused", "stuck", "too_large", "failure_store"]
     static let standardLimit = 200
     static let maximumLimit = 1000
 
@@ -47,7 +49,7 @@ struct LetterRequest: Sendable {
             switch word {
             case .tenant: tenant = value
             case .backend: filter.backend = value
-            case .reason: filter.reason = value
+            case .reason: filter.reason = try LetterRequest.reason(value)
             case .match: filter.selector = try LetterRequest.selector(value)
             case .from: times.from = try LetterRequest.time(name, value, now)
             case .to: times.to = try LetterRequest.time(name, value, now)
@@ -127,6 +129,26 @@ struct LetterRequest: Sendable {
         let (time, isBefore) = now.subtractingReportingOverflow(product)
         return isOver || isBefore ? .min : time
     }
+
+    private static func reason(_ text: String) throws(Mistake) -> String {
+        guard reasons.contains(text) else {
+            throw Mistake(description: "reason: \"\(text)\" is none: \(reasons.joined(separator: ", "))")
+        }
+        return text
+    }
+
+    /// Why the backend that is asked for is none of the known ones; nil: it is, or all are asked for.
+    func strangeBackend(known: some Sequence<String>) -> Mistake? {
+        guard let backend = filter.backend else { return nil }
+        let names = Set(known).sorted()
+        guard !names.contains(backend) else { return nil }
+        let near = Settings.nearest(to: backend, in: names).map { "; did you mean \($0)?" } ?? ""
+        let all = names.isEmpty ? "none is known" : names.prefix(LetterRequest.namesTold).joined(separator: ", ")
+        let more = names.count > LetterRequest.namesTold ? ", …" : ""
+        return Mistake(description: "backend: there is no \"\(backend)\": \(all)\(more)\(near)")
+    }
+
+    private static let namesTold = 20
 
     private static func id(_ name: String, _ text: String) throws(Mistake) -> LetterID {
         guard let id = LetterID(text) else { throw Mistake(description: "\(name): \"\(text)\" is no id of a letter") }

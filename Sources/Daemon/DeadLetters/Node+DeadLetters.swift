@@ -8,6 +8,7 @@ extension Node {
         do throws(LetterRequest.Mistake) {
             let request = try LetterRequest(head.query, now: telemetry.time.wall())
             if let refusal = unknown(request.tenant) { return refusal }
+            if let mistake = await strangeBackend(request) { return mistake }
             return await answer { () async throws(SpoolError) in .json(try await store.page(request)) }
         } catch {
             return .problem(400, error.description)
@@ -42,6 +43,7 @@ extension Node {
             let request = try LetterRequest(head.query, now: telemetry.time.wall())
             try request.checkAssumed()
             if let refusal = unknown(request.tenant) { return refusal }
+            if let mistake = await strangeBackend(request) { return mistake }
             return await answer { () async throws(SpoolError) in .json(try await store.page(request, .assumed)) }
         } catch {
             return .problem(400, error.description)
@@ -70,6 +72,7 @@ extension Node {
             let wanted = try LetterRequest(words, now: telemetry.time.wall())
             guard let tenant = onlyTenant(wanted.tenant) else { return .whoseLetters }
             if let refusal = unknown(tenant) { return refusal }
+            if let mistake = await strangeBackend(wanted) { return mistake }
             let asked = LetterRequest.asked(request.head, words)
             return await answer { () async throws(SpoolError) in
                 let purge = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
@@ -101,15 +104,41 @@ extension Node {
         return .problem(404, "there is no tenant \"\(tenant)\"")
     }
 
+    /// A mistyped backend has no letters, which would look like good news. Those that have left the config are known by the
+    /// spools.
+    func strangeBackend(_ request: LetterRequest) async -> Reply? {
+        guard request.filter.backend != nil else { return nil }
+        var known = configuration.tenants.filter { $0.id == request.tenant ?? $0.id }.flatMap(\.backends)
+        if request.strangeBackend(known: known) == nil { return nil }
+        if let tenant = request.tenant {
+            known += await store.status(tenant)?.backends.map(\.name) ?? []
+        } else {
+            known += await store.statuses().flatMap { $0.backends.map(\.name) }
+        }
+        return request.strangeBackend(known: known).map { .problem(400, $0.description) }
+    }
+
     func answer(_ body: () async throws(SpoolError) -> Reply) async -> Reply {
         do throws(SpoolError) { return try await body() } catch {
-            if error.code == .misuse { return .problem(400, error.description) }
-            return .problem(503, error.description, retryAfterSeconds: 5)
+            return .failure(error, dataDirectory: configuration.dataDirectory)
         }
     }
 }
 
 extension Reply {
+    /// Why nothing, or no more, was done about letters or replays.
+    static func failure(_ error: SpoolError, dataDirectory: String) -> Reply {
+        switch error.code {
+        case .misuse: .problem(400, error.description)
+        case .full:
+            .problem(
+                503,
+                "\(error.description): there is no room to write it down. Free some on the disk of \(dataDirectory), or "
+                    + "raise the budget, and ask again", retryAfterSeconds: 5)
+        default: .problem(503, error.description, retryAfterSeconds: 5)
+        }
+    }
+
     static var whoseLetters: Reply {
         .problem(400, "whose letters? \"tenant\" must be given where there is more than one")
     }

@@ -8,6 +8,8 @@ struct RedriveRequest: Sendable {
     /// nil: to the backend that the letters are asked of.
     var sendTo: String?
     var repair = PointRepair()
+    /// Only says what it would come to.
+    var isDryRun = false
 
     enum Word: String, CaseIterable {
         case sendTo = "send-to"
@@ -16,6 +18,7 @@ struct RedriveRequest: Sendable {
         case truncate
         case earliest
         case latest
+        case dryRun = "dry-run"
     }
 
     init(_ words: some Sequence<(name: String, value: String)>, now: Int64) throws(LetterRequest.Mistake) {
@@ -33,6 +36,7 @@ struct RedriveRequest: Sendable {
             case .truncate: repair.truncations = try RedriveRequest.truncations(name, value)
             case .earliest: repair.earliest = try LetterRequest.time(name, value, now)
             case .latest: repair.latest = try LetterRequest.time(name, value, now)
+            case .dryRun: isDryRun = try RedriveRequest.truth(name, value)
             }
         }
         letters = try LetterRequest(others, now: now)
@@ -51,9 +55,17 @@ struct RedriveRequest: Sendable {
             (.sendTo, sendTo), (.rename, list(repair.renames.map { "\($0.from)=\($0.to)" })),
             (.dropLabel, list(repair.drops)), (.truncate, list(repair.truncations.map { "\($0.name)=\($0.bytes)" })),
             (.earliest, repair.earliest.map(RFC3339.format)), (.latest, repair.latest.map(RFC3339.format)),
+            (.dryRun, isDryRun ? "true" : nil),
         ]
         return letters.words.filter { $0.name != LetterRequest.Word.limit.rawValue }
             + own.compactMap { word, value in value.map { (word.rawValue, $0) } }
+    }
+
+    private static func truth(_ name: String, _ value: String) throws(LetterRequest.Mistake) -> Bool {
+        guard let truth = Bool(value) else {
+            throw LetterRequest.Mistake(description: "\(name): \"\(value)\" is neither true nor false")
+        }
+        return truth
     }
 
     private static func pairs(

@@ -82,6 +82,28 @@ extension Spool {
         return redrive
     }
 
+    /// What `redriveDeadLetters` would come to now, without its doing: the same letters, read and repaired.
+    ///
+    /// - Throws: as `redriveDeadLetters`, but `.full`.
+    public func previewRedrive(
+        _ order: RedriveOrder, after: Int64 = 0, nanoseconds: Int64 = 2_000_000_000
+    ) async throws(SpoolError) -> Redrive {
+        var preview = Redrive()
+        let deadline = environment.scheduling.monotonic() + nanoseconds
+        preview.next = after
+        repeat {
+            guard let from = preview.next else { break }
+            try checkRedrive(to: order.backend)
+            let page = try await deadLetters(order.filter, after: from, DeadLetterLimit(letters: Spool.lettersARedrive))
+            let fit = Int64(page.letters.count { FitLetter($0, order.repair) != nil })
+            preview.points += fit
+            preview.unfit += Int64(page.letters.count) - fit
+            preview.next = page.next
+            await letCommitsPass()
+        } while environment.scheduling.monotonic() < deadline
+        return preview
+    }
+
     /// - Returns: the place of the backend among the ledger's.
     @discardableResult
     private func checkRedrive(to backend: String) throws(SpoolError) -> Int {

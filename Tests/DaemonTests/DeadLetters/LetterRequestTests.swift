@@ -126,4 +126,25 @@ import WALStore
         table.add(["x", "22"])
         #expect(table.takeText(&widths) == "x     22\n")
     }
+
+    @Test func `a full disk is answered with what to do about it`() {
+        let reply = Reply.failure(SpoolError(.full, "the disk is full"), dataDirectory: "/data")
+        guard case .problem(let problem) = reply.body else { return #expect(Bool(false), "\(reply.body)") }
+        let text = String(decoding: problem.rendered(requestID: "id"), as: UTF8.self)
+        #expect(reply.status == 503 && text.contains("Free some on the disk of /data"), "\(text)")
+    }
+
+    @Test func `letters that cannot be read are told of, with what ends them`() {
+        let list = DeadList(isJSON: false, limit: .max)
+        #expect(list.summary(2, unreadable: 0, isWhole: true) == "2 dead letters\n")
+        #expect(list.summary(2, unreadable: 1, isWhole: true).contains("1 of them cannot be read any more"))
+    }
+
+    @Test func `a backend or a reason that is none is told with those that are`() throws {
+        #expect(mistake([("reason", "refusd")]).contains("is none: refused, stuck, too_large, failure_store"))
+        let request = try LetterRequest([(name: "backend", value: "centrl")], now: Self.now)
+        let strange = try #require(request.strangeBackend(known: ["files", "central", "files"]))
+        #expect(strange.description == "backend: there is no \"centrl\": central, files; did you mean central?")
+        #expect(request.strangeBackend(known: ["centrl"]) == nil)
+    }
 }

@@ -21,10 +21,13 @@ struct DeadCommand: Command {
             it: name{label="x",other=~"a|b"}; a regular expression is held against the whole value.
             """,
         options: ConfigurationOptions.options + [
-            CommandHelp.Option(name: "--tenant", value: "ID", text: "Of this tenant. Default: of all."),
+            CommandHelp.Option(
+                name: "--tenant", value: "ID",
+                text: "Of this tenant. Default: of all (list, export), or of the only one there is (purge, redrive)."),
             CommandHelp.Option(name: "--backend", value: "NAME", text: "That this backend refused."),
             CommandHelp.Option(
-                name: "--reason", value: "REASON", text: "With this reason: refused, stuck, too_large, failure_store."),
+                name: "--reason", value: "REASON",
+                text: "With this reason: \(LetterRequest.reasons.joined(separator: ", "))."),
             CommandHelp.Option(name: "--match", value: "SELECTOR", text: "Of these series."),
             CommandHelp.Option(
                 name: "--from", value: "TIME",
@@ -48,7 +51,9 @@ struct DeadCommand: Command {
                 name: "--earliest", value: "TIME", text: "redrive sends an older point as one of this time."),
             CommandHelp.Option(
                 name: "--latest", value: "TIME", text: "redrive sends a newer point as one of this time."),
-            CommandHelp.Option(name: "--dry-run", value: nil, text: "Say how many purge or redrive would take."),
+            CommandHelp.Option(
+                name: "--dry-run", value: nil,
+                text: "Say how many purge would take; how many redrive would send, and how many no repair makes fit."),
             CommandHelp.Option(name: "--yes", value: nil, text: "Purge without being asked."),
             CommandHelp.Option(name: "--json", value: nil, text: "Print JSON; list: a line each."),
         ],

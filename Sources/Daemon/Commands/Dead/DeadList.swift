@@ -10,8 +10,10 @@ struct DeadList: Sendable {
         var table = TextTable(columns)
         var widths: [Int] = []
         var count = 0
+        var unreadable: Int64 = 0
         let isWhole = try await reader.each(request, kind) { (letter) throws(CommandFailure) in
             count += 1
+            if kind == .dead, letter["series"] == nil { unreadable += 1 }
             if isJSON {
                 Terminal.print(letter.rendered + "\n")
             } else {
@@ -22,10 +24,18 @@ struct DeadList: Sendable {
             if !isJSON, count > 0 { Terminal.print(table.takeText(&widths)) }
         }
         guard !isJSON else { return }
+        Terminal.printError(summary(count, unreadable: unreadable, isWhole: isWhole))
+    }
+
+    func summary(_ count: Int, unreadable: Int64, isWhole: Bool) -> String {
         let more = isWhole ? "" : "; there are more"
         let what =
             kind == .dead ? "dead letter\(count == 1 ? "" : "s")" : "run\(count == 1 ? "" : "s") of assumed points"
-        Terminal.printError("\(Amount.count(Int64(count))) \(what)\(more)\n")
+        let total = "\(Amount.count(Int64(count))) \(what)\(more)\n"
+        guard unreadable > 0 else { return total }
+        return total
+            + "\(Amount.count(unreadable)) of them cannot be read any more: they count as dead until `holdfast dead purge` "
+            + "ends them as lost\n"
     }
 
     private var columns: [(title: String, alignment: TextTable.Alignment)] {

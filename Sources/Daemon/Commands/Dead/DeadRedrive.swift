@@ -7,12 +7,9 @@ struct DeadRedrive: Sendable {
     var isDryRun: Bool
 
     func run(_ reader: LetterReader, _ request: RedriveRequest) async throws(CommandFailure) {
-        if isDryRun {
-            return say(
-                try await reader.count(request.letters), unfit: 0, one: "would be sent again", "would be sent again")
-        }
         let daemon = try reader.daemon()
         var request = request
+        request.isDryRun = isDryRun
         // What is refused again is not sent again.
         request.letters = try await reader.bounded(request.letters)
         let began = ContinuousClock.now
@@ -24,7 +21,7 @@ struct DeadRedrive: Sendable {
             do throws(AdminClient.Failure) { answer = try await daemon.post("/v1/dead/redrive", body: body) } catch {
                 line.end()
                 var failure = error.asCommandFailure(daemon.address)
-                if sent > 0 { failure.description += "; \(Amount.count(sent)) were sent again before" }
+                if sent > 0, !isDryRun { failure.description += "; \(Amount.count(sent)) were sent again before" }
                 throw failure
             }
             sent += answer["redriven_points"]?.int ?? 0
@@ -33,14 +30,20 @@ struct DeadRedrive: Sendable {
             request.letters.after = next
             let seconds = (ContinuousClock.now - began) / .seconds(1)
             line.show(
-                "\(Amount.count(sent)) sent again, \(Amount.count(Int64(Double(sent) / max(seconds, 0.001))))/s",
+                "\(Amount.count(sent)) \(isDryRun ? "looked at" : "sent again"), \(Amount.count(Int64(Double(sent) / max(seconds, 0.001))))/s",
                 seconds)
         }
         line.end()
-        say(sent, unfit: unfit, one: "is sent again", "are sent again")
+        if isDryRun {
+            let target = request.target.map { " to \($0)" } ?? ""
+            say(sent, unfit: unfit, one: "would be sent again\(target)", "would be sent again\(target)")
+        } else {
+            say(sent, unfit: unfit, one: "is sent again", "are sent again")
+        }
         guard unfit == 0 else {
+            let stays = isDryRun ? " would stay" : unfit == 1 ? " stays" : "s stay"
             throw CommandFailure(
-                "\(Amount.count(unfit)) dead letter\(unfit == 1 ? " stays" : "s stay"): they cannot be read, or the repair "
+                "\(Amount.count(unfit)) dead letter\(isDryRun && unfit != 1 ? "s" : "")\(stays): they cannot be read, or the repair "
                     + "leaves labels that no series can have")
         }
     }

@@ -3,6 +3,7 @@ import WALStore
 
 /// Asks the running daemon for dead letters, page by page; when none runs, the spools that it left.
 struct LetterReader: Sendable {
+    private let configuration: Configuration
     private enum Place: Sendable {
         case daemon(AdminClient)
         case stopped(StoppedSpools, AdminClient)
@@ -13,6 +14,7 @@ struct LetterReader: Sendable {
     init(_ configuration: Configuration) async throws(CommandFailure) {
         let client = AdminClient(configuration)
         address = client.address
+        self.configuration = configuration
         do throws(AdminClient.Failure) {
             _ = try await client.get("/v1/version")
             place = .daemon(client)
@@ -87,12 +89,21 @@ struct LetterReader: Sendable {
         switch place {
         case .daemon(let client): return try await page(request, kind, of: client)
         case .stopped(let spools, let client):
+            if let mistake = strangeBackend(request) { throw CommandFailure(mistake.description) }
             do throws(SpoolError) { return try await spools.page(request, kind) } catch {
                 // A node was started meanwhile: it has the rest.
                 if error.isHeldElsewhere, !error.isHeldByReader { return try await page(request, kind, of: client) }
                 throw CommandFailure(error.description)
             }
         }
+    }
+
+    /// As a running node has it, by its config and by what it wrote down last.
+    private func strangeBackend(_ request: LetterRequest) -> LetterRequest.Mistake? {
+        let configured = configuration.tenants.filter { $0.id == request.tenant ?? $0.id }.flatMap(\.backends)
+        let last = WALStore.lastStatuses(directory: configuration.dataDirectory)?.entries ?? []
+        let left = last.filter { $0.status.tenant == request.tenant ?? $0.status.tenant }
+        return request.strangeBackend(known: configured + left.flatMap { $0.status.backends.map(\.name) })
     }
 
     private func page(
