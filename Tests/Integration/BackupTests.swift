@@ -63,6 +63,9 @@ import Testing
         // A running node is not restored into, and says what to do.
         let refused = try holdfast("restore", backup, "--replace", "--config", file)
         #expect(refused.status == 1 && refused.errors.contains("must be stopped"), "\(refused)")
+        let beside = try holdfast("restore", backup, "--replace", "--dry-run", "--config", file)
+        #expect(beside.status == 0 && beside.errors.contains("must be stopped before this is done"), "\(beside)")
+        #expect(beside.output.contains("it has a spool, which would be renamed and kept"), "\(beside)")
         let status = try await node.drain()
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
         #expect(try status.backend("files").balances)

@@ -64,7 +64,10 @@ struct RestoreCommand: Command {
                 Terminal.print("  not in it: \(missing.tenant) (\(missing.reason))\n")
             }
         }
-        guard let target else { return show(spools.map { Outcome($0) }, configuration) }
+        guard let target else {
+            show(try spools.map { (spool) throws(CommandFailure) in try preview(spool, configuration) }, configuration)
+            return tellHolder(configuration)
+        }
         try restore(spools, from: reader, to: target, configuration)
     }
 
@@ -76,6 +79,26 @@ struct RestoreCommand: Command {
             guard error.isHeldElsewhere else { throw CommandFailure(error.description) }
             throw CommandFailure("a node must be stopped before its spools are restored: \(error)")
         }
+    }
+
+    private func preview(
+        _ spool: BackupManifest.Spool, _ configuration: Configuration
+    ) throws(CommandFailure) -> Outcome {
+        var outcome = Outcome(spool)
+        do throws(SpoolError) {
+            outcome.replaces = try RestoreTarget.obstacle(to: spool.tenant, in: configuration.dataDirectory)
+        } catch {
+            throw CommandFailure(error.description)
+        }
+        return outcome
+    }
+
+    /// What would stand in the way of doing it now, and passes.
+    private func tellHolder(_ configuration: Configuration) {
+        guard case .held(let process) = FolderLock.state(of: configuration.dataDirectory) else { return }
+        let holder = process.map { "process \($0)" } ?? "another process"
+        Terminal.printError(
+            "\(holder) has \(configuration.dataDirectory): the node must be stopped before this is done\n")
     }
 
     private func obstacles(
@@ -102,6 +125,8 @@ struct RestoreCommand: Command {
     fileprivate struct Outcome {
         var spool: BackupManifest.Spool
         var restored: RestoreTarget.Restored?
+        /// Of a dry run: what of the tenant is there, which would be renamed and kept.
+        var replaces: String?
         init(_ spool: BackupManifest.Spool) { self.spool = spool }
     }
 
@@ -149,7 +174,10 @@ extension RestoreCommand.Outcome {
             "\(Amount.count($0.pendingPoints)) pending for \($0.name)"
         }
         let what = owed.isEmpty ? "nothing pending" : owed.joined(separator: ", ")
-        guard let restored else { return "would be restored, \(Amount.bytes(spool.bytes)), \(what)" }
+        guard let restored else {
+            let former = replaces.map { "; \($0), which would be renamed and kept" } ?? ""
+            return "would be restored, \(Amount.bytes(spool.bytes)), \(what)\(former)"
+        }
         let former = restored.replaced.map { "; the former spool is \($0)" } ?? ""
         return "restored, \(Amount.bytes(spool.bytes)), \(what)\(former)"
     }
@@ -158,6 +186,7 @@ extension RestoreCommand.Outcome {
         .map([
             "tenant": .string(spool.tenant), "restored": .bool(restored != nil), "bytes": .int(spool.bytes),
             "first_sequence": restored.map { .int($0.firstSequence) },
+            "replaces": replaces.map { .string($0) },
             "replaced": restored?.replaced.map { .string($0) },
             "pending": .array(
                 spool.books.backends.map {
