@@ -1,3 +1,5 @@
+import Glibc
+
 /// What makes the end of a request, or its meaning, doubtful: two readers could disagree about it, so we refuse to be one
 /// of them. Every refusal here ends the connection, because what follows may be a body or a request.
 /// <https://www.rfc-editor.org/rfc/rfc9112#section-6.3>, <https://www.rfc-editor.org/rfc/rfc9112#section-11.2>
@@ -74,14 +76,36 @@ enum HeadLine {
 
     static func isFieldValue(_ value: String) -> Bool { value.utf8.allSatisfy { $0 == 9 || ($0 >= 32 && $0 != 127) } }
 
-    /// A request's target as it came: visible characters, without a blank in it.
+    /// A request's target as it came: visible characters, without a blank in it; and, where it names a host, nothing there
+    /// that would be a slash once it is decoded.
     static func isTarget(_ target: UnsafePointer<CChar>) -> Bool {
-        var at = target
-        while at.pointee != 0 {
-            let byte = UInt8(bitPattern: at.pointee)
-            guard byte > 32, byte != 127 else { return false }
-            at += 1
+        let bytes = UnsafeRawBufferPointer(start: target, count: strlen(target))
+        guard bytes.allSatisfy({ $0 > 32 && $0 != 127 }) else { return false }
+        guard let host = hostStart(bytes) else { return true }
+        let end = bytes[host...].firstIndex { "/?#".utf8.contains($0) } ?? bytes.endIndex
+        return !bytes[host..<end].contains(UInt8(ascii: "%"))
+    }
+
+    /// Where the path is that a target asks for, also when a client that thinks of us as a proxy names the host as well: who
+    /// it names does not matter here. <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
+    ///
+    /// - Parameter target: decoded, without its query.
+    static func path(ofTarget target: String) -> String {
+        guard let host = hostStart(target.utf8) else { return target }
+        guard let path = target.utf8[host...].firstIndex(of: UInt8(ascii: "/")) else { return "/" }
+        return String(target[path...])
+    }
+
+    /// Behind the scheme of an absolute target; nil: it is none.
+    private static func hostStart<Text: Collection<UInt8>>(_ target: Text) -> Text.Index? {
+        for scheme in ["http://", "https://"] {
+            var at = target.startIndex
+            for wanted in scheme.utf8 {
+                guard at < target.endIndex, target[at] == wanted || target[at] | 0x20 == wanted else { break }
+                at = target.index(after: at)
+            }
+            if target.distance(from: target.startIndex, to: at) == scheme.utf8.count { return at }
         }
-        return true
+        return nil
     }
 }

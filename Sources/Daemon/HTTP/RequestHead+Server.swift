@@ -17,7 +17,7 @@ extension RequestHead {
         RequestHead.collect(connection, .GET_ARGUMENT_KIND, into: &arguments)
         self.method = method.map { String(cString: $0) } ?? ""
         self.version = versionText
-        path = url.map { String(cString: $0) } ?? "/"
+        path = HeadLine.path(ofTarget: url.map { String(cString: $0) } ?? "/")
         (headers, areLinesWhole) = (pairs.all, pairs.areLinesWhole)
         query = arguments.all
         self.peer = peer

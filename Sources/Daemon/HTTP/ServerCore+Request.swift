@@ -26,7 +26,9 @@ extension ServerCore {
     }
 
     private func refusal(of head: RequestHead, _ match: Router.Match, _ exchange: Exchange) -> Reply? {
-        if !exchange.connection.hasTarget { return .closing(.problem(400, "the request's target has a blank in it")) }
+        if !exchange.connection.hasTarget {
+            return .closing(.problem(400, "the request's target has a blank in it, or an odd host"))
+        }
         let headLimit = settings.maximumHeaderBytes
         guard exchange.connection.targetBytes + head.lineBytes <= headLimit else {
             return .closing(.problem(431, "line and headers are larger than the \(headLimit) bytes allowed"))

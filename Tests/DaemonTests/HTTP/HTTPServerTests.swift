@@ -63,6 +63,32 @@ private let hello = Route(["GET"], "/hello") { _, responder in responder.reply(.
         #expect(try client.request("GET", "/hello").body == "hello")
     }
 
+    @Test(arguments: ["http://example.org/hello", "HTTPS://[::1]:9009/hello?http://x", "/hello"])
+    func `a target that names the host is answered by its path`(target: String) throws {
+        let server = try startServer([hello])
+        defer { server.drain(limit: .seconds(1)) }
+        let client = try RawClient(port: server.port)
+        try client.send("GET \(target) HTTP/1.1\r\nHost: t\r\n\r\n")
+        #expect(try client.receive().body == "hello")
+    }
+
+    @Test func `a target that names nothing but the host asks for the root, and one with a hidden slash is refused`()
+        throws
+    {
+        let root = Route(["GET"], "/") { _, responder in responder.reply(.text(200, "root")) }
+        let server = try startServer([root, hello])
+        defer { server.drain(limit: .seconds(1)) }
+        for target in ["http://example.org", "http://example.org?a=b"] {
+            let client = try RawClient(port: server.port)
+            try client.send("GET \(target) HTTP/1.1\r\nHost: t\r\n\r\n")
+            #expect(try client.receive().body == "root")
+        }
+        // To us its path would be /x/hello, and to whoever decodes later /hello.
+        let client = try RawClient(port: server.port)
+        try client.send("GET http://example.org%2Fx/hello HTTP/1.1\r\nHost: t\r\n\r\n")
+        #expect(try client.receive().status == 400)
+    }
+
     @Test func `pipelined requests are answered in their order`() throws {
         let server = try startServer([echo])
         defer { server.drain(limit: .seconds(1)) }
