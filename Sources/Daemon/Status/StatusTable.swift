@@ -82,7 +82,9 @@ enum StatusTable {
         var notes: [String] = []
         let id = tenant["tenant"]?.string ?? "?"
         if let dropped = tenant["dropped_points"]?.int, dropped > 0 {
-            notes.append("\(id): \(Amount.count(dropped)) points came while the budget was full and were dropped")
+            notes.append(
+                "\(id): \(Amount.count(dropped)) points found no room (budget, or free-space reserve) and were dropped, as "
+                    + "when_full: drop_newest says; their senders were answered with success")
         }
         let problem = tenant["problem"]?.string
         if let problem {

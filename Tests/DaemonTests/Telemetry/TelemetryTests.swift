@@ -131,7 +131,9 @@ import WALStore
         #expect(text.contains("holdfast_lost_points_total{tenant=\"acme\",backend=\"central\"} 9\n"))
         #expect(text.contains("holdfast_dropped_points_total{tenant=\"acme\"} 7\n"))
         #expect(report.json["tenants"]?.array?.first?["backends"]?.array?.first?["lost_points"]?.int == 9)
-        #expect(StatusTable.text(report.json).contains("7 points came while the budget was full and were dropped"))
+        #expect(
+            StatusTable.text(report.json).contains(
+                "7 points found no room (budget, or free-space reserve) and were dropped"))
     }
 
     @Test func `the times until full and until drained follow the rates, and are absent without growth`() throws {
