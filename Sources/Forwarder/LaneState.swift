@@ -32,6 +32,8 @@ struct LaneState: Sendable {
     var isCramped = false
     /// The spool has no room to settle what was delivered: why, and when it is asked again, on the boot clock.
     var settleProblem: (reason: String, at: Int64)?
+    /// The spool gave no lease the last time that it was asked: why.
+    var leaseProblem: String?
 
     var isRestored = false
     var retry = RetryState.ok
@@ -314,6 +316,11 @@ struct LaneState: Sendable {
         if let problem = settleProblem, retry.mode != .held {
             status.state = .backingOff(until: wall + max(0, problem.at - now))
             status.lastError = "what was delivered cannot be settled: \(problem.reason)"
+        }
+        // Two things to say: the spool's is nearer.
+        if let problem = leaseProblem, retry.mode != .held, settleProblem == nil {
+            status.state = .backingOff(until: next)
+            status.lastError = "the spool gives nothing to be sent: \(problem)"
         }
         status.requestsInFlight = requestsInFlight
         status.pointsInFlight = pointsInFlight

@@ -137,12 +137,16 @@ struct Worker {
         guard lane.state.withLock({ $0.generation == plan.generation && !$0.isStopping }) else { return nil }
         do throws(SpoolError) {
             let lease = try await lane.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
-            if lease == nil { lane.state.withLock { state in state.isDry = state.news == plan.news } }
+            lane.state.withLock { state in
+                state.leaseProblem = nil
+                if lease == nil { state.isDry = state.news == plan.news }
+            }
             return lease
         } catch {
             // Also where the file is damaged: a block that cannot be read ends as a loss inside the lease, what comes out
             // of it is more than a block, and asking again at once would only burn a processor.
             pause()
+            lane.state.withLock { $0.leaseProblem = error.code == .closing ? nil : error.message }
             context.events(
                 Event(.warning, "the spool gave no lease", lane.metadata(["error": error.description])))
             return nil

@@ -25,6 +25,7 @@ final class MemorySource: DeliverySource {
         var failSettles = 0
         var settleFailure = SpoolError.Code.commitFailed
         var onFailedSettle: (@Sendable () -> Void)?
+        var leaseFailure: SpoolError?
         var settles = 0
         /// Runs of the settlement that had most.
         var largestSettlement = 0
@@ -82,6 +83,8 @@ final class MemorySource: DeliverySource {
     ) {
         state.withLock { ($0.failSettles, $0.settleFailure, $0.onFailedSettle) = (count, code, look) }
     }
+    /// nil: leases are given again.
+    func failLeases(_ failure: SpoolError?) { state.withLock { $0.leaseFailure = failure } }
     func setMaybeSent(_ points: Range<Int>, _ backend: String = "central") {
         state.withLock { _ = $0.ledgers[backend]?.maybeSent.formUnion(points) }
     }
@@ -103,7 +106,8 @@ final class MemorySource: DeliverySource {
     // MARK: The forwarder's side
 
     func lease(tenant: String, backend: String, limit: LeaseLimit) async throws(SpoolError) -> Lease? {
-        state.withLock { state in
+        if let failure = state.withLock({ $0.leaseFailure }) { throw failure }
+        return state.withLock { state in
             guard let ledger = state.ledgers[backend],
                 let first = ledger.fates.indices.first(where: { ledger.fates[$0] == nil && !ledger.leased.contains($0) }
                 )

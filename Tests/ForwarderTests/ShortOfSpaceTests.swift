@@ -78,6 +78,22 @@ struct ShortOfSpaceTests {
         await fixture.finish(server)
     }
 
+    @Test func `a lane that gets no lease, as what it sends cannot be noted, says so until it gets one`() async throws {
+        let server = try HTTPTestServer()
+        let fixture = LaneFixture()
+        fixture.source.failLeases(SpoolError(.full, "the disk is full"))
+        fixture.start(LineBackend(url: server.url))
+        fixture.source.append(10)
+        while fixture.waits.elements.isEmpty { await Task.yield() }
+        let status = try #require(fixture.status)
+        guard case .backingOff = status.state else { return #expect(Bool(false), "\(status.state)") }
+        #expect(status.lastError.contains("the disk is full"), "\(status.lastError)")
+        fixture.source.failLeases(nil)
+        await fixture.source.drained()
+        #expect(fixture.status?.state == .ok && server.requests.count == 1)
+        await fixture.finish(server)
+    }
+
     @Test(.enabled(if: SmallFileSystem.canBeMade, "mounting needs root"))
     func `on a disk that is really full nothing is sent twice, and other tenants have the backend to themselves`()
         async throws
