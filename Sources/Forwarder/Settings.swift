@@ -45,7 +45,9 @@ public final class Settings {
     public let path: String
     public let line: Int
     private let entries: [(key: String, line: Int, value: SettingsNode)]
-    private var asked: Set<String> = []
+    /// Keys that are known, each once: about a dozen, which are found sooner one by one than they are hashed. None where
+    /// nothing can be mistyped.
+    private var asked: [String] = []
     private var children: [Settings] = []
     private let readSecret: (String) throws -> String
 
@@ -263,7 +265,8 @@ public final class Settings {
     }
 
     private func entry(_ key: String) -> (key: String, line: Int, value: SettingsNode)? {
-        asked.insert(key)
+        guard !entries.isEmpty else { return nil }
+        if !asked.contains(key) { asked.append(key) }
         return entries.first { $0.key == key }
     }
 }
@@ -305,6 +308,9 @@ extension Settings {
         return overflow ? nil : bytes
     }
 
+    /// What is behind it is not read.
+    private static let maximumSecretBytes = 64 << 10
+
     struct SecretError: Error, CustomStringConvertible { var description: String }
 
     public static func systemSecret(_ reference: String) throws -> String {
@@ -318,13 +324,14 @@ extension Settings {
         let file = open(String(reference.dropFirst(5)), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { throw SecretError(description: String(cString: strerror(errno))) }
         defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = read(file, &bytes, bytes.count)
-        // A folder opens, and fails here: an unreadable secret must not pass for an empty one.
-        guard count >= 0 else { throw SecretError(description: String(cString: strerror(errno))) }
-        var text = bytes.prefix(count)
-        while let last = text.last, last == 10 || last == 13 { text.removeLast() }
-        return String(decoding: text, as: UTF8.self)
+        return try withUnsafeTemporaryAllocation(byteCount: maximumSecretBytes, alignment: 1) { buffer in
+            let count = read(file, buffer.baseAddress, buffer.count)
+            // A folder opens, and fails here: an unreadable secret must not pass for an empty one.
+            guard count >= 0 else { throw SecretError(description: String(cString: strerror(errno))) }
+            var text = buffer.prefix(count)
+            while let last = text.last, last == 10 || last == 13 { text.removeLast() }
+            return String(decoding: text, as: UTF8.self)
+        }
     }
 
     /// The known key closest to a mistyped one, when one is close enough to be meant.

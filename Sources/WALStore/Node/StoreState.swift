@@ -73,8 +73,9 @@ struct StoreState: Sendable {
     var changeWaiters: [CheckedContinuation<Void, Never>] = []
     /// Tenants whose summary entry may be wrong, in the order in which they are looked at.
     var stale: [String] = []
-    /// Open, opening and closing ones.
-    private(set) var openCount = 0
+    /// Who has one of the open places: open, opening and closing ones. Of very many tenants these are few.
+    private var holders: Set<String> = []
+    var openCount: Int { holders.count }
     private(set) var highestOpenCount = 0
     /// A task looks after those whose wait ends.
     var isWatchingWaits = false
@@ -129,15 +130,15 @@ struct StoreState: Sendable {
     /// Opens what waits while there are places; else asks the least recently used idle spools to close.
     mutating func next() -> [Action] {
         var actions: [Action] = []
-        while let tenant = queue.first, openCount < maximumOpen {
+        while let tenant = queue.first, holders.count < maximumOpen {
             queue.removeFirst()
             guard let configuration = tenants[tenant]?.configuration else { continue }
             tenants[tenant]?.phase = .opening
-            openCount += 1
-            highestOpenCount = max(highestOpenCount, openCount)
+            holders.insert(tenant)
+            highestOpenCount = max(highestOpenCount, holders.count)
             actions.append(.open(tenant, configuration))
         }
-        var closing = tenants.values.count { if case .closing = $0.phase { true } else { false } }
+        var closing = holders.count { if case .closing? = tenants[$0]?.phase { true } else { false } }
         while closing < queue.count, let (tenant, spool) = leastRecentlyUsed() {
             tenants[tenant]?.phase = .closing(spool)
             actions.append(.close(tenant, spool))
@@ -148,8 +149,10 @@ struct StoreState: Sendable {
 
     private func leastRecentlyUsed() -> (String, Spool)? {
         var best: (tenant: String, spool: Spool, lastUse: UInt64)?
-        for (name, tenant) in tenants where tenant.users == 0 && !tenant.isBusy {
-            guard case .open(let spool) = tenant.phase, tenant.lastUse < best?.lastUse ?? .max else { continue }
+        for name in holders {
+            guard let tenant = tenants[name], tenant.users == 0, !tenant.isBusy, case .open(let spool) = tenant.phase,
+                tenant.lastUse < best?.lastUse ?? .max
+            else { continue }
             best = (name, spool, tenant.lastUse)
         }
         return best.map { ($0.tenant, $0.spool) }
@@ -169,7 +172,7 @@ struct StoreState: Sendable {
 
     /// - Parameter isTriedAgain: whoever mends the disk need not send anything: the next upkeep looks.
     mutating func failedToOpen(_ tenant: String, _ reason: String, isTriedAgain: Bool) -> [Waiter] {
-        openCount -= 1
+        holders.remove(tenant)
         tenants[tenant]?.phase = .closed
         if tenants[tenant]?.isRemoved == false {
             openProblems[tenant] = reason
@@ -194,7 +197,7 @@ struct StoreState: Sendable {
 
     /// It is closed; whoever came meanwhile gets in the queue again.
     mutating func closed(_ tenant: String) {
-        openCount -= 1
+        holders.remove(tenant)
         let hasWaiters = tenants[tenant]?.waiters.isEmpty == false
         tenants[tenant]?.phase = hasWaiters ? .queued : .closed
         if hasWaiters {
@@ -242,8 +245,8 @@ struct StoreState: Sendable {
 
     /// Spools that are open now, by name.
     var open: [(tenant: String, spool: Spool)] {
-        tenants.compactMap { name, tenant -> (tenant: String, spool: Spool)? in
-            if case .open(let spool) = tenant.phase { (name, spool) } else { nil }
+        holders.compactMap { name -> (tenant: String, spool: Spool)? in
+            if case .open(let spool)? = tenants[name]?.phase { (name, spool) } else { nil }
         }.sorted { $0.tenant < $1.tenant }
     }
 }
