@@ -183,6 +183,42 @@ import Testing
         await store.close()
     }
 
+    @Test func `a request does not stand behind those who only look`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(NodeConfiguration(openSpools: 1), openWait: .seconds(3600))
+        let lookers = (0..<20).map { "looker\($0)" }
+        try await store.configure((["held", "request"] + lookers).map { StoreFixture.tenant($0) })
+        _ = try await store.append(Make.batch(0..<10), tenant: "held")
+        let lease = try await store.withSpool("held") { (spool) async throws(SpoolError) in
+            try await spool.lease(backend: "a", limit: LeaseLimit(points: 10))
+        }
+        let taken = try #require(lease)
+        let order = Recorder<String>()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for tenant in lookers {
+                group.addTask {
+                    try await store.withSpool(tenant) { _ async throws(SpoolError) in order.record(tenant) }
+                }
+            }
+            // One looks at the tenant of the request as well.
+            group.addTask { try await store.withSpool("request") { _ async throws(SpoolError) in } }
+            while store.state.withLock({ $0.queueLength }) < 21 { await Task.yield() }
+            group.addTask {
+                _ = try await store.append(Make.batch(0..<1), tenant: "request")
+                order.record("request")
+            }
+            while store.state.withLock({ $0.requestLength }) == 0 { await Task.yield() }
+            try await store.withSpool("held") { (spool) async throws(SpoolError) in
+                try await spool.settle(taken, Make.all(taken, .delivered))
+            }
+            await store.maintain()
+            try await group.waitForAll()
+        }
+        #expect((order.elements.firstIndex(of: "request") ?? .max) < 5, "\(order.elements)")
+        #expect(order.elements.count == 21)
+        await store.close()
+    }
+
     @Test func `a request that finds every open place leased is answered as full, and passes once one is free`()
         async throws
     {

@@ -79,7 +79,10 @@ struct StoreState: Sendable {
     private(set) var highestOpenCount = 0
     /// A task looks after those whose wait ends.
     var isWatchingWaits = false
+    /// Who waits for a place, in order: those with a request, and all others.
+    private var requests: [String] = []
     private var queue: [String] = []
+    private var dequeued: UInt64 = 0
     private var uses: UInt64 = 0
 
     init(maximumOpen: Int, ingestBytes: Int, summary: NodeSummary) {
@@ -102,12 +105,18 @@ struct StoreState: Sendable {
             tenants[tenant]?.users += 1
             tenants[tenant]?.lastUse = uses
             return spool
-        case .closed:
-            tenants[tenant]?.phase = .queued
-            queue.append(tenant)
-        case .queued, .opening, .closing: break
+        case .closed, .queued, .opening, .closing: break
         }
-        tenants[tenant]?.waiters.append(waiting())
+        let waiting = waiting()
+        tenants[tenant]?.waiters.append(waiting)
+        switch phase {
+        case .closed: enqueue(tenant)
+        case .queued where waiting.until != nil:
+            guard let index = queue.firstIndex(of: tenant) else { break }
+            queue.remove(at: index)
+            requests.append(tenant)
+        case .queued, .opening, .closing, .open: break
+        }
         return nil
     }
 
@@ -125,13 +134,33 @@ struct StoreState: Sendable {
     }
 
     /// Whether anybody waits for a place.
-    var hasQueue: Bool { !queue.isEmpty }
+    var hasQueue: Bool { queueLength > 0 }
+
+    /// Tenants that wait for a place.
+    var queueLength: Int { queue.count + requests.count }
+
+    /// Those of them with a request.
+    var requestLength: Int { requests.count }
+
+    private mutating func enqueue(_ tenant: String) {
+        tenants[tenant]?.phase = .queued
+        let isRequest = tenants[tenant]?.waiters.contains { $0.until != nil } ?? false
+        if isRequest { requests.append(tenant) } else { queue.append(tenant) }
+    }
+
+    /// A sender waits for its answer, and thousands of lanes may wait to look whether they have work: requests go first, but
+    /// for each fourth place.
+    private mutating func dequeue() -> String? {
+        guard hasQueue else { return nil }
+        dequeued &+= 1
+        let takesRequest = !requests.isEmpty && (queue.isEmpty || dequeued % 4 != 0)
+        return takesRequest ? requests.removeFirst() : queue.removeFirst()
+    }
 
     /// Opens what waits while there are places; else asks the least recently used idle spools to close.
     mutating func next() -> [Action] {
         var actions: [Action] = []
-        while let tenant = queue.first, holders.count < maximumOpen {
-            queue.removeFirst()
+        while holders.count < maximumOpen, let tenant = dequeue() {
             guard let configuration = tenants[tenant]?.configuration else { continue }
             tenants[tenant]?.phase = .opening
             holders.insert(tenant)
@@ -139,7 +168,7 @@ struct StoreState: Sendable {
             actions.append(.open(tenant, configuration))
         }
         var closing = holders.count { if case .closing? = tenants[$0]?.phase { true } else { false } }
-        while closing < queue.count, let (tenant, spool) = leastRecentlyUsed() {
+        while closing < queueLength, let (tenant, spool) = leastRecentlyUsed() {
             tenants[tenant]?.phase = .closing(spool)
             actions.append(.close(tenant, spool))
             closing += 1
@@ -199,9 +228,9 @@ struct StoreState: Sendable {
     mutating func closed(_ tenant: String) {
         holders.remove(tenant)
         let hasWaiters = tenants[tenant]?.waiters.isEmpty == false
-        tenants[tenant]?.phase = hasWaiters ? .queued : .closed
+        tenants[tenant]?.phase = .closed
         if hasWaiters {
-            queue.append(tenant)
+            enqueue(tenant)
         } else if tenants[tenant]?.isRemoved == true, tenants[tenant]?.users == 0 {
             tenants[tenant] = nil
         }
@@ -218,12 +247,12 @@ struct StoreState: Sendable {
     /// Takes the waiters of all tenants that are not open: the node is closing.
     mutating func abandonQueue() -> [Waiter] {
         var waiters: [Waiter] = []
-        for name in queue {
+        for name in queue + requests {
             waiters.append(contentsOf: (tenants[name]?.waiters ?? []).map(\.waiter))
             tenants[name]?.waiters = []
             tenants[name]?.phase = .closed
         }
-        queue = []
+        (queue, requests) = ([], [])
         return waiters
     }
 
