@@ -34,9 +34,22 @@ public struct LeasedPiece: Sendable {
     }
 }
 
+/// Which lease it is, among all that a node's spools ever gave.
+public struct LeaseID: Sendable, Hashable {
+    /// Of the spool that gave it: when another file takes that one's place, its leases begin at 1 again, and a settlement
+    /// that is still on its way must not end one of them.
+    public let life: UInt64
+    public let number: UInt64
+
+    public init(life: UInt64, number: UInt64) {
+        self.life = life
+        self.number = number
+    }
+}
+
 /// A worker's claim on pieces of what one backend is owed. Held in memory: a restart releases it.
 public struct Lease: Sendable {
-    public let id: UInt64
+    public let id: LeaseID
     public let backend: String
     public let lane: Lane
     public let pieces: [LeasedPiece]
@@ -44,7 +57,7 @@ public struct Lease: Sendable {
     /// The points are bodies: whoever needs to know what they are gives them back, and leases them again as points.
     public var isOfBodies: Bool { pieces.first.map { !$0.bodies.isEmpty } ?? false }
 
-    public init(id: UInt64, backend: String, lane: Lane, pieces: [LeasedPiece]) {
+    public init(id: LeaseID, backend: String, lane: Lane, pieces: [LeasedPiece]) {
         self.id = id
         self.backend = backend
         self.lane = lane

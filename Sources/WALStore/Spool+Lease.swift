@@ -104,7 +104,7 @@ extension Spool {
     // MARK: Planning
 
     struct Plan {
-        var id: UInt64
+        var id: LeaseID
         var lane: Lane
         var record: LeaseRecord
         var unknownBefore: Int64
@@ -116,6 +116,11 @@ extension Spool {
     /// Rows without points before them ride along, the newest so many: metadata is said again and again, and a sender
     /// of nothing else must not keep a lease from ever reaching a point.
     private static let maximumEmptyPieces = 64
+
+    func nextLeaseID() -> LeaseID {
+        leasesGiven += 1
+        return LeaseID(life: cacheID, number: leasesGiven)
+    }
 
     /// Finds and claims the places; reads no block.
     private func planLease(_ backend: String, _ limit: LeaseLimit) throws(SpoolError) -> Plan? {
@@ -144,11 +149,11 @@ extension Spool {
         }
         guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
         try reserveSending(last.row.lastSequence, backend: index)
-        lastLeaseID += 1
+        let id = nextLeaseID()
         record.name = backend
-        leases[lastLeaseID] = record
+        leases[id] = record
         return Plan(
-            id: lastLeaseID, lane: lane, record: record, unknownBefore: state.unknownBefore, overtaken: state.overtaken)
+            id: id, lane: lane, record: record, unknownBefore: state.unknownBefore, overtaken: state.overtaken)
     }
 
     /// Adds pieces of one owed range, around what is leased, until the room is used up.

@@ -12,7 +12,7 @@ public actor Spool {
     nonisolated let environment: SpoolEnvironment
     nonisolated let queue = Mutex(CommitQueue())
     nonisolated let reader: SpoolReader
-    /// Names this life of the spool in the node's cache.
+    /// Names this life of the spool in the node's cache, and in its leases.
     nonisolated let cacheID: UInt64
 
     var configuration: SpoolConfiguration
@@ -27,8 +27,8 @@ public actor Spool {
     var intakeProblem: String?
     /// Sequences below it are reserved outside the file.
     var reservedBefore: Int64 = 0
-    var leases: [UInt64: LeaseRecord] = [:]
-    var lastLeaseID: UInt64 = 0
+    var leases: [LeaseID: LeaseRecord] = [:]
+    var leasesGiven: UInt64 = 0
     /// Backends whose last lease asked for bodies, where there are any.
     var bodyTakers: Set<Int64> = []
     /// Replay jobs, as their rows have them, oldest first.

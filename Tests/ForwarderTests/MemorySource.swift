@@ -20,7 +20,7 @@ final class MemorySource: DeliverySource {
     struct State {
         var ledgers: [String: Ledger] = [:]
         var points = 0
-        var leases: [UInt64: (backend: String, points: Range<Int>)] = [:]
+        var leases: [LeaseID: (backend: String, points: Range<Int>)] = [:]
         var lastLease: UInt64 = 0
         var failSettles = 0
         var settleFailure = SpoolError.Code.commitFailed
@@ -129,12 +129,13 @@ final class MemorySource: DeliverySource {
             leasesOfBodies.record(!bodies.isEmpty)
             state.lastLease += 1
             state.ledgers[backend]?.leased.formUnion(first..<end)
-            state.leases[state.lastLease] = (backend, first..<end)
+            let id = LeaseID(life: 1, number: state.lastLease)
+            state.leases[id] = (backend, first..<end)
             let piece = LeasedPiece(
                 places: PlaceRange(sequence: 1, ordinals: first..<end), batch: bodies.isEmpty ? batch : Batch(),
                 bodies: bodies, ordinals: first..<end, maybeSent: ledger.maybeSent.contains(first),
                 overtaken: (ledger.overtaken.min() ?? 0)..<(ledger.overtaken.max().map { $0 + 1 } ?? 0))
-            return Lease(id: state.lastLease, backend: backend, lane: .live, pieces: [piece])
+            return Lease(id: id, backend: backend, lane: .live, pieces: [piece])
         }
     }
 

@@ -42,7 +42,7 @@ struct SeriesShardTests {
         }
         let piece = LeasedPiece(
             places: PlaceRange(sequence: 1, ordinals: 0..<2000), batch: batch, ordinals: 0..<2000, maybeSent: false)
-        let lease = Lease(id: 1, backend: "central", lane: .live, pieces: [piece])
+        let lease = Lease(id: LeaseID(life: 1, number: 1), backend: "central", lane: .live, pieces: [piece])
         let shards = SeriesShard.divide(lease, points: 500, for: backend())
         #expect(shards.map(\.series) == [0..<25, 25..<50, 50..<75, 75..<100])
         #expect(shards.allSatisfy { $0.runs.count == 20 })
@@ -78,6 +78,6 @@ struct SeriesShardTests {
                     ordinals: start..<end, maybeSent: false))
             at = end
         }
-        return Lease(id: 1, backend: "central", lane: .live, pieces: pieces)
+        return Lease(id: LeaseID(life: 1, number: 1), backend: "central", lane: .live, pieces: pieces)
     }
 }

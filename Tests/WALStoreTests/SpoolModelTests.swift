@@ -61,9 +61,9 @@ struct SpoolModel {
     var attached: Set<String> = ["a"]
     var leases: [Lease] = []
     /// By lease: positions not settled yet.
-    var open: [UInt64: Set<Int>] = [:]
+    var open: [LeaseID: Set<Int>] = [:]
     /// By lease: the position of the first point of each piece.
-    var starts: [UInt64: [Int]] = [:]
+    var starts: [LeaseID: [Int]] = [:]
     var repackedRows: Int64 = 0
     /// By backend: the first sequence that it was ever owed anything of, or could have been.
     var began: [String: Int64] = ["a": 1]

@@ -132,6 +132,24 @@ struct SpoolTests {
         await spool.close()
     }
 
+    /// Found by the simulator, seed 277: a delivery ended after another file had taken the place of the one that it was of.
+    @Test func `a lease of a former life settles nothing of this one`() async throws {
+        let fixture = try SpoolFixture()
+        let former = try await fixture.open()
+        _ = try await former.append(Make.request(Make.batch(0..<10)))
+        let lease = try #require(try await former.lease(backend: "a", limit: LeaseLimit(points: 4)))
+        await former.close()
+        let spool = try await fixture.open()
+        let first = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        await #expect(throws: SpoolError.self) { try await spool.settle(lease, Make.all(lease, .delivered)) }
+        await spool.release(lease, maybeHaveArrived: false)
+        #expect(try await spool.books("a").pendingPoints == 10)
+        #expect(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)) == nil, "all of it is leased")
+        try await spool.settle(first, Make.all(first, .delivered))
+        #expect(try await spool.books("a").deliveredPoints == 10)
+        await spool.close()
+    }
+
     @Test func `a dead letter holds its one point and is listed once`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await fixture.open()

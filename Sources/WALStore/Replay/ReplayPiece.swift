@@ -21,7 +21,7 @@ struct ReplayPiece: Sendable {
     var after: ReplayJob
     var refusals: [ReplayRefusal] = []
     /// nil while nobody has it.
-    var lease: UInt64?
+    var lease: LeaseID?
     /// Of its points, refused.
     var dead: Int64 = 0
 

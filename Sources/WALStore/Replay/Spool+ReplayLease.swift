@@ -25,10 +25,10 @@ extension Spool {
                 replayPieces[id] = piece
             }
             guard replayPieces[id]?.lease == nil else { return nil }
-            lastLeaseID += 1
-            replayPieces[id]?.lease = lastLeaseID
+            let lease = nextLeaseID()
+            replayPieces[id]?.lease = lease
             guard let pieces = replayPieces[id]?.leased(limit: limit) else { return nil }
-            return Lease(id: lastLeaseID, backend: job.backend, lane: .replay, pieces: pieces)
+            return Lease(id: lease, backend: job.backend, lane: .replay, pieces: pieces)
         }
         return nil
     }

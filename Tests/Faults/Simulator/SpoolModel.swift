@@ -19,7 +19,9 @@ final class SpoolModel {
     private(set) var fates: [Int64: [Fate]] = [:]
     /// As they were before this audit.
     private var fatesBefore: [Int64: [Fate]] = [:]
-    var lastSequence: Int64 { rows.last?.sequence ?? 0 }
+    /// Up to here there is nothing more to see. Not the last row's: of a file that goes on for one that was set aside, the
+    /// rows that were carried over are not looked at, and there may be no others.
+    private(set) var lastSequence: Int64 = 0
 
     init(incarnation: [UInt8], isExact: Bool) {
         self.incarnation = incarnation
@@ -81,6 +83,7 @@ final class SpoolModel {
             throw Broken(description: "\(numbers.count) points acknowledged, the spool has \(audit.nextPosition)")
         }
         numbers += Array(repeating: -1, count: Int(audit.nextPosition) - numbers.count)
+        lastSequence = audit.nextSequence - 1
     }
 
     /// The first row at or behind a sequence.
