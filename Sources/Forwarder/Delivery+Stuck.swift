@@ -32,7 +32,8 @@ extension Delivery {
     /// ours are at fault; if not, it is an outage, nothing is buried, and the suspicion starts anew.
     ///
     /// Those next ones may be at fault like ours: then the ones behind them are sent, and so on, a few times. Points that
-    /// each are a lease of their own would else keep each other from being found out, for ever.
+    /// each are a lease of their own would else keep each other from being found out, for ever. And so would points that
+    /// are refused, which is why they are dealt with on the spot.
     ///
     /// The lane's order is broken by it only if the backend recovers between the last failure and this request, which
     /// follows at once.
@@ -59,14 +60,22 @@ extension Delivery {
         case proven
         /// Answered as ours are: it is held, so that the next one is another.
         case alike(Lease)
+        /// Refused for good, all of it, and buried: the next one is another. A refusal proves nothing; a backend that cannot
+        /// store a point still knows which it would not take.
+        case refused
         /// - Parameter mayHaveArrived: ahead of all that is held.
         case none(mayHaveArrived: Bool)
 
-        var isAlike: Bool { if case .alike = self { true } else { false } }
+        var asksForAnother: Bool {
+            switch self {
+            case .alike, .refused: true
+            case .proven, .none: false
+            }
+        }
         var mayHaveArrived: Bool {
             switch self {
             case .proven: true
-            case .alike: false
+            case .alike, .refused: false
             case .none(let mayHaveArrived): mayHaveArrived
             }
         }
@@ -78,7 +87,7 @@ extension Delivery {
         repeat {
             proof = await sendOther(ahead: held)
             if case .alike(let lease) = proof { held.append(lease) }
-        } while held.count < Bisect.maximumSuspects && proof.isAlike && !isOver
+        } while held.count < Bisect.maximumSuspects && proof.asksForAnother && !isOver
         // The last one first: each takes back what it added.
         for lease in held.reversed() {
             if !proof.mayHaveArrived { await lane.source.forgetOvertaking(lease, tenant: lane.tenant) }
@@ -97,13 +106,6 @@ extension Delivery {
             return .none(mayHaveArrived: false)
         }
         guard let other = leased else { return .none(mayHaveArrived: false) }
-        let runs = other.allRuns
-        var part = Bisect.Part(runs: runs)
-        let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: runs)
-        let request = await encode(chunk)
-        part.runs = runs.subtracting(request.excluded.map(\.run))
-        // Nothing of it can be sent: it proves as little.
-        guard part.points > 0 else { return .alike(other) }
         var isNoted = await note(bisect.remainder)
         // Those before the last one are noted already.
         if isNoted, let last = held.last { isNoted = await note(last.allRuns, of: last) }
@@ -111,21 +113,47 @@ extension Delivery {
             await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
             return .none(mayHaveArrived: false)
         }
-        let (answer, _) = await send(&part, request, chunk)
-        let isDelivered = route.backend.outcome(of: answer, to: request) == .delivered
-        if part.isUncertain || isDelivered { bisect.overtookAll() }
-        guard isDelivered else {
-            if StuckRule.counts(answer) { return .alike(other) }
-            await lane.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
-            return .none(mayHaveArrived: part.isUncertain)
+        return await send(other)
+    }
+
+    /// Sends a lease until some of it is taken, or it turns out to be refused, which may take it down to its single points.
+    private mutating func send(_ other: Lease) async -> Proof {
+        var parts = Bisect(other.pieces, maximumPoints: max(1, other.points))
+        while let next = parts.next() {
+            var part = next
+            let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: part.runs)
+            let request = await encode(chunk)
+            part.runs = part.runs.subtracting(request.excluded.map(\.run))
+            // Nothing of it can be sent: it proves as little.
+            guard part.points > 0 else { return .alike(other) }
+            let (answer, _) = await send(&part, request, chunk)
+            let outcome = route.backend.outcome(of: answer, to: request)
+            if part.isUncertain || outcome == .delivered { bisect.overtookAll() }
+            let fates: [Settlement.Part]
+            switch outcome {
+            case .delivered: fates = parts.delivered(part)
+            case .refused(let reason, let meansAlreadyThere):
+                fates = parts.refused(part, reason, meansAlreadyThere: meansAlreadyThere)
+            case .retry where StuckRule.counts(answer): return .alike(other)
+            default:
+                await lane.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
+                return .none(mayHaveArrived: part.isUncertain)
+            }
+            let excluded = request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
+            let isSettled = await settle(other, part.settlement(excluded + fates, status: answer.status, context))
+            if outcome == .delivered {
+                // The rest of it goes on with the lane.
+                if !isSettled || !parts.isDone {
+                    await lane.source.release(other, tenant: lane.tenant, maybeSent: !isSettled)
+                }
+                return .proven
+            }
+            if !isSettled || isOver {
+                await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
+                return .none(mayHaveArrived: false)
+            }
         }
-        let fates =
-            request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
-            + part.runs.filter { !$0.ordinals.isEmpty }.map { Settlement.Part($0, .delivered) }
-        if await !settle(other, part.settlement(fates, status: answer.status, context)) {
-            await lane.source.release(other, tenant: lane.tenant, maybeSent: true)
-        }
-        return .proven
+        return .refused
     }
 }
 

@@ -56,6 +56,26 @@ struct StuckTests {
         await fixture.finish(server)
     }
 
+    /// Found by the simulator, seed 343: the points behind were refused each time, and stayed where they were.
+    @Test func `points behind that are refused are buried, and do not keep those from being found out`() async throws {
+        let server = try HTTPTestServer { request, _ in
+            if request.ordinals.contains(where: { $0 < 20 }) { return .text(500, "too old sample") }
+            return request.ordinals.contains { $0 < 90 && $0 != 70 } ? .text(400, "no") : .reply(204)
+        }
+        let fixture = LaneFixture()
+        var backend = LineBackend(url: server.url)
+        backend.traits.maximumPoints = 20
+        fixture.start(backend)
+        fixture.source.append(100)
+        await fixture.source.drained()
+        let fates = fixture.source.fates()
+        let statuses = fates.map { fate in if case .dead(let reason)? = fate { reason.status } else { 0 } }
+        #expect(statuses[..<20].allSatisfy { $0 == 500 })
+        #expect(statuses[20..<90].filter { $0 == 400 }.count == 69)
+        #expect(fates[70] == .delivered && fates[90...].allSatisfy { $0 == .delivered })
+        await fixture.finish(server)
+    }
+
     @Test(arguments: [500, 502, 503, 504])
     func `an outage buries nothing, however long it is`(_ status: Int) async throws {
         let server = try HTTPTestServer { _, _ in .text(status, "down") }
