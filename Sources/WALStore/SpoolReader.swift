@@ -41,22 +41,22 @@ actor SpoolReader {
     ///   moment, `.closing` after `close`.
     func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
-        let found: Result<DecodedBlock, SpoolError>?
+        let found: StoredBases.Decoded?
         do throws(SQLiteError) { found = try read(sequence) } catch { throw failure(error, sequence) }
         failures[sequence] = nil
         guard let found else { throw SpoolError(.unreadable, "a row that is owed is not stored") }
-        return try found.get()
+        return try found.block.get()
     }
 
-    /// The same for somebody who passes over what cannot be read: it is not counted.
-    func peek(_ sequence: Int64) throws(SpoolError) -> DecodedBlock? {
+    /// The same for somebody who passes over what cannot be read: it is not counted. With what the block stands on.
+    func peek(_ sequence: Int64) throws(SpoolError) -> (block: DecodedBlock, standsOn: [BlockBase])? {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
-        let found: Result<DecodedBlock, SpoolError>?
+        let found: StoredBases.Decoded?
         do throws(SQLiteError) { found = try read(sequence) } catch {
             select = nil
             throw error.asSpoolError
         }
-        return try found?.get()
+        return try found.map { found throws(SpoolError) in (try found.block.get(), found.standsOn) }
     }
 
     /// Runs `body` on the connection, as one turn on the reader's thread. Whatever it prepares ends with it.
@@ -70,7 +70,7 @@ actor SpoolReader {
         }
     }
 
-    private func read(_ sequence: Int64) throws(SQLiteError) -> Result<DecodedBlock, SpoolError>? {
+    private func read(_ sequence: Int64) throws(SQLiteError) -> StoredBases.Decoded? {
         let statement = try statement()
         let bases = StoredBases(connection: statement.connection, cache: cache.kept, spool: cache.spool)
         // A base that the disk did not give is a failed read of the row.

@@ -5,21 +5,32 @@ struct StoredBases {
     /// As whose they are kept there.
     let spool: UInt64
 
+    struct Decoded {
+        /// What `Block.decode` says of it.
+        var block: Result<DecodedBlock, SpoolError>
+        /// The bases that it names.
+        var standsOn: [BlockBase]
+    }
+
     /// Decodes a row's block.
     ///
-    /// - Returns: what `Block.decode` says of it; a failure of SQLite when a base cannot be read, corrupt when neither of its
-    ///   rows has it.
-    func decode(_ block: UnsafeRawBufferPointer) -> Result<Result<DecodedBlock, SpoolError>, SQLiteError> {
+    /// - Returns: a failure of SQLite when a base cannot be read, corrupt when neither of its rows has it.
+    func decode(_ block: UnsafeRawBufferPointer) -> Result<Decoded, SQLiteError> {
         var failed: SQLiteError?
+        var standsOn: [BlockBase] = []
         let decoded = Result { () throws(SpoolError) in
             try Block.decode(block) { (id, checksum) throws(SpoolError) in
-                do throws(SQLiteError) { return try base(id, checksum) } catch {
+                do throws(SQLiteError) {
+                    let base = try base(id, checksum)
+                    standsOn.append(base)
+                    return base
+                } catch {
                     failed = error
                     throw error.asSpoolError
                 }
             }
         }
-        return failed.map { .failure($0) } ?? .success(decoded)
+        return failed.map { .failure($0) } ?? .success(Decoded(block: decoded, standsOn: standsOn))
     }
 
     private func base(_ id: Int64, _ checksum: UInt64) throws(SQLiteError) -> BlockBase {

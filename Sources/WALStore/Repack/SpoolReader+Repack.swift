@@ -10,9 +10,9 @@ extension SpoolReader {
         var merge = RepackMerge(memoryBytes: rules.memoryBytes)
         var count = 0
         for row in rows {
-            let block: DecodedBlock?
-            do throws(SpoolError) { block = try peek(row.sequence) } catch { return nil }
-            guard let block, merge.add(row, block) else { break }
+            let found: (block: DecodedBlock, standsOn: [BlockBase])?
+            do throws(SpoolError) { found = try peek(row.sequence) } catch { return nil }
+            guard let found, merge.add(row, found.block, standsOn: found.standsOn) else { break }
             count += 1
             await Task.yield()
         }

@@ -81,7 +81,9 @@ final class SpoolStatements {
         // A merged row stands on none.
         standingRow = try Statement(
             """
-            SELECT EXISTS (SELECT 1 FROM batches WHERE sequence >= ?1 AND sequence < ?2 AND last_sequence = sequence)
+            SELECT EXISTS (
+                SELECT 1 FROM (SELECT last_sequence FROM batches WHERE sequence < ?2 ORDER BY sequence DESC LIMIT 1)
+                WHERE last_sequence >= ?1)
             """, on: connection)
         deleteBase = try Statement("DELETE FROM bases WHERE id = ?1", on: connection)
         deleteBaseCopy = try Statement("DELETE FROM base_copies WHERE id = ?1", on: connection)

@@ -20,8 +20,8 @@ extension Block {
     /// Decodes a row's block with the bases of its database.
     static func stored(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) throws(SpoolError) -> DecodedBlock {
         let bases = StoredBases(connection: connection, cache: BlockCache(maximumBytes: 0), spool: 0)
-        let found: Result<DecodedBlock, SpoolError>
+        let found: StoredBases.Decoded
         do throws(SQLiteError) { found = try bases.decode(bytes).get() } catch { throw error.asSpoolError }
-        return try found.get()
+        return try found.block.get()
     }
 }
