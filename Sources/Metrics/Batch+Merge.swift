@@ -26,6 +26,16 @@ extension Batch {
         return first..<points.count
     }
 
+    /// Appends points of series that were found before; both columns are plain.
+    ///
+    /// - Parameter ids: here, by id there.
+    /// - Returns: the ordinals the points have here.
+    package mutating func merge(_ other: PointColumns, _ range: Range<Int>, ids: [UInt32]) -> Range<Int> {
+        let first = points.count
+        points.append(other, range, ids)
+        return first..<points.count
+    }
+
     /// Appends some of the points of `other`, with the exemplars that belong to them; what belongs to no point stays.
     ///
     /// - Parameter runs: ordinals of `other`, in order, none twice.

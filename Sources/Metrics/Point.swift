@@ -54,7 +54,7 @@ public struct PointColumns: Sendable, Equatable {
     @inline(__always) public func flags(at ordinal: Int) -> PointFlags { flags.isEmpty ? [] : flags[ordinal] }
 
     /// Whether every point is a `float64` without a start time and flags: what Prometheus-like sources send.
-    var isPlain: Bool { kinds.isEmpty && startTimes.isEmpty && flags.isEmpty }
+    package var isPlain: Bool { kinds.isEmpty && startTimes.isEmpty && flags.isEmpty }
 
     /// Appends plain points of other columns, which have `ids` here.
     mutating func append(_ other: PointColumns, _ range: Range<Int>, _ ids: [UInt32]) {

@@ -1,8 +1,8 @@
 /// Ids of one batch's series in another; `SeriesMap.unknown` while not looked up.
-struct SeriesMap {
-    static let unknown = UInt32.max
-    var ids: [UInt32]
-    init(count: Int) { ids = Array(repeating: SeriesMap.unknown, count: count) }
+package struct SeriesMap {
+    package static let unknown = UInt32.max
+    package var ids: [UInt32]
+    package init(count: Int) { ids = Array(repeating: SeriesMap.unknown, count: count) }
 }
 
 extension SeriesTable {
@@ -12,7 +12,7 @@ extension SeriesTable {
     /// - Parameters:
     ///   - other: its series are all plain.
     ///   - points: ids in `other`.
-    mutating func merge(_ other: SeriesTable, of points: ArraySlice<UInt32>, _ map: inout SeriesMap) {
+    package mutating func merge(_ other: SeriesTable, of points: ArraySlice<UInt32>, _ map: inout SeriesMap) {
         // An empty array would be made below, and that writes to the one that all threads share.
         if points.isEmpty { return }
         if !other.hasPrometheusNames { hasPrometheusNames = false }

@@ -227,7 +227,7 @@ extension Spool {
     private func load(_ index: Int, of plan: Plan) async throws(SpoolError) -> LeasedPiece {
         var piece = plan.record.pieces[index]
         let block = try await block(of: piece.row)
-        guard block.batch.points.count == piece.row.points, piece.row.isRow(of: block) else {
+        guard block.batch.points.count == piece.row.points, piece.row.isRow(of: block.origins) else {
             // The block is checked, its row is not.
             let error = SpoolError(.unavailable, "the row \(piece.row.sequence) is not that of its block")
             declareDamaged(error)

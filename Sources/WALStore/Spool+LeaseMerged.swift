@@ -80,26 +80,35 @@ struct MergedRows: Sendable {
 extension SpoolReader {
     func merge(_ merge: RowsToMerge, keepingIn cache: BlockCache, _ spool: UInt64) -> MergedRows {
         var merged = MergedRows()
-        merged.batch.points.reserveCapacity(merge.rows.reduce(0) { $0 + $1.ordinals.count })
+        var merger = RowMerger()
+        merger.reserveCapacity(points: merge.rows.reduce(0) { $0 + $1.ordinals.count })
         for row in merge.rows {
-            if !merged.pieces.isEmpty, merged.batch.allocatedBytes >= merge.maximumBytes { break }
-            let found: DecodedBlock
-            do throws(SpoolError) {
-                if let cached = row.cached { found = cached } else { found = try block(row.row.sequence) }
-            } catch {
+            if !merged.pieces.isEmpty, merger.batch.allocatedBytes >= merge.maximumBytes { break }
+            let found: RowContent
+            do throws(SpoolError) { found = try content(row, merger) } catch {
                 merged.failure = MergedRows.Failure(error: error)
-                return merged
+                break
             }
-            guard found.batch.points.count == row.row.points, row.row.isRow(of: found) else {
+            guard found.points == row.row.points, row.row.isRow(of: found.origins) else {
                 merged.failure = MergedRows.Failure(
                     error: SpoolError(.unavailable, "a row is not that of its block"), isMisfit: true)
-                return merged
+                break
             }
-            if row.cached == nil, row.isKept { cache.insert(found, spool, row.row.sequence) }
-            let first = merged.batch.merge(found.batch, row.ordinals).lowerBound
+            if row.cached == nil, row.isKept, case .block(let block) = found {
+                cache.insert(block, spool, row.row.sequence)
+            }
+            let first = merger.add(found, row.ordinals).lowerBound
             merged.pieces.append(
                 MergedRows.Piece(origins: found.origins, shift: first - row.ordinals.lowerBound))
         }
+        merged.batch = merger.batch
         return merged
+    }
+
+    /// What goes into the cache, or to points that are not plain, needs its labels.
+    private func content(_ row: RowsToMerge.Row, _ merger: RowMerger) throws(SpoolError) -> RowContent {
+        if let cached = row.cached { return .block(cached) }
+        return row.isKept || !merger.takesColumns
+            ? .block(try block(row.row.sequence)) : try content(row.row.sequence)
     }
 }

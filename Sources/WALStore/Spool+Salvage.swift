@@ -248,7 +248,7 @@ extension Spool {
         let bases = StoredBases(connection: database.connection, cache: environment.cache, spool: cacheID)
         let decoded: DecodedBlock?
         switch row.payload[row.columns.columns[9].range].withUnsafeBytes({ bases.decode($0) }) {
-        case .success(let found): decoded = try? found.block.get()
+        case .success(let found): decoded = try? found.block()
         // One that is not there makes a damaged block; that the disk does not give it now makes none.
         case .failure(let error):
             if error.isInputOutput { try checked { () throws(SQLiteError) in throw error } }

@@ -39,13 +39,20 @@ actor SpoolReader {
     ///
     /// - Throws: `.unreadable` when the row is gone or its block is damaged, `.unavailable` when it may be read in a
     ///   moment, `.closing` after `close`.
-    func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock {
+    func block(_ sequence: Int64) throws(SpoolError) -> DecodedBlock { try decoded(sequence).block() }
+
+    /// The same, as columns where the block stands on bases.
+    func content(_ sequence: Int64) throws(SpoolError) -> RowContent {
+        try decoded(sequence, asColumns: true).content.get()
+    }
+
+    private func decoded(_ sequence: Int64, asColumns: Bool = false) throws(SpoolError) -> StoredBases.Decoded {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
         let found: StoredBases.Decoded?
-        do throws(SQLiteError) { found = try read(sequence) } catch { throw failure(error, sequence) }
+        do throws(SQLiteError) { found = try read(sequence, asColumns) } catch { throw failure(error, sequence) }
         failures[sequence] = nil
         guard let found else { throw SpoolError(.unreadable, "a row that is owed is not stored") }
-        return try found.block.get()
+        return found
     }
 
     /// The same for somebody who passes over what cannot be read: it is not counted. With what the block stands on.
@@ -56,7 +63,7 @@ actor SpoolReader {
             select = nil
             throw error.asSpoolError
         }
-        return try found.map { found throws(SpoolError) in (try found.block.get(), found.standsOn) }
+        return try found.map { found throws(SpoolError) in (try found.block(), found.standsOn) }
     }
 
     /// Runs `body` on the connection, as one turn on the reader's thread. Whatever it prepares ends with it.
@@ -70,11 +77,16 @@ actor SpoolReader {
         }
     }
 
-    private func read(_ sequence: Int64) throws(SQLiteError) -> StoredBases.Decoded? {
+    private func read(
+        _ sequence: Int64, _ asColumns: Bool = false
+    ) throws(SQLiteError) -> StoredBases.Decoded? {
         let statement = try statement()
         let bases = StoredBases(connection: statement.connection, cache: cache.kept, spool: cache.spool)
         // A base that the disk did not give is a failed read of the row.
-        return try statement.first(.integer(sequence)) { row in row.withBlob(0) { bases.decode($0) } }?.get()
+        return try statement.first(.integer(sequence)) { row in
+            row.withBlob(0) { bases.decode($0, asColumns: asColumns) }
+        }?
+        .get()
     }
 
     /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and

@@ -7,30 +7,39 @@ struct StoredBases {
 
     struct Decoded {
         /// What `Block.decode` says of it.
-        var block: Result<DecodedBlock, SpoolError>
+        var content: Result<RowContent, SpoolError>
         /// The bases that it names.
         var standsOn: [BlockBase]
+
+        func block() throws(SpoolError) -> DecodedBlock {
+            guard case .block(let block) = try content.get() else {
+                preconditionFailure("columns come out only where they are asked for")
+            }
+            return block
+        }
     }
 
     /// Decodes a row's block.
     ///
+    /// - Parameter asColumns: as columns, where it can be.
     /// - Returns: a failure of SQLite when a base cannot be read, corrupt when neither of its rows has it.
-    func decode(_ block: UnsafeRawBufferPointer) -> Result<Decoded, SQLiteError> {
+    func decode(_ block: UnsafeRawBufferPointer, asColumns: Bool = false) -> Result<Decoded, SQLiteError> {
         var failed: SQLiteError?
-        var standsOn: [BlockBase] = []
-        let decoded = Result { () throws(SpoolError) in
-            try Block.decode(block) { (id, checksum) throws(SpoolError) in
-                do throws(SQLiteError) {
-                    let base = try base(id, checksum)
-                    standsOn.append(base)
-                    return base
-                } catch {
+        var bases: [BlockBase] = []
+        let content = Result { () throws(SpoolError) in
+            let sections = try BlockSections(block)
+            bases = try sections.bases { (id, checksum) throws(SpoolError) in
+                do throws(SQLiteError) { return try base(id, checksum) } catch {
                     failed = error
                     throw error.asSpoolError
                 }
             }
+            let decoder = BlockDecoder(sections: sections, bases: bases)
+            if asColumns, let columns = try decoder.decodeColumns() { return RowContent.columns(columns) }
+            var predictors: [ValuePredictor] = []
+            return .block(try decoder.decode(&predictors))
         }
-        return failed.map { .failure($0) } ?? .success(Decoded(block: decoded, standsOn: standsOn))
+        return failed.map { .failure($0) } ?? .success(Decoded(content: content, standsOn: bases))
     }
 
     private func base(_ id: Int64, _ checksum: UInt64) throws(SQLiteError) -> BlockBase {

@@ -1,16 +1,16 @@
 import Metrics
 
 extension BlockDecoder {
-    /// The table of a block that stands on bases: series from these, and its own, in the block's order.
+    /// Where the series of a block that stands on bases are.
     ///
     /// - Parameters:
-    ///   - own: the series whose labels the block says.
+    ///   - own: how many of them the block says itself.
     ///   - predictors: gets what the bases know of each.
-    func joined(_ own: SeriesTable, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> SeriesTable {
-        guard own.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
+    func names(own count: Int, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> BaseNames {
         var reader = BlockReader(sections[.baseSeries])
         guard reader.remaining <= BlockBase.maximumNames * 5 else { throw BlockReader.broken("too many series") }
-        var join = Join(tables: bases.map(\.series) + [own])
+        var names = BaseNames(bases: bases)
+        names.ids.reserveCapacity(min(reader.remaining, BlockBase.maximumNames))
         predictors = []
         predictors.reserveCapacity(min(reader.remaining, BlockBase.maximumNames))
         var starts = [0]
@@ -20,11 +20,11 @@ extension BlockDecoder {
         var ownCount = 0
         var (base, numbers) = (0, 0..<0)
         while reader.remaining > 0 {
-            guard predictors.count < BlockBase.maximumNames else { throw BlockReader.broken("too many series") }
+            guard names.ids.count < BlockBase.maximumNames else { throw BlockReader.broken("too many series") }
             let code = try reader.varint()
             if code == 0 {
-                guard ownCount < own.count else { throw BlockReader.broken("a series has no labels") }
-                try join.add(bases.count, ownCount)
+                guard ownCount < count else { throw BlockReader.broken("a series has no labels") }
+                names.ids.append(BaseNames.own)
                 predictors.append(ValuePredictor())
                 ownCount += 1
                 continue
@@ -36,47 +36,27 @@ extension BlockDecoder {
                 base = starts.lastIndex { $0 <= Int(number) } ?? 0
                 numbers = starts[base]..<starts[base + 1]
             }
-            let id = Int(number) - numbers.lowerBound
-            try join.add(base, id)
-            predictors.append(bases[base].predictors[id])
+            names.ids.append(UInt32(number))
+            predictors.append(bases[base].predictors[Int(number) - numbers.lowerBound])
             expected = number + 1
         }
-        guard ownCount == own.count else { throw BlockReader.broken("a series is not in its table") }
-        return try join.finished()
+        guard ownCount == count else { throw BlockReader.broken("a series is not in its table") }
+        return names
     }
-}
 
-/// Copies neighbours together.
-private struct Join {
-    let tables: [SeriesTable]
-    private var table = SeriesTable()
-    private var source = 0
-    private var run = 0..<0
-    private var bytes = 0
-
-    init(tables: [SeriesTable]) { self.tables = tables }
-
-    @inline(__always)
-    mutating func add(_ from: Int, _ id: Int) throws(SpoolError) {
-        if from == source, id == run.upperBound {
-            run = run.lowerBound..<id + 1
-            return
+    /// The table of such a block: series of its bases, and its own, in the block's order.
+    func joined(_ own: SeriesTable, _ names: BaseNames) throws(SpoolError) -> SeriesTable {
+        var table = SeriesTable()
+        var (bytes, ownCount) = (0, 0)
+        names.forEachRun { base, series in
+            let source = base?.0.series ?? own
+            let first = base?.first ?? ownCount
+            if base == nil { ownCount += series.count }
+            let run = first..<first + series.count
+            bytes += source.labelBytes(of: run)
+            if bytes <= Block.maximumDecodedBytes { table.append(source, run) }
         }
-        try flush()
-        source = from
-        run = id..<id + 1
-    }
-
-    private mutating func flush() throws(SpoolError) {
-        if run.isEmpty { return }
-        bytes += tables[source].labelBytes(of: run)
         guard bytes <= Block.maximumDecodedBytes else { throw BlockReader.broken("labels decode to too much") }
-        table.append(tables[source], run)
-    }
-
-    mutating func finished() throws(SpoolError) -> SeriesTable {
-        try flush()
-        run = 0..<0
         return table
     }
 }

@@ -14,10 +14,8 @@ extension Block {
         base: (_ id: Int64, _ checksum: UInt64) throws(SpoolError) -> BlockBase = Block.noBase
     ) throws(SpoolError) -> DecodedBlock {
         let sections = try BlockSections(bytes)
-        var bases: [BlockBase] = []
-        for name in try sections.bases() { bases.append(try base(name.id, name.checksum)) }
         var predictors: [ValuePredictor] = []
-        return try BlockDecoder(sections: sections, bases: bases).decode(&predictors)
+        return try BlockDecoder(sections: sections, bases: try sections.bases(base)).decode(&predictors)
     }
 
     /// For whoever has blocks only that say all themselves.
@@ -77,6 +75,15 @@ final class BlockSections {
         for _ in 0..<count { names.append((try reader.zigzag(), try reader.fixed())) }
         try reader.finish()
         return names
+    }
+
+    /// The same, found.
+    func bases(
+        _ base: (_ id: Int64, _ checksum: UInt64) throws(SpoolError) -> BlockBase
+    ) throws(SpoolError) -> [BlockBase] {
+        var bases: [BlockBase] = []
+        for name in try self.bases() { bases.append(try base(name.id, name.checksum)) }
+        return bases
     }
 
     func has(_ id: Block.SectionID) -> Bool { !self[id].isEmpty }
@@ -155,7 +162,10 @@ struct BlockDecoder {
         let scopes = try list(.scopes, BlockDecoder.scope)
         var series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
         predictors = Array(repeating: ValuePredictor(), count: series.count)
-        if sections.standsOnBases { series = try joined(series, &predictors) }
+        if sections.standsOnBases {
+            guard series.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
+            series = try joined(series, try names(own: series.count, &predictors))
+        }
         if series.count > 0 { series.hasPrometheusNames = sections.flags.contains(.prometheusNames) }
         let points = try pointColumns(series: series.count, &predictors)
         var batch = Batch(series: series, points: points, texts: texts, resources: resources, scopes: scopes)
@@ -168,7 +178,7 @@ struct BlockDecoder {
         return DecodedBlock(batch: batch, origins: try origins(points: points.count))
     }
 
-    private func origins(points: Int) throws(SpoolError) -> [OriginRun] {
+    func origins(points: Int) throws(SpoolError) -> [OriginRun] {
         var reader = BlockReader(sections[.origins])
         var runs: [OriginRun] = []
         var sequence: Int64 = 0
@@ -189,7 +199,7 @@ struct BlockDecoder {
 
     // MARK: Series
 
-    private func seriesTable(texts: Int, resources: Int, scopes: Int) throws(SpoolError) -> SeriesTable {
+    func seriesTable(texts: Int, resources: Int, scopes: Int) throws(SpoolError) -> SeriesTable {
         let ends = try labelEnds()
         let total = ends.last ?? 0
         var failure: SpoolError?

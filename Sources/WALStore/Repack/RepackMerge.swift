@@ -17,7 +17,7 @@ struct RepackMerge {
     /// - Parameter standsOn: the bases of its block.
     /// - Returns: false when it would make the row too large, or is not that of its block.
     mutating func add(_ row: StoredRow, _ block: DecodedBlock, standsOn: [BlockBase]) -> Bool {
-        guard block.batch.points.count == row.points, row.isRow(of: block),
+        guard block.batch.points.count == row.points, row.isRow(of: block.origins),
             batch.points.count + row.points <= Block.maximumPoints,
             origins.isEmpty || batch.memoryBytes + block.batch.memoryBytes <= memoryBytes
         else { return false }
@@ -59,8 +59,10 @@ struct RepackMerge {
 
 extension StoredRow {
     /// Whether a block says that it is of this row.
-    func isRow(of block: DecodedBlock) -> Bool {
-        guard let first = block.origins.first, let last = block.origins.last else { return points == 0 }
+    ///
+    /// - Parameter origins: of the block.
+    func isRow(of origins: [OriginRun]) -> Bool {
+        guard let first = origins.first, let last = origins.last else { return points == 0 }
         return first.sequence == sequence && last.sequence == lastSequence
     }
 }

@@ -105,7 +105,7 @@ extension SpoolReader {
                 found.failure = ReplayFound.Failure(row: row, error: error)
                 return found
             }
-            guard block.batch.points.count == row.points, row.isRow(of: block) else {
+            guard block.batch.points.count == row.points, row.isRow(of: block.origins) else {
                 found.failure = ReplayFound.Failure(
                     row: row, error: SpoolError(.unavailable, "a row is not that of its block"), isMisfit: true)
                 return found

@@ -209,7 +209,9 @@ extension Simulation {
         var kind = kinds[roll(kinds.count)]
         // Few calls read: every second one of these kinds, so that some seed meets one.
         if [.inputOutput, .full, .shortWrite].contains(kind), step % 2 == 0 { kind = .shortRead }
-        disk.inject(DiskFault(kind, atCall: 1 + roll(40), count: (roll(4) == 0 ? 1 + roll(20) : 1) + (kind == .shortRead ? 20 : 0)))
+        // A read that fails once is tried again at once, and so it is many of them that are short.
+        let count = (roll(4) == 0 ? 1 + roll(20) : 1) + (kind == .shortRead ? 20 : 0)
+        disk.inject(DiskFault(kind, atCall: 1 + roll(40), count: count))
         oracle.mayBeSetAside = Set((plan.tenants + plan.removedTenants).map(\.name))
         mendAt = step + 1 + roll(4)
         if kind == .full || kind == .shortWrite { noteShortOfSpace() }

@@ -8,22 +8,23 @@ import WALStore
     /// `HOLDFAST_SIM_SEED=n` runs that seed alone and prints all that happens in it; `HOLDFAST_SIM_SEEDS=n` runs so many.
     private static let replayed = ProcessInfo.processInfo.environment["HOLDFAST_SIM_SEED"].flatMap { UInt64($0) }
 
+    /// Each found something once. 44: an audit of a file that went on for another one. 277: a delivery that was of a file
+    /// which had been set aside ended a lease of its successor. 343: refused points kept stuck ones from being found out.
+    private static let kept: [UInt64] = [277, 343]
+
     @Test func `whatever happens to a node, nothing acknowledged is lost and everything drains`() async {
         if let seed = SimulatorTests.replayed { return await replay(seed) }
         var summary = SimulationSummary()
-        let seeds = 1...UInt64(Effort.count("HOLDFAST_SIM_SEEDS", default: 60))
+        let seeds = SimulatorTests.kept + Array(1...UInt64(Effort.count("HOLDFAST_SIM_SEEDS", default: 60)))
         // Two at a time: each is a thread of its own and knows nothing of the other.
         await withTaskGroup(of: Simulation.Outcome.self) { group in
-            var next = seeds.lowerBound
             func add(_ outcome: Simulation.Outcome) {
                 summary.add(outcome)
                 if let fault = outcome.fault { Issue.record("HOLDFAST_SIM_SEED=\(outcome.seed): \(fault)") }
             }
-            while next <= seeds.upperBound {
-                if next > seeds.lowerBound + 1, let outcome = await group.next() { add(outcome) }
-                let seed = next
+            for (index, seed) in seeds.enumerated() {
+                if index > 1, let outcome = await group.next() { add(outcome) }
                 group.addTask { await Simulation.run(seed: seed) }
-                next += 1
             }
             for await outcome in group { add(outcome) }
         }

@@ -22,6 +22,6 @@ extension Block {
         let bases = StoredBases(connection: connection, cache: BlockCache(maximumBytes: 0), spool: 0)
         let found: StoredBases.Decoded
         do throws(SQLiteError) { found = try bases.decode(bytes).get() } catch { throw error.asSpoolError }
-        return try found.block.get()
+        return try found.block()
     }
 }
