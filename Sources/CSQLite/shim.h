@@ -13,3 +13,23 @@ static inline int holdfast_sqlite_bind_text(sqlite3_stmt *statement, int index, 
 static inline int holdfast_sqlite_bind_blob(sqlite3_stmt *statement, int index, const void *blob, int bytes) {
     return sqlite3_bind_blob(statement, index, blob, bytes, SQLITE_TRANSIENT);
 }
+static inline void holdfast_sqlite_result_text(sqlite3_context *context, const void *text, int bytes) {
+    sqlite3_result_text(context, (const char *)text, bytes, SQLITE_TRANSIENT);
+}
+static inline void holdfast_sqlite_result_blob(sqlite3_context *context, const void *blob, int bytes) {
+    sqlite3_result_blob(context, blob, bytes, SQLITE_TRANSIENT);
+}
+// For bytes that stay where they are as long as the connection: SQLITE_STATIC.
+static inline void holdfast_sqlite_result_lasting_text(sqlite3_context *context, const void *text, int bytes) {
+    sqlite3_result_text(context, (const char *)text, bytes, SQLITE_STATIC);
+}
+
+// SQLite's parts of a virtual table and of its cursors, with ours behind them. <https://sqlite.org/vtab.html>
+typedef struct holdfast_vtab {
+    sqlite3_vtab base;
+    void *table;
+} holdfast_vtab;
+typedef struct holdfast_vtab_cursor {
+    sqlite3_vtab_cursor base;
+    void *cursor;
+} holdfast_vtab_cursor;

@@ -42,7 +42,7 @@ struct StoredBases {
         return failed.map { .failure($0) } ?? .success(Decoded(content: content, standsOn: bases))
     }
 
-    private func base(_ id: Int64, _ checksum: UInt64) throws(SQLiteError) -> BlockBase {
+    func base(_ id: Int64, _ checksum: UInt64) throws(SQLiteError) -> BlockBase {
         if let known = cache.base(spool, id), known.checksum == checksum { return known }
         let found = try read(id, checksum)
         cache.insert(found, spool)

@@ -17,7 +17,7 @@ extension BlockDecoder {
         return columns
     }
 
-    private func pointSeries(series: Int) throws(SpoolError) -> [UInt32] {
+    func pointSeries(series: Int) throws(SpoolError) -> [UInt32] {
         var reader = BlockReader(sections[.pointSeries])
         var ids: [UInt32] = []
         // A step takes at least a byte.
@@ -35,7 +35,7 @@ extension BlockDecoder {
         return ids
     }
 
-    private func times(_ id: Block.SectionID, count: Int, milliseconds: Bool) throws(SpoolError) -> [Int64] {
+    func times(_ id: Block.SectionID, count: Int, milliseconds: Bool) throws(SpoolError) -> [Int64] {
         var reader = BlockReader(sections[id])
         var times: [Int64] = []
         guard reader.remaining >= count else { throw BlockReader.broken("a point has no time") }

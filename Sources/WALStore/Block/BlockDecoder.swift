@@ -41,8 +41,10 @@ final class BlockSections {
 
     deinit { arena?.deallocate() }
 
-    /// - Parameter bytes: must outlive this object: plain sections are read where they are.
-    init(_ bytes: UnsafeRawBufferPointer) throws(SpoolError) {
+    /// - Parameters:
+    ///   - bytes: must outlive this object: plain sections are read where they are.
+    ///   - wanted: others are passed over, and are as if the block had none.
+    init(_ bytes: UnsafeRawBufferPointer, only wanted: SectionSet = .all) throws(SpoolError) {
         let body = try BlockSections.checked(bytes)
         var reader = BlockReader(body)
         _ = try reader.take(Block.magic.count)
@@ -59,7 +61,7 @@ final class BlockSections {
         guard standsOnBases || !lines.contains(where: { $0.id == .bases || $0.id == .baseSeries }) else {
             throw BlockReader.broken("a block that says all itself names a base")
         }
-        try load(lines, &reader)
+        try load(lines, wanted, &reader)
         try reader.finish()
     }
 
@@ -120,13 +122,14 @@ final class BlockSections {
         return lines
     }
 
-    private func load(_ lines: [Line], _ reader: inout BlockReader) throws(SpoolError) {
-        let room = lines.reduce(0) { $0 + ($1.encoding == .plain ? 0 : $1.decoded) }
+    private func load(_ lines: [Line], _ wanted: SectionSet, _ reader: inout BlockReader) throws(SpoolError) {
+        let room = lines.reduce(0) { $0 + ($1.encoding == .plain || !wanted.has($1.id) ? 0 : $1.decoded) }
         let arena = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, room), alignment: 8)
         self.arena = arena
         var at = 0
         for line in lines {
             let stored = try reader.take(line.stored)
+            guard wanted.has(line.id) else { continue }
             let target = UnsafeMutableRawBufferPointer(
                 rebasing: arena[at..<at + (line.encoding == .plain ? 0 : line.decoded)])
             switch line.encoding {
@@ -157,6 +160,18 @@ struct BlockDecoder {
 
     /// - Parameter predictors: gets what is known of each series behind its last value.
     func decode(_ predictors: inout [ValuePredictor]) throws(SpoolError) -> DecodedBlock {
+        var batch = try seriesBatch(&predictors)
+        batch.points = try pointColumns(series: batch.series.count, &predictors)
+        try readComplexValues(into: &batch)
+        try readExemplars(into: &batch)
+        batch.metadata = try list(.metadata, BlockDecoder.metadata)
+        return DecodedBlock(batch: batch, origins: try origins(points: batch.points.count))
+    }
+
+    /// The series, with what they refer to, and no points.
+    ///
+    /// - Parameter predictors: gets what is known of each series before its first value.
+    func seriesBatch(_ predictors: inout [ValuePredictor]) throws(SpoolError) -> Batch {
         let texts = try list(.texts) { (reader) throws(SpoolError) in try reader.text() }
         let resources = try list(.resources, BlockDecoder.resource)
         let scopes = try list(.scopes, BlockDecoder.scope)
@@ -167,15 +182,12 @@ struct BlockDecoder {
             series = try joined(series, try names(own: series.count, &predictors))
         }
         if series.count > 0 { series.hasPrometheusNames = sections.flags.contains(.prometheusNames) }
-        let points = try pointColumns(series: series.count, &predictors)
-        var batch = Batch(series: series, points: points, texts: texts, resources: resources, scopes: scopes)
+        let batch = Batch(
+            series: series, points: PointColumns(), texts: texts, resources: resources, scopes: scopes)
         guard batch.texts.count == texts.count + 1, batch.resources.count == resources.count,
             batch.scopes.count == scopes.count
         else { throw BlockReader.broken("a table repeats an entry") }
-        try readComplexValues(into: &batch)
-        try readExemplars(into: &batch)
-        batch.metadata = try list(.metadata, BlockDecoder.metadata)
-        return DecodedBlock(batch: batch, origins: try origins(points: points.count))
+        return batch
     }
 
     func origins(points: Int) throws(SpoolError) -> [OriginRun] {

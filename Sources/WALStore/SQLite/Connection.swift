@@ -42,6 +42,7 @@ final class Connection {
         }
         raw = handle
         self.access = access
+        isBorrowed = false
         sqlite3_busy_timeout(raw, 5000)
         setLimits()
         // Checkpoints are the writer's, taken when the spool says so: a connection that closes never makes one.
@@ -50,13 +51,21 @@ final class Connection {
         setFlag(SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
     }
 
+    /// A connection that somebody else opened, and closes: statements on it are ours, nothing else is.
+    init(borrowing raw: OpaquePointer) {
+        self.raw = raw
+        access = .readOnly
+        isBorrowed = true
+    }
+
     deinit { close() }
 
+    private let isBorrowed: Bool
     private(set) var isClosed = false
 
     /// Closes at once, whoever still holds statements: a reopened file must not have two connections of one writer.
     func close() {
-        guard !isClosed else { return }
+        guard !isClosed, !isBorrowed else { return }
         isClosed = true
         while let statement = sqlite3_next_stmt(raw, nil) { sqlite3_finalize(statement) }
         sqlite3_close_v2(raw)

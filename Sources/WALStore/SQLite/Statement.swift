@@ -103,6 +103,9 @@ final class Statement {
 
     // MARK: Pieces of it
 
+    /// Binds values, for whoever steps through the rows by himself, and resets in the end.
+    func begin(_ values: SQLValue...) throws(SQLiteError) { try bind(values) }
+
     private func bind(_ values: [SQLValue]) throws(SQLiteError) {
         for (offset, value) in values.enumerated() {
             let index = Int32(offset + 1)

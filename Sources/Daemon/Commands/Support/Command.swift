@@ -29,6 +29,7 @@ enum CommandList {
         ReloadCommand.self,
         DeadCommand.self,
         ReplayCommand.self,
+        SqlCommand.self,
         BackupCommand.self,
         RestoreCommand.self,
         BenchCommand.self,

@@ -94,7 +94,13 @@ public struct JSONRecordEncoder: Sendable {
             break
         }
         if body.count == start { JSONOutput.append("\"\"", to: &body) }
-        JSONOutput.append(",\"labels\":{", to: &body)
+        JSONOutput.append(",\"labels\":", to: &body)
+        appendLabels(labels, into: &body)
+    }
+
+    /// An object of all labels but the name.
+    package static func appendLabels(_ labels: UnsafeRawBufferPointer, into body: inout [UInt8]) {
+        body.append(UInt8(ascii: "{"))
         var isFirst = true
         for label in LabelIterator(labels) where !isName(label.name) {
             if !isFirst { body.append(UInt8(ascii: ",")) }

@@ -58,8 +58,8 @@ enum RecordKey: Int, CaseIterable {
 }
 
 /// Words of the record form for what the model has as numbers.
-enum RecordWords {
-    static func word(of kind: MetricKind) -> StaticString {
+package enum RecordWords {
+    package static func word(of kind: MetricKind) -> StaticString {
         switch kind {
         case .unknown: "unknown"
         case .counter: "counter"
@@ -72,7 +72,7 @@ enum RecordWords {
         }
     }
 
-    static func word(of temporality: Temporality) -> StaticString {
+    package static func word(of temporality: Temporality) -> StaticString {
         switch temporality {
         case .unspecified: "unspecified"
         case .delta: "delta"

@@ -1,0 +1,167 @@
+import Glibc
+import WALStore
+
+/// `holdfast sql`: questions about a spool, in SQLite's SQL.
+struct SqlCommand: Command {
+    static let help = CommandHelp(
+        name: "sql", summary: "Ask a spool in SQL: points, series, receipts, deliveries, losses and more.",
+        arguments: "[SQL]",
+        discussion: """
+            The SQL is SQLite's; the tables are the spool's, and nothing can be changed. --tables lists them with their
+            columns. Without an argument questions are asked for on a terminal, with the ones from before behind the arrow keys,
+            or read from standard input.
+
+            Times are integers, nanoseconds since the epoch. ts('2026-01-31T12:00:00Z') and ago('10m') make one, utc(time)
+            shows one; `at` is a row's time as text. labels is JSON: labels ->> 'instance'. A selector as Prometheus has it
+            goes into the brackets: points('up{job="node"}'). What is asked of name, time, sequence and by a selector decides
+            which rows of the spool are read at all: say it where you can.
+
+            It reads beside a running node, or what a stopped one left, and --file a copy that nobody writes. A question sees
+            one moment. The node cannot begin its log anew while one runs: so it is ended after --timeout, or when it makes
+            the log grow by 64 MiB. Each tenant is asked by itself; with --all a first column says which.
+
+            A row that cannot be read ends the question and is named; with --skip-damaged it is left out and counted.
+            """,
+        options: ConfigurationOptions.options + [
+            CommandHelp.Option(name: "--tenant", value: "ID", text: "The tenant to ask. Default: the only one."),
+            CommandHelp.Option(name: "--all", value: nil, text: "Ask every tenant, one after the other."),
+            CommandHelp.Option(name: "--file", value: "PATH", text: "Ask a copied spool, such as one of a backup."),
+            CommandHelp.Option(
+                name: "--format", value: "FORM",
+                text: "table, csv or ndjson. Default: table."),
+            CommandHelp.Option(name: "--json", value: nil, text: "The same as --format ndjson."),
+            CommandHelp.Option(
+                name: "--timeout", value: "DURATION", text: "End a question after this time, up to 1h. Default: 30s."),
+            CommandHelp.Option(
+                name: "--memory", value: "SIZE", text: "What sorting and grouping may take. Default: 256MiB."),
+            CommandHelp.Option(name: "--skip-damaged", value: nil, text: "Leave out rows that cannot be read."),
+            CommandHelp.Option(name: "--tables", value: nil, text: "List the tables and their columns."),
+        ],
+        examples: [
+            CommandHelp.Example(
+                command: #"holdfast sql "SELECT name, count(*) FROM points GROUP BY name ORDER BY 2 DESC LIMIT 10""#,
+                text: "The metrics with the most points"),
+            CommandHelp.Example(
+                command:
+                    #"holdfast sql "SELECT at, labels ->> 'instance', value FROM points('up') WHERE time > ago('10m')""#,
+                text: "What up was in the last ten minutes"),
+            CommandHelp.Example(
+                command:
+                    #"holdfast sql --format csv "SELECT time, value FROM points('temperature{room=\"7\"}')" > room7.csv"#,
+                text: "One series for a spreadsheet"),
+            CommandHelp.Example(
+                command: #"holdfast sql "SELECT backend, reason, sum(points) FROM losses GROUP BY backend, reason""#,
+                text: "What was lost, and why"),
+            CommandHelp.Example(
+                command:
+                    #"holdfast sql "SELECT source, peer, sum(points) FROM receipts WHERE received_time > ago('1h') GROUP BY 1, 2""#,
+                text: "Who sent what in the last hour"),
+        ])
+
+    private let options: ConfigurationOptions
+    private let tenants: [String]
+    private let asksAll: Bool
+    private let file: String?
+    private let form: SqlForm
+    private let limits: AuditLimits
+    private let memoryBytes: Int
+    private let skipsDamage: Bool
+    private let listsTables: Bool
+    private let sql: String?
+    /// `-` in place of SQL.
+    private let readsInput: Bool
+
+    init(_ arguments: Arguments) throws(UsageError) {
+        options = ConfigurationOptions(arguments)
+        tenants = arguments.all("--tenant")
+        asksAll = arguments.flag("--all")
+        file = arguments.value("--file")
+        guard file == nil || (tenants.isEmpty && !asksAll) else {
+            throw UsageError("--file is one spool: --tenant and --all are for a data folder")
+        }
+        guard tenants.isEmpty || !asksAll else { throw UsageError("--all is every tenant: it goes without --tenant") }
+        form = try SqlCommand.form(arguments)
+        limits = try SqlCommand.limits(arguments)
+        memoryBytes = try SqlCommand.memory(arguments)
+        skipsDamage = arguments.flag("--skip-damaged")
+        listsTables = arguments.flag("--tables")
+        guard arguments.positionals.count <= 1 else {
+            throw UsageError("holdfast sql takes one argument: put the SQL into quotes")
+        }
+        readsInput = arguments.positionals.first == "-"
+        sql = readsInput ? nil : arguments.positionals.first
+    }
+
+    private static func form(_ arguments: Arguments) throws(UsageError) -> SqlForm {
+        guard let word = arguments.value("--format") else { return arguments.flag("--json") ? .ndjson : .table }
+        guard let form = SqlForm(rawValue: word == "json" ? "ndjson" : word) else {
+            throw UsageError("--format: \"\(word)\" is none of table, csv and ndjson")
+        }
+        guard !arguments.flag("--json") || form == .ndjson else {
+            throw UsageError("--json is --format ndjson: say one of them")
+        }
+        return form
+    }
+
+    private static func limits(_ arguments: Arguments) throws(UsageError) -> AuditLimits {
+        var limits = AuditLimits()
+        if let time = try arguments.duration("--timeout") {
+            guard time > .zero, time <= .seconds(3600) else { throw UsageError("--timeout is from 1ms to 1h") }
+            limits.time = time
+        }
+        return limits
+    }
+
+    private static func memory(_ arguments: Arguments) throws(UsageError) -> Int {
+        let bytes = try arguments.size("--memory") ?? 256 << 20
+        guard (8 << 20...64 << 30).contains(bytes) else { throw UsageError("--memory is from 8MiB to 64GiB") }
+        return bytes
+    }
+
+    func run() async throws(CommandFailure) {
+        if listsTables { return Terminal.print(SqlTables.text) }
+        let spools = try spools()
+        AuditDatabase.limitMemory(memoryBytes)
+        var question = SqlQuestion(
+            sql: sql ?? "", form: form, limits: limits, skipsDamage: skipsDamage,
+            namesTenant: asksAll || tenants.count > 1)
+        if sql == nil {
+            if !readsInput, let terminal = SqlTerminal() {
+                var prompt = SqlPrompt(terminal, question, spools)
+                return await prompt.run()
+            }
+            question.sql = SqlCommand.input()
+        }
+        try await question.ask(spools)
+    }
+
+    /// Which to ask: those named, all, or the only one.
+    private func spools() throws(CommandFailure) -> [SqlSpool] {
+        if let file { return [.file(file)] }
+        let directory = try options.loadForData().dataDirectory
+        let known = AuditFile.tenants(in: directory)
+        guard !known.isEmpty else { throw CommandFailure("\(directory) has no spool") }
+        try StoppedData.checkOwner(directory)
+        if asksAll { return known.map { .tenant($0, directory) } }
+        if tenants.isEmpty {
+            guard known.count == 1 else {
+                throw CommandFailure("which tenant? --tenant with one of \(known.joined(separator: ", ")), or --all")
+            }
+            return [.tenant(known[0], directory)]
+        }
+        return tenants.map { .tenant($0, directory) }
+    }
+
+    /// What stands in standard input, as far as a question goes.
+    private static func input() -> String {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while bytes.count <= 64 << 10 {
+            let count = piece.withUnsafeMutableBytes { read(STDIN_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            bytes += piece[..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

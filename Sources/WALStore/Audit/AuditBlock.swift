@@ -1,0 +1,150 @@
+import Metrics
+
+/// Reads of a block what a question looks at, and no more: the series first, then which series each point is of, times,
+/// and values.
+final class AuditBlock {
+    struct Parts: OptionSet {
+        let rawValue: UInt8
+        static let origins = Parts(rawValue: 1)
+        /// Which series a point is of.
+        static let series = Parts(rawValue: 2)
+        static let times = Parts(rawValue: 4)
+        static let values = Parts(rawValue: 8)
+    }
+
+    enum Failure: Error {
+        /// SQLite could not read a base.
+        case database(SQLiteError)
+        case block(SpoolError)
+    }
+
+    private let source: AuditSource
+    private(set) var series: AuditSeries
+    /// Those of the last blocks, the latest first.
+    private var known: [AuditSeries] = []
+    private(set) var ids: [UInt32] = []
+    private(set) var times: [Int64] = []
+    private(set) var origins: [OriginRun] = []
+    /// All columns, and values that are no scalars, when values were asked for.
+    private(set) var batch = Batch()
+    private(set) var loaded: Parts = []
+    private var key: [UInt8] = []
+
+    private static let maximumKnown = 8
+    /// Of all that are known but the latest.
+    private static let maximumKnownBytes = 16 << 20
+
+    private static let seriesSections: [Block.SectionID] = [
+        .bases, .baseSeries, .labelLengths, .labelText, .identities, .texts, .resources, .scopes,
+    ]
+
+    init(_ source: AuditSource) {
+        self.source = source
+        series = AuditSeries(key: [], batch: Batch(), predictors: [], names: source.names)
+    }
+
+    /// Nothing of a row has been read.
+    func reset() { loaded = [] }
+
+    /// - Parameters:
+    ///   - filter: where it asks for none of the block's series, nothing but these is read: `loaded` is empty then.
+    ///   - question: the filter's number.
+    func read(
+        _ bytes: UnsafeRawBufferPointer, _ parts: Parts, of row: AuditRow, _ filter: AuditFilter, question: Int
+    ) -> Result<Void, Failure> {
+        loaded = []
+        defer { source.countBlock(hasPoints: !loaded.isEmpty) }
+        return Result { () throws(Failure) in
+            do throws(SpoolError) {
+                if filter.asksSeries {
+                    _ = try decoder(try BlockSections(bytes, only: AuditBlock.sections([])))
+                    series.choose(filter, question: question)
+                    guard series.hasWanted else { return }
+                }
+                let sections = try BlockSections(bytes, only: AuditBlock.sections(parts))
+                try read(parts, of: row, try decoder(sections), sections)
+            } catch { throw pending.map { .database($0) } ?? .block(error) }
+        }
+    }
+
+    private static func sections(_ parts: Parts) -> SectionSet {
+        // Values come with everything that may belong to them.
+        if parts.contains(.values) { return .all }
+        var wanted = seriesSections
+        if parts.contains(.origins) { wanted.append(.origins) }
+        if !parts.isDisjoint(with: [.series, .times]) { wanted.append(.pointSeries) }
+        if parts.contains(.times) { wanted.append(.times) }
+        return SectionSet(wanted)
+    }
+
+    /// What SQLite said when a base could not be read.
+    private var pending: SQLiteError?
+
+    private func decoder(_ sections: BlockSections) throws(SpoolError) -> BlockDecoder {
+        pending = nil
+        var bases: [BlockBase] = []
+        for name in try sections.bases() {
+            do throws(SQLiteError) { bases.append(try source.bases.base(name.id, name.checksum)) } catch {
+                pending = error
+                throw error.asSpoolError
+            }
+        }
+        let decoder = BlockDecoder(sections: sections, bases: bases)
+        key.removeAll(keepingCapacity: true)
+        for section in AuditBlock.seriesSections {
+            let bytes = sections[section]
+            withUnsafeBytes(of: UInt32(bytes.count)) { key.append(contentsOf: $0) }
+            key.append(contentsOf: bytes)
+        }
+        key.append(sections.flags.rawValue)
+        if series.key == key { return decoder }
+        if let index = known.firstIndex(where: { $0.key == key }) {
+            use(known.remove(at: index))
+            return decoder
+        }
+        var predictors: [ValuePredictor] = []
+        let batch = try decoder.seriesBatch(&predictors)
+        use(AuditSeries(key: key, batch: batch, predictors: predictors, names: source.names))
+        return decoder
+    }
+
+    private func use(_ next: AuditSeries) {
+        known.insert(series, at: 0)
+        series = next
+        var bytes = 0
+        let keep = known.prefix(AuditBlock.maximumKnown).prefix { series in
+            bytes += series.bytes
+            return bytes <= AuditBlock.maximumKnownBytes
+        }
+        known = Array(keep)
+    }
+
+    private func read(
+        _ parts: Parts, of row: AuditRow, _ decoder: BlockDecoder, _ sections: BlockSections
+    ) throws(SpoolError) {
+        let count = series.batch.series.count
+        if parts.contains(.values) {
+            var predictors = series.predictors
+            batch = series.batch
+            batch.points = try decoder.pointColumns(series: count, &predictors)
+            try decoder.readComplexValues(into: &batch)
+            (ids, times) = (batch.points.series, batch.points.times)
+        } else {
+            ids = parts.isDisjoint(with: [.series, .times]) ? [] : try decoder.pointSeries(series: count)
+            times =
+                parts.contains(.times)
+                ? try decoder.times(
+                    .times, count: ids.count, milliseconds: sections.flags.contains(.millisecondTimes)) : []
+        }
+        if !parts.isDisjoint(with: [.series, .times, .values]), ids.count != row.points {
+            throw SpoolError(.unreadable, "the row is not that of its block")
+        }
+        if parts.contains(.origins) {
+            origins = try decoder.origins(points: row.points)
+            guard origins.first?.sequence == row.sequence, origins.last?.sequence == row.lastSequence else {
+                throw SpoolError(.unreadable, "the row is not that of its block")
+            }
+        }
+        loaded = parts
+    }
+}

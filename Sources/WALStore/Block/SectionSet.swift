@@ -1,0 +1,12 @@
+/// Sections of a block that somebody wants to read.
+struct SectionSet: Sendable, Hashable {
+    private var bits: UInt64
+
+    static let all = SectionSet(bits: .max)
+
+    private init(bits: UInt64) { self.bits = bits }
+    init(_ sections: [Block.SectionID]) { bits = sections.reduce(0) { $0 | 1 << UInt64($1.rawValue) } }
+
+    func has(_ section: Block.SectionID) -> Bool { bits >> UInt64(section.rawValue) & 1 == 1 }
+    func union(_ other: SectionSet) -> SectionSet { SectionSet(bits: bits | other.bits) }
+}

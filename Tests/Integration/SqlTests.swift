@@ -1,0 +1,143 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `holdfast sql`, as an operator uses it.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct SqlTests {
+    private func sql(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
+        try run(Workbench.holdfast, ["sql"] + arguments)
+    }
+
+    private func node(_ bench: Workbench, dataFolder: String? = nil) throws -> HoldfastNode {
+        try HoldfastNode(
+            bench,
+            config: """
+                backends:
+                  nobody: { type: prometheus_remote_write, url: "http://127.0.0.1:1/api/v1/write" }
+                tenants:
+                  default: { backends: [nobody] }
+                """, dataFolder: dataFolder)
+    }
+
+    private func send(_ count: Int, from first: Int, to node: HoldfastNode) async throws {
+        let now = Int(Date().timeIntervalSince1970) * 1000
+        let lines = (first..<first + count).map { number in
+            #"{"name":"metric_\#(number % 3)","labels":{"n":"\#(number % 10)"},"value":\#(number),"timestamp_ms":\#(now)}"#
+        }
+        let answer = try await Web.post(
+            "\(node.url)/api/v1/json", lines.joined(separator: "\n"), headers: ["Content-Type": "application/x-ndjson"])
+        #expect(answer.status == 200, "\(String(decoding: answer.body, as: UTF8.self))")
+    }
+
+    @Test func `a node is asked while it runs, when it was killed, when it has stopped, and in a backup`() async throws
+    {
+        let bench = try Workbench("sql")
+        let node = try node(bench)
+        try await node.start()
+        let count = "SELECT name, count(*) AS points, sum(value) AS total FROM points GROUP BY name"
+        func answer(_ arguments: String...) throws -> String {
+            let answer = try run(Workbench.holdfast, ["sql", "--format", "csv"] + arguments)
+            #expect(answer.status == 0 && answer.errors == "", "\(answer)")
+            return answer.output
+        }
+        let folder = node.dataFolder
+        try await send(300, from: 0, to: node)
+        let first = "name,points,total\nmetric_0,100,14850\nmetric_1,100,14950\nmetric_2,100,15050\n"
+        #expect(try answer("--data-dir", folder, count) == first)
+        try await send(3, from: 300, to: node)
+        #expect(try answer("--data-dir", folder, "SELECT count(*) AS n FROM points") == "n\n303\n")
+        #expect(
+            try answer(
+                "--data-dir", folder, "SELECT labels ->> 'n' AS n, value FROM points('metric_1{n=\"7\"}') LIMIT 2")
+                == "n,value\n7,7\n7,37\n")
+        #expect(try answer("--data-dir", folder, "SELECT pending FROM backends") == "pending\n303\n")
+        let backup = bench.path("backup")
+        #expect(try run(Workbench.holdfast, ["backup", backup, "--data-dir", folder]).status == 0)
+
+        node.process.kill()
+        #expect(try answer("--data-dir", folder, "SELECT count(*) AS n FROM points") == "n\n303\n")
+        try await node.start()
+        #expect(try await eventually(within: 20) { try node.status().isCurrent && node.status().accepted == 303 })
+        #expect(node.process.stop() == 0)
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/tenants/default").sorted()
+        #expect(try answer("--data-dir", folder, count).hasPrefix("name,points,total\nmetric_0,101,"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/tenants/default").sorted() == names)
+
+        let copy = "\(backup)/spools/default.db"
+        #expect(try answer("--file", copy, "SELECT count(*) AS n FROM points") == "n\n303\n")
+        #expect(try run(Workbench.holdfast, ["backup", backup, "--verify"]).status == 0)
+        // As a kill leaves it, copied by hand: the log is part of it.
+        try await node.start()
+        try await send(7, from: 303, to: node)
+        node.process.kill()
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(
+                atPath: "\(folder)/tenants/default/spool.db\(suffix)", toPath: bench.path("copied.db\(suffix)"))
+        }
+        #expect(try answer("--file", bench.path("copied.db"), "SELECT count(*) AS n FROM points") == "n\n310\n")
+    }
+
+    @Test func `what goes wrong is said, with exit code 1, and 2 for wrong usage`() async throws {
+        let bench = try Workbench("sql-wrong")
+        let node = try node(bench)
+        try await node.start()
+        try await send(30, from: 0, to: node)
+        let folder = node.dataFolder
+        let mistake = try sql("--data-dir", folder, "SELECT * FORM points")
+        #expect(mistake.status == 1)
+        #expect(mistake.errors.hasSuffix("\n  SELECT * FORM points\n           ^\n"), "\(mistake.errors)")
+        let long = try sql(
+            "--data-dir", folder, "--timeout", "50ms",
+            "SELECT count(*) FROM points a, points b, points c, points d, points e")
+        #expect(long.status == 1 && long.errors.contains("longer than 0.05 seconds"), "\(long.errors)")
+        let large = try sql(
+            "--data-dir", folder, "--memory", "8MiB",
+            "SELECT DISTINCT a.at || b.at || c.at || a.value || b.value || c.value || d.value FROM points a, points b, points c, points d ORDER BY 1"
+        )
+        #expect(large.status == 1 && large.errors.contains("--memory"), "\(large.errors)")
+        #expect(try sql("--data-dir", folder, "DELETE FROM batches").status == 1)
+        #expect(try sql("--data-dir", folder, "--tenant", "nobody", "SELECT 1").errors.contains("no spool of a tenant"))
+        #expect(try sql("--file", "\(folder)/tenants/default/spool.db", "SELECT 1").errors.contains("in use by a node"))
+        #expect(try sql("--format", "xml", "SELECT 1").status == 2)
+        #expect(try sql("--data-dir", bench.path("nothing"), "SELECT 1").errors.contains("has no spool"))
+        #expect(try sql("--tables").output.contains("dead_letters: "))
+        let piped = try run(
+            "/bin/sh",
+            ["-c", "echo 'SELECT count(*) AS n FROM points' | \(Workbench.holdfast) sql --json --data-dir \(folder)"])
+        #expect(piped.output == "{\"n\":30}\n", "\(piped)")
+        let cut = try run(
+            "/bin/sh",
+            [
+                "-c",
+                "\(Workbench.holdfast) sql --json --data-dir \(folder) 'SELECT a.value FROM points a, points b, points c, points d' | head -n 1",
+            ])
+        #expect(cut.output == "{\"value\":0}\n" && cut.errors == "", "\(cut)")
+        #expect(node.process.isRunning)
+    }
+
+    @Test func `taking in goes on while a question runs, and its end lets the log be emptied`() async throws {
+        let bench = try Workbench("sql-load")
+        let node = try node(bench)
+        try await node.start()
+        try await send(1000, from: 0, to: node)
+        let question = bench.program(
+            Workbench.holdfast,
+            [
+                "sql", "--data-dir", node.dataFolder, "--timeout", "5s",
+                "SELECT sum(a.value * b.value) FROM points a, points b, points c",
+            ],
+            name: "question")
+        try question.start()
+        var slowest = 0.0
+        var requests = 0
+        while question.isRunning {
+            let start = Date()
+            try await send(200, from: requests * 200, to: node)
+            slowest = max(slowest, Date().timeIntervalSince(start))
+            requests += 1
+        }
+        #expect(requests > 20 && slowest < 2, "\(requests) requests, the slowest took \(slowest) s")
+        #expect(question.lastWords.contains("longer than 5.0 seconds"), "\(question.lastWords)")
+        #expect(try node.status().accepted == 1000 + requests * 200)
+    }
+}
