@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
-// Rooms and arrows: Daemon -> Forwarder -> WALStore -> Metrics -> C. Nothing points back.
+// Rooms and arrows: Daemon -> Forwarder -> WALStore -> Metrics -> C. Nothing points back. Beside the daemon there is the
+// spool's SQL as an extension of SQLite: SQLiteExtension -> WALStore.
 import PackageDescription
 
 let strict: [SwiftSetting] = [
@@ -21,7 +22,8 @@ let tests: [SwiftSetting] =
 let package = Package(
     name: "holdfast",
     products: [
-        .executable(name: "holdfast", targets: ["Daemon"])
+        .executable(name: "holdfast", targets: ["Daemon"]),
+        .library(name: "holdfast-sql", type: .dynamic, targets: ["SQLiteExtension"]),
     ],
     targets: [
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3"),
@@ -55,6 +57,7 @@ let package = Package(
             dependencies: ["Forwarder", "WALStore", "Metrics", "CHTTPServer", "CYAML", "CZlib", "CZstd"],
             swiftSettings: product
         ),
+        .target(name: "SQLiteExtension", dependencies: ["WALStore"]),
 
         .target(
             name: "TestSupport",
@@ -99,5 +102,7 @@ let package = Package(
 
 // Builds with sanitizers are slow: ops/sanitize and ops/fuzz name the test targets they are going to run.
 if let wanted = Context.environment["HOLDFAST_TEST_TARGETS"]?.split(separator: ",").map({ String($0) }) {
+    package.products.removeAll { $0.name == "holdfast-sql" }
+    package.targets.removeAll { $0.name == "SQLiteExtension" }
     package.targets.removeAll { $0.type == .test && !wanted.contains($0.name) }
 }
