@@ -25,6 +25,8 @@ struct Bisect {
         var isOvertaken = false
         /// Whether it failed on its own while other requests were known to succeed.
         var isSuspect = false
+        /// Its points are like some that were refused (`RefusalHints`).
+        var isLikeRefused = false
         var points: Int { runs.points }
     }
 
@@ -40,14 +42,23 @@ struct Bisect {
     private(set) var isProbing = false
     /// Whether a request was delivered since the probe began.
     private(set) var isBackendProven = false
+    /// What was learned from refusals, in this lease and before it.
+    private(set) var hints: RefusalHints
 
     /// - Parameters:
     ///   - runs: nil for all of the pieces.
     ///   - maximumPoints: of a part.
-    init(_ pieces: [LeasedPiece], runs: [LeasedRun]? = nil, maximumPoints: Int, isUncertain: Bool = false) {
+    ///   - hints: what earlier leases learned.
+    init(
+        _ pieces: [LeasedPiece], runs: [LeasedRun]? = nil, maximumPoints: Int, isUncertain: Bool = false,
+        hints: RefusalHints = RefusalHints()
+    ) {
         self.pieces = pieces
+        self.hints = hints
         let runs = runs ?? pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
-        push(Part(runs: runs, isUncertain: isUncertain), maximumPoints: maximumPoints)
+        let all = Part(runs: runs, isUncertain: isUncertain)
+        if sift(all, maximumPoints: maximumPoints) { return }
+        push(all, maximumPoints: maximumPoints)
     }
 
     // MARK: Taking
@@ -77,6 +88,8 @@ struct Bisect {
     // MARK: Answers
 
     mutating func delivered(_ part: Part) -> [Settlement.Part] {
+        // The backend takes now what it did not, or they never were alike.
+        if part.isLikeRefused { hints = RefusalHints() }
         overtook()
         proveBackend()
         return settle(part.runs, .delivered)
@@ -91,11 +104,16 @@ struct Bisect {
     mutating func refused(
         _ part: Part, _ reason: DeadLetterReason, meansAlreadyThere: Bool
     ) -> [Settlement.Part] {
+        if part.points > 1, !part.isLikeRefused, sift(part, maximumPoints: part.points) { return [] }
         if let settled = split(part) { return settled }
         let maybeSent = part.isUncertain || part.runs.contains { !$0.ordinals.isEmpty && pieces[$0.piece].maybeSent }
         let isOvertaken =
             part.isOvertaken || part.runs.contains { $0.ordinals.overlaps(pieces[$0.piece].overtaken) }
-        return settle(part.runs, meansAlreadyThere && maybeSent && !isOvertaken ? .assumed : .dead(reason))
+        if meansAlreadyThere, maybeSent, !isOvertaken { return settle(part.runs, .assumed) }
+        if let run = part.runs.first(where: { !$0.ordinals.isEmpty }) {
+            hints.learn(reason.excerpt, pieces[run.piece].batch, run.ordinals.lowerBound)
+        }
+        return settle(part.runs, .dead(reason))
     }
 
     /// The answer named items; what it did not name was delivered. `retry` and `hold` go back on top as one part.
@@ -188,6 +206,19 @@ struct Bisect {
         guard points > 1 else { return nil }
         push(part, maximumPoints: (points + 1) / 2)
         return []
+    }
+
+    /// Puts the points that are like refused ones on top, apart from the others: old ones come first in their series, and of
+    /// any other kind a series has all or none.
+    ///
+    /// - Returns: false where all are alike.
+    private mutating func sift(_ part: Part, maximumPoints: Int) -> Bool {
+        guard let (alike, rest) = hints.sift(part.runs, pieces) else { return false }
+        var (suspects, others) = (part, part)
+        (suspects.runs, suspects.isLikeRefused, others.runs) = (alike, true, rest)
+        push(others, maximumPoints: maximumPoints)
+        push(suspects, maximumPoints: maximumPoints)
+        return true
     }
 
     private mutating func push(_ part: Part, maximumPoints: Int) {

@@ -56,14 +56,23 @@ struct Delivery {
         self.shard = shard
         self.before = before
         holdsTurn = shard == nil
-        bisect = Bisect(lease.pieces, runs: shard?.runs, maximumPoints: max(1, points))
+        bisect = Bisect(
+            lease.pieces, runs: shard?.runs, maximumPoints: max(1, points),
+            hints: lane.state.withLock { $0.refusalHints })
     }
 
     consuming func run() async -> DeliveryEnding {
         var delivery = self
         let ending = await delivery.deliver()
+        delivery.keepHints()
         delivery.giveUpTurn()
         return ending
+    }
+
+    /// For the leases that come after this one.
+    private func keepHints() {
+        let hints = bisect.hints
+        lane.state.withLock { if $0.refusalHints != hints { $0.refusalHints = hints } }
     }
 
     private enum Next {

@@ -47,6 +47,7 @@ final class Lane: Sendable {
             state.isRemoved = false
             state.resumeAt = 0
             state.learnedPoints = nil
+            state.refusalHints = RefusalHints()
         }
         wake()
     }

@@ -46,6 +46,8 @@ struct LaneState: Sendable {
     /// Points a request may have at most, after the backend called one too large.
     var learnedPoints: Int?
     private var deliveriesSinceTooLarge = 0
+    /// What the points that the backend refused had in common.
+    var refusalHints = RefusalHints()
 
     var lastError = ""
     var counters = LaneCounters()

@@ -85,8 +85,8 @@ private final class BusyNode: Sendable {
     init(openSpools: Int) throws {
         folder = try TemporaryFolder()
         store = try WALStore(
-            directory: folder.path, node: NodeConfiguration(openSpools: openSpools), scheduling: .patient,
-            events: { _ in })
+            directory: folder.path, node: NodeConfiguration(openSpools: openSpools), openWait: .seconds(3600),
+            scheduling: .patient, events: { _ in })
         source = WatchedStore(store: store)
         var tuning = DeliveryTuning()
         tuning.placeTurn = .milliseconds(20)

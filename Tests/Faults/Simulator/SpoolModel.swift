@@ -189,7 +189,10 @@ final class SpoolModel {
             }
         }
         for letter in audit.deadLetters where letter.backend == backend.id {
-            if let position = position(letter.place) { try set(position..<position + 1, .dead) }
+            // A place in a row that no audit saw is no other row's beginning.
+            guard let row = row(letter.place.sequence) else { continue }
+            let position = Int(row.position + letter.place.ordinal)
+            try set(position..<position + 1, .dead)
         }
         for loss in audit.losses where loss.backend == backend.id && !loss.kind.hasPrefix("dead_letter") {
             if let positions = positions(loss) {
