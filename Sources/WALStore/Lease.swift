@@ -78,6 +78,16 @@ public struct LeaseLimit: Sendable, Hashable {
     /// One row more may be in memory while it is merged.
     public static let mergedBytes = 32 << 20
 
+    /// Whether a row begins the next lease, rather than be cut: it is then decoded once, and its labels need not be kept
+    /// for the rest. Never where that would make a small lease.
+    ///
+    /// - Parameters:
+    ///   - points: that are owed of the row.
+    ///   - room: left of this lease.
+    func leavesForNext(_ points: Int, room: Int) -> Bool {
+        isMerged && points > room && room <= self.points / 2 && points <= self.points
+    }
+
     public init(points: Int, isMerged: Bool = false, bodyPoints: Int? = nil) {
         self.points = points
         self.isMerged = isMerged

@@ -144,7 +144,7 @@ extension Spool {
         for range in state.owedInOrder(upTo: ledger.end) {
             if !record.pieces.isEmpty, range.lane != lane { break }
             lane = range.lane
-            try gather(range, leased, &record, &room, database)
+            try gather(range, leased, limit, &record, &room, database)
             if room == 0 || record.pieces.count(where: { !$0.isEmpty }) >= Spool.maximumPieces { break }
         }
         guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
@@ -158,8 +158,8 @@ extension Spool {
 
     /// Adds pieces of one owed range, around what is leased, until the room is used up.
     private func gather(
-        _ range: OwedRange, _ leased: [Range<Int64>], _ record: inout LeaseRecord, _ room: inout Int,
-        _ database: Database
+        _ range: OwedRange, _ leased: [Range<Int64>], _ limit: LeaseLimit, _ record: inout LeaseRecord,
+        _ room: inout Int, _ database: Database
     ) throws(SpoolError) {
         var free = [range.positions]
         for taken in leased { free = free.flatMap { $0.subtracting(taken) } }
@@ -190,6 +190,10 @@ extension Spool {
                 for part in free {
                     let shared = part.clamped(to: row.positions)
                     guard !shared.isEmpty, left > 0, pieces.count - emptyPieces < space else { continue }
+                    if limit.leavesForNext(shared.count, room: left) {
+                        left = 0
+                        continue
+                    }
                     let first = Int(shared.lowerBound - row.position)
                     let count = min(left, shared.count)
                     pieces.append(LeaseRecord.Piece(row: row, origins: [], ordinals: first..<first + count))

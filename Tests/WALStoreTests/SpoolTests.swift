@@ -132,6 +132,26 @@ struct SpoolTests {
         await spool.close()
     }
 
+    @Test func `a lease that merges its rows cuts none that fits whole into the next`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open()
+        var end = 0
+        for size in [40, 40, 70, 300, 60, 45] {
+            _ = try await spool.append(Make.request(Make.batch(end..<end + size)))
+            end += size
+        }
+        var (sizes, values): ([Int], [Int]) = ([], [])
+        while let lease = try await spool.lease(backend: "a", limit: LeaseLimit(points: 100, isMerged: true)) {
+            sizes.append(lease.points)
+            values += lease.values
+            try await spool.settle(lease, Make.all(lease, .delivered))
+        }
+        // A row that no lease holds is cut, and one that would leave a lease half empty.
+        #expect(sizes == [80, 100, 100, 100, 70, 60, 45])
+        #expect(values == Array(0..<end))
+        await spool.close()
+    }
+
     /// Found by the simulator, seed 277: a delivery ended after another file had taken the place of the one that it was of.
     @Test func `a lease of a former life settles nothing of this one`() async throws {
         let fixture = try SpoolFixture()
