@@ -66,10 +66,13 @@ public struct AuditFile: Sendable {
     /// Whether it lies where a node that runs has its spools. Asked with a lock that is given back at once.
     private static func isLive(_ path: String) -> Bool {
         let folder = Files.parent(of: Files.parent(of: Files.parent(of: path)))
-        let lock = Glibc.open("\(folder)/LOCK", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard lock >= 0 else { return false }
-        defer { close(lock) }
-        return flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+        for path in ["\(folder)/LOCK", folder] {
+            let lock = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+            guard lock >= 0 else { continue }
+            defer { close(lock) }
+            if flock(lock, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK { return true }
+        }
+        return false
     }
 
     /// Tenants that have a spool in a data folder, by name.

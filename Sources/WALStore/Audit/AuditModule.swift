@@ -17,11 +17,6 @@ private final class RegisteredTable {
     deinit { module.deallocate() }
 }
 
-private final class CursorBox {
-    let cursor: any AuditCursor
-    init(_ cursor: any AuditCursor) { self.cursor = cursor }
-}
-
 /// The bridge to SQLite's virtual tables: pointers in, objects out, errors back as a code and a text.
 /// <https://sqlite.org/vtab.html>
 enum AuditModule {
@@ -61,26 +56,32 @@ enum AuditModule {
         module.xFilter = filter
         module.xNext = { cursor in
             guard let cursor else { return SQLITE_ERROR }
-            do throws(AuditError) {
-                try AuditModule.box(cursor).cursor.next()
-                return SQLITE_OK
-            } catch { return AuditModule.fail(cursor.pointee.pVtab, error) }
+            let failure = AuditModule.object(cursor)._withUnsafeGuaranteedRef { object -> AuditError? in
+                do throws(AuditError) {
+                    try object.next()
+                    return nil
+                } catch { return error }
+            }
+            return failure.map { AuditModule.fail(cursor.pointee.pVtab, $0) } ?? SQLITE_OK
         }
         module.xEof = { cursor in
             guard let cursor else { return 1 }
-            return AuditModule.box(cursor).cursor.isAtEnd ? 1 : 0
+            return AuditModule.object(cursor)._withUnsafeGuaranteedRef { $0.isAtEnd ? 1 : 0 }
         }
         module.xColumn = { cursor, context, column in
             guard let cursor, let context else { return SQLITE_ERROR }
-            do throws(AuditError) {
-                try AuditModule.box(cursor).cursor.column(column, AuditResult(context: context))
-                return SQLITE_OK
-            } catch { return AuditModule.fail(cursor.pointee.pVtab, error) }
+            let failure = AuditModule.object(cursor)._withUnsafeGuaranteedRef { object -> AuditError? in
+                do throws(AuditError) {
+                    try object.column(column, AuditResult(context: context))
+                    return nil
+                } catch { return error }
+            }
+            return failure.map { AuditModule.fail(cursor.pointee.pVtab, $0) } ?? SQLITE_OK
         }
         module.xRowid = { cursor, rowID in
             guard let cursor, let rowID else { return SQLITE_ERROR }
             do throws(AuditError) {
-                rowID.pointee = try AuditModule.box(cursor).cursor.rowID()
+                rowID.pointee = try AuditModule.object(cursor).takeUnretainedValue().rowID()
                 return SQLITE_OK
             } catch { return AuditModule.fail(cursor.pointee.pVtab, error) }
         }
@@ -112,7 +113,7 @@ enum AuditModule {
             let registered = AuditModule.registered(table)
             let made = UnsafeMutablePointer<holdfast_vtab_cursor>.allocate(capacity: 1)
             made.initialize(to: holdfast_vtab_cursor())
-            let object = CursorBox(registered.table.makeCursor(registered.source))
+            let object = registered.table.makeCursor(registered.source)
             made.pointee.cursor = Unmanaged.passRetained(object).toOpaque()
             cursor.pointee = UnsafeMutableRawPointer(made).assumingMemoryBound(to: sqlite3_vtab_cursor.self)
             return SQLITE_OK
@@ -121,7 +122,7 @@ enum AuditModule {
     private static let close: @convention(c) (UnsafeMutablePointer<sqlite3_vtab_cursor>?) -> Int32 = { cursor in
         guard let cursor else { return SQLITE_OK }
         cursor.withMemoryRebound(to: holdfast_vtab_cursor.self, capacity: 1) { cursor in
-            if let object = cursor.pointee.cursor { Unmanaged<CursorBox>.fromOpaque(object).release() }
+            if let object = cursor.pointee.cursor { Unmanaged<AuditCursor>.fromOpaque(object).release() }
             cursor.deallocate()
         }
         return SQLITE_OK
@@ -135,7 +136,7 @@ enum AuditModule {
             guard let cursor else { return SQLITE_ERROR }
             do throws(AuditError) {
                 let filter = try AuditFilter(terms, values, count: count)
-                try AuditModule.box(cursor).cursor.begin(AuditPlan(number: number), filter)
+                try AuditModule.object(cursor).takeUnretainedValue().begin(AuditPlan(number: number), filter)
                 return SQLITE_OK
             } catch { return AuditModule.fail(cursor.pointee.pVtab, error) }
         }
@@ -151,10 +152,10 @@ enum AuditModule {
     }
 
     @inline(__always)
-    private static func box(_ cursor: UnsafeMutablePointer<sqlite3_vtab_cursor>) -> CursorBox {
+    private static func object(_ cursor: UnsafeMutablePointer<sqlite3_vtab_cursor>) -> Unmanaged<AuditCursor> {
         let cursor = UnsafeMutableRawPointer(cursor).assumingMemoryBound(to: holdfast_vtab_cursor.self)
         guard let object = cursor.pointee.cursor else { preconditionFailure("a cursor is made with its object") }
-        return Unmanaged<CursorBox>.fromOpaque(object).takeUnretainedValue()
+        return Unmanaged.fromOpaque(object)
     }
 
     /// Leaves the message where SQLite looks for it, in memory that it frees.

@@ -150,10 +150,11 @@ struct AuditPlanner {
             info.pointee.orderByConsumed = 1
             return
         }
-        guard count == 1, let name = table.nameColumn, orders[0].iColumn == name, !isDescending,
-            table.onlyNames(info.pointee.colUsed), terms.allSatisfy({ $0 != AuditTerm.position.rawValue })
+        guard count == 1, let name = table.nameColumn, orders[0].iColumn == name, table.onlyNames(info.pointee.colUsed),
+            terms.allSatisfy({ $0 != AuditTerm.position.rawValue })
         else { return }
         plan.isByName = true
+        plan.isReversed = isDescending
         plan.isDistinct = AuditPlanner.knowsLists && sqlite3_vtab_distinct(info) >= 2
         info.pointee.orderByConsumed = 1
     }

@@ -8,8 +8,9 @@ final class AuditSeries {
     let batch: Batch
     /// What is known of each before its first value.
     let predictors: [ValuePredictor]
-    /// A name each; nil for those that there was no room to remember.
-    let names: [AuditNames.Name?]
+    /// A name each; nil for those that there was no room to remember. At an address of its own: a point's name is found
+    /// without a count of who looks at it.
+    let names: UnsafeMutableBufferPointer<AuditNames.Name?>
     private var labels: [[UInt8]]
     /// Which of them the question can be about.
     private(set) var wanted: [Bool] = []
@@ -20,11 +21,15 @@ final class AuditSeries {
         self.key = key
         self.batch = batch
         self.predictors = predictors
-        names = (0..<batch.series.count).map { id in
-            batch.series.withLabels(of: UInt32(id)) { labels in pool.find(AuditSeries.name(labels)) }
+        names = .allocate(capacity: batch.series.count)
+        for id in 0..<batch.series.count {
+            let name = batch.series.withLabels(of: UInt32(id)) { labels in pool.find(AuditSeries.name(labels)) }
+            names.initializeElement(at: id, to: name)
         }
         labels = Array(repeating: [], count: batch.series.count)
     }
+
+    deinit { names.deallocate() }
 
     /// Bytes that it takes, roughly.
     var bytes: Int { key.count + batch.allocatedBytes + batch.series.count * 64 }

@@ -8,7 +8,6 @@ final class NameCounts {
     /// Numbers of names that have points, in the order of their bytes.
     private var order: [Int] = []
     private var index = 0
-    private var left: Int64 = 0
     private var isOnce = false
 
     init(_ names: AuditNames) { self.names = names }
@@ -18,7 +17,8 @@ final class NameCounts {
         let series = block.series
         perSeries.removeAll(keepingCapacity: true)
         perSeries.append(contentsOf: repeatElement(0, count: series.names.count))
-        for id in block.ids { perSeries[Int(id)] += 1 }
+        let ids = block.ids
+        perSeries.withUnsafeMutableBufferPointer { counts in for id in ids { counts[Int(id)] += 1 } }
         for (id, count) in perSeries.enumerated() where count > 0 && (!chosen || series.wanted[id]) {
             guard let name = series.names[id] else {
                 throw AuditError(.tooLarge, "there are too many different names to count by name")
@@ -29,24 +29,29 @@ final class NameCounts {
     }
 
     /// - Parameter once: each name is given once.
-    func begin(once: Bool) {
+    func begin(once: Bool, isReversed: Bool) {
         isOnce = once
         order = totals.indices.filter { totals[$0] > 0 }.sorted { names[$0].lexicographicallyPrecedes(names[$1]) }
+        if isReversed { order.reverse() }
         index = 0
         start()
     }
 
     private func start() {
         guard index < order.count else { return }
-        left = isOnce ? 1 : totals[order[index]]
+        run = Run(name: names[order[index]], count: isOnce ? 1 : totals[order[index]])
     }
 
-    var isAtEnd: Bool { index == order.count }
-    var name: UnsafeRawBufferPointer { names[order[index]] }
+    /// So many rows of one name.
+    struct Run {
+        var name: UnsafeRawBufferPointer
+        var count: Int64
+    }
+    /// nil behind the last one.
+    private(set) var run: Run?
 
     func next() {
-        left -= 1
-        guard left == 0 else { return }
+        run = nil
         index += 1
         start()
     }

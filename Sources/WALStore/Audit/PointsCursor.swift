@@ -14,27 +14,35 @@ final class PointsCursor: AuditCursor {
     private var parts: AuditBlock.Parts = []
     private var counts: NameCounts?
 
-    private(set) var isAtEnd = true
-    private(set) var row = AuditRow()
+    private var row = AuditRow()
     /// In the row's points.
-    private(set) var at = 0
-    private var stop = 0
-    private var step = 1
+    @exclusivity(unchecked) private var at = 0
+    @exclusivity(unchecked) private var stop = 0
+    @exclusivity(unchecked) private var step = 1
+    private let columns = PointBuffers()
+    /// What the columns, and the block, have of this row.
+    @exclusivity(unchecked) private var loaded: AuditBlock.Parts = []
+    /// Names of the block's series.
+    @exclusivity(unchecked) private var names: UnsafeMutableBufferPointer<AuditNames.Name?>?
+    /// Every point is a float.
+    @exclusivity(unchecked) private var isFloats = false
+    /// Of points that are counted by name: what is left of the name they are at.
+    @exclusivity(unchecked) private var run: NameCounts.Run?
     /// Whether each point has to be looked at.
     private var looksAtPoints = false
-    private var run = 0
-    private var runStart = 0
+    private var origin = 0
+    private var originStart = 0
 
     init(_ source: AuditSource) {
         self.source = source
         block = AuditBlock(source)
     }
 
-    func begin(_ plan: AuditPlan, _ filter: AuditFilter) throws(AuditError) {
+    override func begin(_ plan: AuditPlan, _ filter: AuditFilter) throws(AuditError) {
         self.plan = plan
         self.filter = filter
         question += 1
-        counts = nil
+        (counts, run) = (nil, nil)
         isAtEnd = filter.isEmpty
         if isAtEnd { return }
         let rows = try walk(plan.isReversed)
@@ -66,18 +74,25 @@ final class PointsCursor: AuditCursor {
             try counts.add(block, chosen: filter.asksSeries)
         }
         rows.end()
-        counts.begin(once: plan.isDistinct)
+        counts.begin(once: plan.isDistinct, isReversed: plan.isReversed)
         self.counts = counts
-        isAtEnd = counts.isAtEnd
+        run = counts.run
+        isAtEnd = run == nil
     }
 
     @inline(__always)
-    func next() throws(AuditError) {
-        if let counts {
-            counts.next()
-            isAtEnd = counts.isAtEnd
+    private func nextOfName() {
+        guard let left = run?.count, left == 1 else {
+            run?.count -= 1
             return
         }
+        counts?.next()
+        run = counts?.run
+        isAtEnd = run == nil
+    }
+
+    override func next() throws(AuditError) {
+        if run != nil { return nextOfName() }
         at += step
         if at != stop, !looksAtPoints { return }
         while at != stop {
@@ -89,8 +104,8 @@ final class PointsCursor: AuditCursor {
 
     @inline(__always)
     private var isWanted: Bool {
-        (!filter.asksSeries || block.series.wanted[Int(block.ids[at])])
-            && (filter.times.isOpen || filter.times.contains(block.times[at]))
+        (!filter.asksSeries || block.series.wanted[Int(columns.ids[at])])
+            && (filter.times.isOpen || filter.times.contains(columns.times[at]))
     }
 
     /// Stands on the first wanted point of the next row that has one.
@@ -100,13 +115,14 @@ final class PointsCursor: AuditCursor {
             guard rows.row.points > 0 else { continue }
             row = rows.row
             block.reset()
+            loaded = []
             // Where nothing of a point is asked for, the row's head says how many there are.
             if needsBlock {
                 guard try read(rows, neededParts), !block.loaded.isEmpty else { continue }
             }
             let ordinals = wantedOrdinals
             guard !ordinals.isEmpty else { continue }
-            (run, runStart) = (0, 0)
+            (origin, originStart) = (0, 0)
             at = plan.isReversed ? ordinals.upperBound - 1 : ordinals.lowerBound
             stop = plan.isReversed ? ordinals.lowerBound - 1 : ordinals.upperBound
             while at != stop, looksAtPoints, !isWanted { at += step }
@@ -127,7 +143,13 @@ final class PointsCursor: AuditCursor {
 
     private func read(_ rows: AuditRows, _ parts: AuditBlock.Parts) throws(AuditError) -> Bool {
         let row = rows.row
-        return try rows.withBlock { bytes in block.read(bytes, parts, of: row, filter, question: question) }
+        let isRead = try rows.withBlock { bytes in block.read(bytes, parts, of: row, filter, question: question) }
+        loaded = isRead ? block.loaded : []
+        guard !loaded.isEmpty else { return isRead }
+        columns.fill(block, points: row.points)
+        names = block.series.names
+        isFloats = loaded.contains(.values) && block.batch.points.kinds.isEmpty
+        return isRead
     }
 
     /// Those of the positions and the sequences that are asked for.
@@ -151,25 +173,25 @@ final class PointsCursor: AuditCursor {
         return ordinals
     }
 
-    func rowID() throws(AuditError) -> Int64 {
+    override func rowID() throws(AuditError) -> Int64 {
         if counts != nil { throw AuditError(.mistake, "points that are counted by name have no rowid") }
         return row.position + Int64(at)
     }
 
     // MARK: Columns
 
-    func column(_ column: Int32, _ result: AuditResult) throws(AuditError) {
+    override func column(_ column: Int32, _ result: AuditResult) throws(AuditError) {
         guard let column = PointColumn(rawValue: column) else { return result.null() }
-        if let counts { return column == .name ? result.text(lasting: counts.name) : result.null() }
-        try load(column.parts)
+        if let run { return column == .name ? result.text(lasting: run.name) : result.null() }
+        if !loaded.isSuperset(of: column.parts) { try load(column.parts) }
         switch column {
         case .sequence: result.integer(place.sequence)
         case .ordinal: result.integer(place.ordinal)
-        case .at: result.time(block.times[at])
-        case .time: result.integer(block.times[at])
+        case .at: result.time(columns.times[at])
+        case .time: result.integer(columns.times[at])
         case .name: name(result)
-        case .labels: result.text(block.series.labels(of: Int(block.ids[at])))
-        case .value: result.value(at, of: block.batch)
+        case .labels: result.text(block.series.labels(of: Int(columns.ids[at])))
+        case .value: isFloats ? result.float(columns.bits[at]) : result.value(at, of: block.batch)
         case .kind: result.kind(block.batch.points.kind(at: at))
         case .match: result.null()
         case .position: result.integer(row.position + Int64(at))
@@ -179,21 +201,21 @@ final class PointsCursor: AuditCursor {
             let start = block.batch.points.startTime(at: at)
             start == 0 ? result.null() : result.integer(start)
         default:
-            if let identity = column.identity { result.identity(identity, block.series, Int(block.ids[at])) }
+            if let identity = column.identity { result.identity(identity, block.series, Int(columns.ids[at])) }
         }
     }
 
     /// Should SQLite ask for a column that it did not announce.
     private func load(_ wanted: AuditBlock.Parts) throws(AuditError) {
         let missing = row.isMerged ? wanted : wanted.subtracting(.origins)
-        guard !block.loaded.isSuperset(of: missing), let rows else { return }
+        guard !loaded.isSuperset(of: missing), let rows else { return }
         let all: AuditBlock.Parts = row.isMerged ? [.origins, .series, .times, .values] : [.series, .times, .values]
-        guard try read(rows, block.loaded.union(all)) else { throw AuditError(.damaged, "a row cannot be read") }
+        guard try read(rows, loaded.union(all)) else { throw AuditError(.damaged, "a row cannot be read") }
     }
 
     private func name(_ result: AuditResult) {
-        let id = Int(block.ids[at])
-        if let name = block.series.names[id] { return result.text(lasting: name.bytes) }
+        let id = Int(columns.ids[at])
+        if let name = names?[id] { return result.text(lasting: name.bytes) }
         block.series.withName(of: id) { result.text($0) }
     }
 
@@ -208,12 +230,50 @@ final class PointsCursor: AuditCursor {
 
     private var place: Place {
         guard row.isMerged else { return Place(row.sequence, Int64(at)) }
-        if at < runStart { (run, runStart) = (0, 0) }
-        while run + 1 < block.origins.count, at >= runStart + block.origins[run].count {
-            runStart += block.origins[run].count
-            run += 1
+        if at < originStart { (origin, originStart) = (0, 0) }
+        while origin + 1 < block.origins.count, at >= originStart + block.origins[origin].count {
+            originStart += block.origins[origin].count
+            origin += 1
         }
-        let origin = block.origins[run]
-        return Place(origin.sequence, origin.firstOrdinal + Int64(at - runStart))
+        let found = block.origins[origin]
+        return Place(found.sequence, found.firstOrdinal + Int64(at - originStart))
+    }
+}
+
+/// Columns of a row at addresses of their own: a point is shown without a count of who looks at it.
+private final class PointBuffers {
+    private(set) var ids = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+    private(set) var times = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
+    private(set) var bits = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
+    private var capacity = 1
+
+    deinit { free() }
+
+    private func free() {
+        ids.deallocate()
+        times.deallocate()
+        bits.deallocate()
+    }
+
+    func fill(_ block: AuditBlock, points: Int) {
+        if points > capacity {
+            free()
+            capacity = points
+            ids = .allocate(capacity: points)
+            times = .allocate(capacity: points)
+            bits = .allocate(capacity: points)
+        }
+        precondition(
+            block.ids.count <= points && block.times.count <= points, "a block that is read is that of its row")
+        PointBuffers.copy(block.ids, to: ids)
+        PointBuffers.copy(block.times, to: times)
+        if block.loaded.contains(.values) { PointBuffers.copy(block.batch.points.bits, to: bits) }
+    }
+
+    private static func copy<Entry: BitwiseCopyable>(_ entries: [Entry], to target: UnsafeMutablePointer<Entry>) {
+        entries.withUnsafeBufferPointer { entries in
+            guard let start = entries.baseAddress else { return }
+            target.update(from: start, count: entries.count)
+        }
     }
 }

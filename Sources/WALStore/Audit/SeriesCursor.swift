@@ -69,7 +69,6 @@ final class SeriesCursor: AuditCursor {
     private var filter = AuditFilter()
     private var question = 0
     private var parts: AuditBlock.Parts = []
-    private(set) var isAtEnd = true
     private var tallies: [Tally] = []
     private var at = 0
     private var number: Int64 = 0
@@ -79,7 +78,7 @@ final class SeriesCursor: AuditCursor {
         block = AuditBlock(source)
     }
 
-    func begin(_ plan: AuditPlan, _ filter: AuditFilter) throws(AuditError) {
+    override func begin(_ plan: AuditPlan, _ filter: AuditFilter) throws(AuditError) {
         (self.plan, self.filter) = (plan, filter)
         question += 1
         number = 0
@@ -96,7 +95,7 @@ final class SeriesCursor: AuditCursor {
         try nextRow()
     }
 
-    func next() throws(AuditError) {
+    override func next() throws(AuditError) {
         number += 1
         at += 1
         skip()
@@ -134,9 +133,9 @@ final class SeriesCursor: AuditCursor {
         }
     }
 
-    func rowID() -> Int64 { number }
+    override func rowID() -> Int64 { number }
 
-    func column(_ column: Int32, _ result: AuditResult) throws(AuditError) {
+    override func column(_ column: Int32, _ result: AuditResult) throws(AuditError) {
         guard let column = SeriesColumn(rawValue: column), let rows else { return result.null() }
         let tally = tallies[at]
         switch column {

@@ -64,6 +64,13 @@ struct AuditPushdownTests {
         let byName = "SELECT name, count(*) FROM points GROUP BY name"
         #expect(try audit.rows(byName) == [["m0", 100], ["m1", 100], ["m2", 100], ["m3", 100]])
         #expect(try !audit.plan(byName).contains("TEMP B-TREE"))
+        for order in ["name DESC", "2 DESC, 1", "2 DESC"] {
+            let ordered = try audit.plan("\(byName) ORDER BY \(order)")
+            #expect(!ordered.contains("GROUP BY"), "\(order): \(ordered)")
+        }
+        #expect(
+            try audit.rows("\(byName) ORDER BY name DESC").map { $0[0] } == ["m3", "m2", "m1", "m0"]
+                && audit.rows("SELECT DISTINCT name FROM points ORDER BY name DESC LIMIT 1") == [["m3"]])
         #expect(try audit.plan("SELECT time, count(*) FROM points GROUP BY time").contains("TEMP B-TREE"))
         await spool.close()
     }
