@@ -15,6 +15,11 @@ extension Spool {
     }
 
     private func commit(_ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]) {
+        if !appends.isEmpty, !settles.isEmpty, case .reject(let reason) = admission {
+            // Settling goes on: it is what makes room. Answered here, so that nothing answers them again when it fails.
+            fail(appends, [], SpoolError(.full, reason))
+            return commit([], settles)
+        }
         do throws(SpoolError) {
             let stored = try store(appends, settles)
             if !stored.rows.isEmpty {
@@ -91,11 +96,7 @@ extension Spool {
         if !appends.isEmpty {
             switch admission {
             case .accept: stored.rows = try pack(appends)
-            case .reject(let reason):
-                if settles.isEmpty { throw SpoolError(.full, reason) }
-                // Settling goes on: it is what makes room.
-                fail(appends, [], SpoolError(.full, reason))
-                return try store([], settles)
+            case .reject(let reason): throw SpoolError(.full, reason)
             case .dropNewest: break
             }
         }

@@ -35,7 +35,7 @@ extension Spool {
             guard let damaged else { return Lease(id: plan.id, backend: backend, lane: plan.lane, pieces: pieces) }
             leases[plan.id] = nil
             guard damaged.error.code == .unreadable else { throw damaged.error }
-            try loseDamaged(damaged.row, damaged.error)
+            try await loseDamaged(damaged.row, damaged.error)
         }
         return nil
     }
@@ -253,7 +253,17 @@ extension Spool {
         return block
     }
 
-    func loseDamaged(_ row: StoredRow, _ error: SpoolError) throws(SpoolError) {
+    /// Where the way to a row that cannot be read is damaged, a page of the tree or the first one of the file, others are
+    /// there behind it: the file is set aside, and what its pages hold is carried over.
+    func checkWay(to row: StoredRow, _ error: SpoolError) async throws(SpoolError) {
+        if await reader.canReach(row.sequence) { return }
+        declareDamaged(error)
+        throw SpoolError(.unavailable, "the spool is damaged", cause: error.description)
+    }
+
+    /// Ends what is owed of a row that cannot be read.
+    func loseDamaged(_ row: StoredRow, _ error: SpoolError) async throws(SpoolError) {
+        try await checkWay(to: row, error)
         raise(
             .error, "a stored block cannot be read; its points are lost",
             ["batch.sequence": "\(row.sequence)", "batch.points": "\(row.points)", "error": error.description])

@@ -25,7 +25,7 @@ extension Spool {
                 throw error
             }
             guard failure.error.code == .unreadable else { throw failure.error }
-            try loseDamaged(row, failure.error)
+            try await loseDamaged(row, failure.error)
             return nil
         }
         record.keepFirst(merged.pieces.count)

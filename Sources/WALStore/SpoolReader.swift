@@ -108,6 +108,18 @@ actor SpoolReader {
             .unavailable, "a stored block cannot be read; it is tried again", cause: error.description)
     }
 
+    /// Whether the way to a row is sound, so that what cannot be read is the row's own: the length of its block is in its
+    /// cell, and reads no page beyond. What the disk fails to give says nothing.
+    func canReach(_ sequence: Int64) -> Bool {
+        guard !isClosed else { return true }
+        do throws(SQLiteError) {
+            let connection = try Connection(path: path, access: .readOnly, vfs: vfs, isImmutable: isImmutable)
+            defer { connection.close() }
+            _ = try connection.integer("SELECT length(block) FROM batches WHERE sequence = \(sequence)")
+            return true
+        } catch { return !error.isCorrupt }
+    }
+
     /// Closes the connection for good: the last one to close a WAL database takes the WAL away.
     func close() {
         isClosed = true

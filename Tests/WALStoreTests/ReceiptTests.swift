@@ -1,4 +1,5 @@
 import Metrics
+import Synchronization
 import TestSupport
 import Testing
 
@@ -68,6 +69,31 @@ struct ReceiptTests {
         let left = try await spool.received(since: 1, through: 6)
         #expect(left == [times[2], times[2], times[2], times[4], times[4], nil])
         await spool.close()
+    }
+}
+
+/// A group of which nothing is stored.
+struct RefusedGroupTests {
+    /// Found by an attack: it was answered twice, which ended the process.
+    @Test func `a request there is no room for is answered once, also where the settle beside it fails`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open()
+        _ = try await spool.append(Make.request(Make.batch(0..<10)))
+        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        await spool.admit(.reject("no room"))
+        _ = try await spool.integer("DROP TABLE deliveries")
+        let gate = Semaphore()
+        fixture.writer.submit { gate.wait() }
+        let answers = Recorder<SpoolError.Code>()
+        spool.append(Make.request(Make.batch(10..<20))) {
+            if case .failure(let error) = $0 { answers.record(error.code) }
+        }
+        let settled = Task { try await spool.settle(lease, Make.all(lease, .delivered)) }
+        while spool.queue.withLock({ $0.settles.isEmpty }) { await Task.yield() }
+        gate.post()
+        await #expect(throws: SpoolError.self) { try await settled.value }
+        #expect(answers.elements == [.full])
+        await spool.abandon()
     }
 }
 

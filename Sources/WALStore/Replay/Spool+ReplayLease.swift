@@ -138,6 +138,7 @@ extension Spool {
         // Merged or pruned meanwhile: the next turn sees what is there now.
         if failure.isMisfit || (failure.error.code == .unreadable && !isThere) { return }
         guard failure.error.code == .unreadable else { throw failure.error }
+        try await checkWay(to: failure.row, failure.error)
         let lost = (piece.after.cursor.position..<piece.after.end).clamped(to: failure.row.positions)
         piece.after.counts.lost += Int64(lost.count)
         piece.after.cursor = Cut(failure.row.span.end.place, lost.upperBound)
