@@ -26,7 +26,7 @@ import Testing
     @Test func `a benchmark of nothing is wrong usage`() throws {
         let result = try run(Workbench.holdfast, ["bench", "nothing"])
         #expect(result.status == 2)
-        #expect(result.errors.contains("ingest|deliver|path|compare|counted"))
+        #expect(result.errors.contains("needs one of: ingest, deliver, path, compare, counted"))
     }
 
     @Test func `a comparison has a figure of each for every row of its phases, and cleans up`() throws {
