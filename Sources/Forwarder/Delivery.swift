@@ -24,6 +24,7 @@ struct Delivery {
     /// fault, which needs the lane to itself.
     let shard: SeriesShard?
     private let before: Handover?
+    private let hintsBefore: RefusalHints
     var bisect: Bisect
     private var holdsTurn: Bool
     /// Not settled yet.
@@ -56,9 +57,8 @@ struct Delivery {
         self.shard = shard
         self.before = before
         holdsTurn = shard == nil
-        bisect = Bisect(
-            lease.pieces, runs: shard?.runs, maximumPoints: max(1, points),
-            hints: lane.state.withLock { $0.refusalHints })
+        hintsBefore = lane.state.withLock { $0.refusalHints }
+        bisect = Bisect(lease.pieces, runs: shard?.runs, maximumPoints: max(1, points), hints: hintsBefore)
     }
 
     consuming func run() async -> DeliveryEnding {
@@ -69,10 +69,10 @@ struct Delivery {
         return ending
     }
 
-    /// For the leases that come after this one.
+    /// For the leases that come after this one. Who learned nothing leaves what others learned meanwhile.
     private func keepHints() {
         let hints = bisect.hints
-        lane.state.withLock { if $0.refusalHints != hints { $0.refusalHints = hints } }
+        if hints != hintsBefore { lane.state.withLock { $0.refusalHints = hints } }
     }
 
     private enum Next {

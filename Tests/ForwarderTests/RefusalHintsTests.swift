@@ -108,6 +108,24 @@ struct RefusalHintsTests {
         #expect(next.hints.isEmpty)
     }
 
+    @Test func `what a lane learned from one lease parts the points of the next ones`() async throws {
+        let server = try HTTPTestServer { request, _ in
+            request.ordinals.contains { $0 % 10 == 3 } ? .text(400, "invalid label name") : .reply(204)
+        }
+        let fixture = LaneFixture(series: 10)
+        var backend = LineBackend(url: server.url)
+        backend.traits.maximumPoints = 100
+        fixture.source.append(400)
+        fixture.start(backend)
+        await fixture.source.drained()
+        let fates = fixture.source.fates()
+        #expect(fates.indices.allSatisfy { (fates[$0] == .delivered) == ($0 % 10 != 3) })
+        // Of the last three leases all other points go out at once, and are taken.
+        let whole = server.requests.map(\.ordinals).filter { $0.count == 90 && !$0.contains { $0 % 10 == 3 } }
+        #expect(whole.count == 3, "\(server.requests.map(\.ordinals.count))")
+        await fixture.finish(server)
+    }
+
     @Test func `of an answer about order nothing is learned`() throws {
         let samples = try batch((0..<100).map { Sample(series: $0, seconds: 10) })
         for words in ["out of order sample", "duplicate sample for timestamp"] {
