@@ -4,9 +4,10 @@ extension BlockDecoder {
     /// Where the series of a block that stands on bases are.
     ///
     /// - Parameters:
-    ///   - own: how many of them the block says itself.
+    ///   - own: those that the block says itself.
     ///   - predictors: gets what the bases know of each.
-    func names(own count: Int, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> BaseNames {
+    func names(own: SeriesTable, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> BaseNames {
+        guard own.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
         var reader = BlockReader(sections[.baseSeries])
         guard reader.remaining <= BlockBase.maximumNames * 5 else { throw BlockReader.broken("too many series") }
         var names = BaseNames(bases: bases)
@@ -23,7 +24,7 @@ extension BlockDecoder {
             guard names.ids.count < BlockBase.maximumNames else { throw BlockReader.broken("too many series") }
             let code = try reader.varint()
             if code == 0 {
-                guard ownCount < count else { throw BlockReader.broken("a series has no labels") }
+                guard ownCount < own.count else { throw BlockReader.broken("a series has no labels") }
                 names.ids.append(BaseNames.own)
                 predictors.append(ValuePredictor())
                 ownCount += 1
@@ -40,7 +41,7 @@ extension BlockDecoder {
             predictors.append(bases[base].predictors[Int(number) - numbers.lowerBound])
             expected = number + 1
         }
-        guard ownCount == count else { throw BlockReader.broken("a series is not in its table") }
+        guard ownCount == own.count else { throw BlockReader.broken("a series is not in its table") }
         return names
     }
 

@@ -178,8 +178,7 @@ struct BlockDecoder {
         var series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
         predictors = Array(repeating: ValuePredictor(), count: series.count)
         if sections.standsOnBases {
-            guard series.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
-            series = try joined(series, try names(own: series.count, &predictors))
+            series = try joined(series, try names(own: series, &predictors))
         }
         if series.count > 0 { series.hasPrometheusNames = sections.flags.contains(.prometheusNames) }
         let batch = Batch(

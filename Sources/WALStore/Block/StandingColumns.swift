@@ -37,9 +37,8 @@ extension BlockDecoder {
     func decodeColumns() throws(SpoolError) -> StandingColumns? {
         guard sections.standsOnBases, sections.arePlain else { return nil }
         let own = try seriesTable(texts: 0, resources: 0, scopes: 0)
-        guard own.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
         var predictors: [ValuePredictor] = []
-        let names = try names(own: own.count, &predictors)
+        let names = try names(own: own, &predictors)
         let points = try pointColumns(series: names.ids.count, &predictors)
         return StandingColumns(
             names: names, own: own, hasPrometheusNames: sections.flags.contains(.prometheusNames), points: points,
