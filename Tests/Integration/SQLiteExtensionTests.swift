@@ -4,12 +4,12 @@ import Testing
 
 /// The spool's tables in other programs: Debian's `sqlite3`, and Python's module.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct SQLiteExtensionTests {
-    /// Built beside the binary under test; not beside a release that was built alone.
+    /// Built beside the binary under test: without it these tests fail, and say what is missing.
     private static let library =
         URL(fileURLWithPath: Workbench.holdfast).deletingLastPathComponent().path + "/libholdfast-sql.so"
-    private static var isBuilt: Bool { FileManager.default.fileExists(atPath: library) }
 
     private func spool(_ bench: Workbench) async throws -> (HoldfastNode, String) {
+        try #require(FileManager.default.fileExists(atPath: Self.library), "there is no \(Self.library)")
         let node = try HoldfastNode(
             bench,
             config: """
@@ -28,8 +28,7 @@ import Testing
         return (node, "\(node.dataFolder)/tenants/default/spool.db")
     }
 
-    @Test(.enabled(if: isBuilt, "libholdfast-sql.so is not beside the binary"))
-    func `the sqlite3 shell has the same tables of a spool that a node has open`() async throws {
+    @Test func `the sqlite3 shell has the same tables of a spool that a node has open`() async throws {
         let bench = try Workbench("extension")
         let (node, spool) = try await spool(bench)
         for (sql, answer) in [
@@ -49,8 +48,7 @@ import Testing
         #expect(try node.status().accepted == 50)
     }
 
-    @Test(.enabled(if: isBuilt, "libholdfast-sql.so is not beside the binary"))
-    func `a connection that can write is refused, and so is a file that is no spool`() async throws {
+    @Test func `a connection that can write is refused, and so is a file that is no spool`() async throws {
         let bench = try Workbench("extension-refused")
         let (_, spool) = try await spool(bench)
         let writing = try run("/usr/bin/sqlite3", [spool, ".load \(Self.library)", "SELECT count(*) FROM points"])
@@ -61,8 +59,7 @@ import Testing
         #expect(foreign.errors.contains("the file is no spool"), "\(foreign)")
     }
 
-    @Test(.enabled(if: isBuilt, "libholdfast-sql.so is not beside the binary"))
-    func `Python's module loads it, and there is one SQLite in the process`() async throws {
+    @Test func `Python's module loads it, and there is one SQLite in the process`() async throws {
         let bench = try Workbench("extension-python")
         let (_, spool) = try await spool(bench)
         let script = """
