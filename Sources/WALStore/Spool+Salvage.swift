@@ -250,8 +250,8 @@ extension Spool {
         switch row.payload[row.columns.columns[9].range].withUnsafeBytes({ bases.decode($0) }) {
         case .success(let found): decoded = try? found.block()
         // One that is not there makes a damaged block; that the disk does not give it now makes none.
-        case .failure(let error):
-            if error.isInputOutput { try checked { () throws(SQLiteError) in throw error } }
+        case .failure(let failure):
+            if failure.error.isInputOutput { try checked { () throws(SQLiteError) in throw failure.error } }
             decoded = nil
         }
         guard let decoded, let stated = row.rowID else { return nil }

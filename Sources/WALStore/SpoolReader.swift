@@ -12,11 +12,24 @@ actor SpoolReader {
     private var isClosed = false
     /// Where bases are kept, and as whose.
     private let cache: (kept: BlockCache, spool: UInt64)
-    /// Rows that could not be read, by sequence: how often in a row, and since when; those that were read in the end are
-    /// not in it.
-    private var failures: [Int64: (count: Int, since: Int64)] = [:]
-    /// So many failed reads of a row in a row, a second apart as workers retry, end what is owed of it.
+    /// What could not be read: how often in a row, and since when; what was read in the end is not in it.
+    private var failures: [Unread: (count: Int, since: Int64)] = [:]
+    /// So many failed reads in a row, a second apart as workers retry, end what is owed of a row, or of all that stand on a
+    /// base.
     static let maximumFailures = 5
+    /// What a read failed by.
+    private enum Unread: Hashable {
+        case row(Int64), base(Int64)
+        /// Nanoseconds. Many rows of many lanes fail by one base: what they read is not to be counted within a moment.
+        var patience: Int64 {
+            switch self {
+            case .row: 0
+            case .base: 3_000_000_000
+            }
+        }
+    }
+    /// Bases that were given up. They are tried again with each row that stands on them, but not waited for.
+    private var lostBases: Set<Int64> = []
     /// Nanoseconds on `monotonic`.
     let monotonic: @Sendable () -> Int64
 
@@ -49,8 +62,12 @@ actor SpoolReader {
     private func decoded(_ sequence: Int64, asColumns: Bool = false) throws(SpoolError) -> StoredBases.Decoded {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
         let found: StoredBases.Decoded?
-        do throws(SQLiteError) { found = try read(sequence, asColumns) } catch { throw failure(error, sequence) }
-        failures[sequence] = nil
+        do throws(ReadFailure) { found = try read(sequence, asColumns) } catch { throw failure(error) }
+        failures[.row(sequence)] = nil
+        for base in found?.standsOn ?? [] {
+            failures[.base(base.id)] = nil
+            lostBases.remove(base.id)
+        }
         guard let found else { throw SpoolError(.unreadable, "a row that is owed is not stored") }
         return found
     }
@@ -59,9 +76,9 @@ actor SpoolReader {
     func peek(_ sequence: Int64) throws(SpoolError) -> (block: DecodedBlock, standsOn: [BlockBase])? {
         guard !isClosed else { throw SpoolError(.closing, "the spool is closed") }
         let found: StoredBases.Decoded?
-        do throws(SQLiteError) { found = try read(sequence) } catch {
+        do throws(ReadFailure) { found = try read(sequence) } catch {
             select = nil
-            throw error.asSpoolError
+            throw error.error.asSpoolError
         }
         return try found.map { found throws(SpoolError) in (try found.block(), found.standsOn) }
     }
@@ -77,33 +94,46 @@ actor SpoolReader {
         }
     }
 
-    private func read(
-        _ sequence: Int64, _ asColumns: Bool = false
-    ) throws(SQLiteError) -> StoredBases.Decoded? {
-        let statement = try statement()
-        let bases = StoredBases(connection: statement.connection, cache: cache.kept, spool: cache.spool)
-        // A base that the disk did not give is a failed read of the row.
-        return try statement.first(.integer(sequence)) { row in
-            row.withBlob(0) { bases.decode($0, asColumns: asColumns) }
-        }?
-        .get()
+    private struct ReadFailure: Error {
+        var of: Unread
+        var error: SQLiteError
+    }
+
+    private func read(_ sequence: Int64, _ asColumns: Bool = false) throws(ReadFailure) -> StoredBases.Decoded? {
+        let found: Result<StoredBases.Decoded, StoredBases.Failure>?
+        do throws(SQLiteError) {
+            let statement = try statement()
+            let bases = StoredBases(connection: statement.connection, cache: cache.kept, spool: cache.spool)
+            found = try statement.first(.integer(sequence)) { row in
+                row.withBlob(0) { bases.decode($0, asColumns: asColumns) }
+            }
+        } catch { throw ReadFailure(of: .row(sequence), error: error) }
+        switch found {
+        case .success(let decoded): return decoded
+        case .failure(let failure): throw ReadFailure(of: .base(failure.base), error: failure.error)
+        case nil: return nil
+        }
     }
 
     /// A read that failed need not mean a damaged file, nor does what it left in a cache: only when it fails again and
     /// again, each time anew from the disk, is the row given up; one that the disk did not give, after a minute at the
-    /// earliest.
-    private func failure(_ error: SQLiteError, _ sequence: Int64) -> SpoolError {
+    /// earliest. With a base that was given up go all rows that stand on it, each when it is its turn.
+    private func failure(_ failure: ReadFailure) -> SpoolError {
         select = nil
+        let error = failure.error
         guard error.isCorrupt || error.isInputOutput else { return error.asSpoolError }
+        let lost = SpoolError(.unreadable, "a stored block cannot be read", cause: error.description)
+        if case .base(let base) = failure.of, lostBases.contains(base), error.isCorrupt { return lost }
         let now = monotonic()
-        var failed = failures[sequence] ?? (0, now)
+        var failed = failures[failure.of] ?? (0, now)
         failed.count += 1
-        let isOver = error.isCorrupt || now - failed.since >= SalvageJob.patience
+        let isOver = now - failed.since >= (error.isCorrupt ? failure.of.patience : SalvageJob.patience)
         if failed.count >= SpoolReader.maximumFailures, isOver {
-            failures[sequence] = nil
-            return SpoolError(.unreadable, "a stored block cannot be read", cause: error.description)
+            failures[failure.of] = nil
+            if case .base(let base) = failure.of { lostBases.insert(base) }
+            return lost
         }
-        failures[sequence] = failed
+        failures[failure.of] = failed
         return SpoolError(
             .unavailable, "a stored block cannot be read; it is tried again", cause: error.description)
     }

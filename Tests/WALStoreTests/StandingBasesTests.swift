@@ -194,6 +194,54 @@ struct StandingBasesTests {
         }
     }
 
+    /// Found by an attack: each row was tried five times, a second apart, and its lane stood still for that.
+    @Test func `with a base that is gone its rows are lost after one wait, not one for each`() async throws {
+        let fixture = try SpoolFixture(cacheBytes: 0)
+        var spool = try await fixture.open()
+        try await append(spool, 0..<40)
+        await spool.close()
+        try change(fixture.path, "DELETE FROM bases; DELETE FROM base_copies")
+        var environment = fixture.environment
+        environment.scheduling = Scheduling(monotonic: { [fixture] in fixture.now.withLock { $0 } })
+        spool = try await Spool.open(path: fixture.path, fixture.configuration(), environment)
+        var waits = 0
+        var values: [UInt64] = []
+        while true {
+            do throws(SpoolError) {
+                let lease = try await spool.lease(backend: "a", limit: LeaseLimit(points: 500))
+                guard let lease else { break }
+                for piece in lease.pieces { values += piece.ordinals.map { piece.batch.points.bits[$0] } }
+                try await spool.settle(lease, Make.all(lease, .delivered))
+            } catch {
+                #expect(error.code == .unavailable, "\(error)")
+                waits += 1
+                fixture.advance(seconds: 1)
+            }
+        }
+        #expect(values == expected(0..<1), "the first row stands on none")
+        #expect(waits == SpoolReader.maximumFailures - 1)
+        let lost = try await spool.losses()
+        #expect(lost.reduce(0) { $0 + ($1.points ?? 0) } == 39 * 200)
+        #expect(try await spool.books("a").balances)
+        await spool.close()
+    }
+
+    /// Found by an attack: each life's bases were kept as long as any row of a former life was.
+    @Test func `bases of former lives go with their rows, however often a spool is opened`() async throws {
+        let fixture = try SpoolFixture()
+        for life in 0..<12 {
+            let spool = try await fixture.open()
+            try await append(spool, life * 5..<life * 5 + 5)
+            #expect(try await drain(spool) == expected(life * 5..<life * 5 + 5))
+            try await spool.maintain()
+            // Rows are kept for a day: those of this life and of the two before it, at most.
+            #expect(try await bases(spool) <= 3, "life \(life)")
+            #expect(try await spool.integer("SELECT count(*) FROM base_lives").map { $0 <= 3 } == true, "life \(life)")
+            await spool.close()
+            fixture.advance(seconds: 10 * 3600)
+        }
+    }
+
     private func read(_ spool: Spool, _ sequence: Int64) async throws -> [UInt64] {
         try await spool.reader.block(sequence).batch.points.bits
     }

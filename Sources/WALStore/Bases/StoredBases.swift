@@ -19,18 +19,23 @@ struct StoredBases {
         }
     }
 
+    /// A base that cannot be read: corrupt when neither of its rows has it.
+    struct Failure: Error {
+        var base: Int64
+        var error: SQLiteError
+    }
+
     /// Decodes a row's block.
     ///
     /// - Parameter asColumns: as columns, where it can be.
-    /// - Returns: a failure of SQLite when a base cannot be read, corrupt when neither of its rows has it.
-    func decode(_ block: UnsafeRawBufferPointer, asColumns: Bool = false) -> Result<Decoded, SQLiteError> {
-        var failed: SQLiteError?
+    func decode(_ block: UnsafeRawBufferPointer, asColumns: Bool = false) -> Result<Decoded, Failure> {
+        var failed: Failure?
         var bases: [BlockBase] = []
         let content = Result { () throws(SpoolError) in
             let sections = try BlockSections(block)
             bases = try sections.bases { (id, checksum) throws(SpoolError) in
                 do throws(SQLiteError) { return try base(id, checksum) } catch {
-                    failed = error
+                    failed = Failure(base: id, error: error)
                     throw error.asSpoolError
                 }
             }

@@ -21,7 +21,9 @@ extension Block {
     static func stored(_ bytes: UnsafeRawBufferPointer, _ connection: Connection) throws(SpoolError) -> DecodedBlock {
         let bases = StoredBases(connection: connection, cache: BlockCache(maximumBytes: 0), spool: 0)
         let found: StoredBases.Decoded
-        do throws(SQLiteError) { found = try bases.decode(bytes).get() } catch { throw error.asSpoolError }
+        do throws(StoredBases.Failure) {
+            found = try bases.decode(bytes).get()
+        } catch { throw error.error.asSpoolError }
         return try found.block()
     }
 }
