@@ -3,6 +3,7 @@ extension Spool {
     func insert(_ fresh: StandingBases.Fresh, _ database: Database) throws(SQLiteError) {
         try database.statements.insertBase.run(.integer(fresh.base.id), blob: fresh.block)
         try database.statements.insertBaseCopy.run(.integer(fresh.base.id), blob: fresh.block)
+        try database.statements.insertBaseLife.run(.integer(bases.start))
     }
 
     /// The rows are committed, and what they stand on.
@@ -38,7 +39,11 @@ extension Spool {
             }
             if ids.count == limit { last = ids.last }
             for id in ids where !standing.contains(id) {
-                if try statements.standingRow.integer(.integer(id), .integer(bases.end(of: id))) == 0 {
+                var end = bases.end(of: id)
+                // Of a former life: no later than the next one began, however many followed.
+                let next = try statements.nextBaseLife.integer(.integer(id))
+                if next > 0 { end = min(end, next) }
+                if try statements.standingRow.integer(.integer(id), .integer(end)) == 0 {
                     unused.append(id)
                 }
             }
@@ -51,6 +56,7 @@ extension Spool {
                     try database.statements.deleteBase.run(.integer(id))
                     try database.statements.deleteBaseCopy.run(.integer(id))
                 }
+                try database.statements.deleteBaseLives.run()
             }
         }
         bases.forgetEnds(of: unused)

@@ -37,7 +37,7 @@ final class StandingBases {
     /// Where no row stands on it any more: of those that went out of use in this life of the spool.
     private var ends: [Int64: Int64] = [:]
     /// The first sequence of this life.
-    private var start: Int64 = .max
+    private(set) var start: Int64 = .max
     private var restsFor = 0
     /// By series of the row at hand, kept from row to row for its memory.
     private var found: [BaseIndex.Entry] = []
@@ -51,7 +51,7 @@ final class StandingBases {
     /// Ids of those that rows may still come to stand on.
     var ids: [Int64] { standing.compactMap { $0?.id } }
 
-    /// No row with this sequence or a later one stands on it.
+    /// No row with this sequence or a later one stands on it: of a base of a former life, `start` at the latest.
     func end(of id: Int64) -> Int64 { ends[id] ?? (id < start ? start : .max) }
 
     func forgetEnds(of gone: [Int64]) {

@@ -6,10 +6,13 @@ final class SpoolStatements {
 
     let insertBase: Statement
     let insertBaseCopy: Statement
+    let insertBaseLife: Statement
     let basesFrom: Statement
+    let nextBaseLife: Statement
     let standingRow: Statement
     let deleteBase: Statement
     let deleteBaseCopy: Statement
+    let deleteBaseLives: Statement
     let insertBatch: Statement
     let rowsFrom: Statement
     let timedRowsFrom: Statement
@@ -72,13 +75,15 @@ final class SpoolStatements {
         insertBase = try Statement("INSERT OR REPLACE INTO bases (id, block) VALUES (?1, ?2)", on: connection)
         insertBaseCopy = try Statement(
             "INSERT OR REPLACE INTO base_copies (id, block) VALUES (?1, ?2)", on: connection)
+        insertBaseLife = try Statement("INSERT OR IGNORE INTO base_lives VALUES (?1)", on: connection)
         // In either table: one of both rows may be gone.
         basesFrom = try Statement(
             """
             SELECT id FROM (SELECT id FROM bases WHERE id >= ?1 ORDER BY id LIMIT ?2)
             UNION SELECT id FROM (SELECT id FROM base_copies WHERE id >= ?1 ORDER BY id LIMIT ?2) ORDER BY 1 LIMIT ?2
             """, on: connection)
-        // A merged row stands on none.
+        nextBaseLife = try Statement(
+            "SELECT min(first_sequence) FROM base_lives WHERE first_sequence > ?1", on: connection)
         standingRow = try Statement(
             """
             SELECT EXISTS (
@@ -87,6 +92,11 @@ final class SpoolStatements {
             """, on: connection)
         deleteBase = try Statement("DELETE FROM bases WHERE id = ?1", on: connection)
         deleteBaseCopy = try Statement("DELETE FROM base_copies WHERE id = ?1", on: connection)
+        deleteBaseLives = try Statement(
+            """
+            DELETE FROM base_lives WHERE first_sequence <= (
+                SELECT min(id) FROM (SELECT min(id) AS id FROM bases UNION ALL SELECT min(id) FROM base_copies))
+            """, on: connection)
         insertBatch = try Statement(
             """
             INSERT INTO batches (sequence, last_sequence, position, points, received_at, received_wall, first_time,

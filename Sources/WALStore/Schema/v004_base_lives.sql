@@ -1,0 +1,1 @@
+../../../schema/v004_base_lives.sql
