@@ -68,7 +68,7 @@ struct LaneState: Sendable {
     var isReplay: Bool { pace != nil }
 
     /// Settlements a lane lets run behind its next requests.
-    static let maximumSettling = 4
+    static let maximumSettling = 16
     static let rateWindowSeconds = 30.0
 
     // MARK: What the worker does next

@@ -35,7 +35,7 @@ struct CommitQueue: Sendable {
     private enum Haste { case notAtAll, inTime, now }
     private struct Group {
         var number: UInt64 = 0
-        var haste = Haste.notAtAll
+        private(set) var haste = Haste.notAtAll
 
         mutating func call(_ kind: Kind, mayWait: Bool) -> Call? {
             guard haste != .now, !mayWait || haste == .notAtAll else { return nil }
@@ -49,15 +49,22 @@ struct CommitQueue: Sendable {
     private(set) var appends: [Append] = []
     private(set) var settles: [Settle] = []
     private(set) var bytes = 0
+    private var settlingPoints = 0
+    /// Commits of new points that went by without the settles that wait.
+    private(set) var passed = 0
     private var appendGroup = Group()
     private var settleGroup = Group()
     var refusal: SpoolError?
 
     /// More than this does not wait for company: it fills a row by itself.
     static let lingeringBytes = 8 << 20
-    /// So many settles do not wait for company: a lane goes on beside a few that are not durable, and must not stand
-    /// still for them (`LaneState.maximumSettling`).
-    static let waitingSettles = 3
+    /// So many settles do not wait any longer: a lane goes on beside some that are not durable, and must not stand still for
+    /// them (`LaneState.maximumSettling`).
+    static let waitingSettles = 12
+    /// Nor with so many points, which are kept for them.
+    static let waitingPoints = 100_000
+    /// So many commits go by without settles that may wait: what these write would be a third of each.
+    static let passes = 8
 
     mutating func add(_ append: Append, maximumBytes: Int) -> Admission {
         if let refusal { return .refused(refusal) }
@@ -73,8 +80,9 @@ struct CommitQueue: Sendable {
     mutating func add(_ settle: Settle, mayWait: Bool) -> Admission {
         if let refusal { return .refused(refusal) }
         settles.append(settle)
-        return .queued(
-            settleGroup.call(.settles, mayWait: mayWait && settles.count < CommitQueue.waitingSettles))
+        settlingPoints += settle.lease.points
+        let isFew = settles.count < CommitQueue.waitingSettles && settlingPoints < CommitQueue.waitingPoints
+        return .queued(settleGroup.call(.settles, mayWait: mayWait && isFew))
     }
 
     /// Whether what the call was made for still waits.
@@ -85,21 +93,37 @@ struct CommitQueue: Sendable {
         }
     }
 
-    /// Takes all that waits; the next arrival calls for a commit again.
-    ///
-    /// - Parameter onlySettles: appends linger on.
-    mutating func take(onlySettles: Bool = false) -> (appends: [Append], settles: [Settle]) {
-        defer {
-            settles = []
-            settleGroup.taken()
-            if !onlySettles {
-                appends = []
-                bytes = 0
-                appendGroup.taken()
-            }
-        }
-        return (onlySettles ? [] : appends, settles)
+    /// What a commit is of.
+    enum Share: Sendable {
+        case all
+        /// Appends linger on.
+        case settles
+        /// Settles that may wait let it pass, a few times.
+        case appends
     }
 
+    /// Takes what a commit is of; the next arrival calls for a commit again.
+    mutating func take(_ share: Share = .all) -> (appends: [Append], settles: [Settle]) {
+        var taken: (appends: [Append], settles: [Settle]) = ([], [])
+        if share != .settles {
+            taken.appends = appends
+            appends = []
+            bytes = 0
+            appendGroup.taken()
+        }
+        if share == .appends, settleGroup.haste == .inTime, passed < CommitQueue.passes {
+            passed += 1
+        } else {
+            taken.settles = settles
+            settles = []
+            settlingPoints = 0
+            passed = 0
+            settleGroup.taken()
+        }
+        return taken
+    }
+
+    /// Nobody waits for a commit: settles may be there that have time.
+    var isIdle: Bool { appends.isEmpty && settleGroup.haste != .now }
     var isEmpty: Bool { appends.isEmpty && settles.isEmpty }
 }

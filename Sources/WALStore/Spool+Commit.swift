@@ -5,13 +5,13 @@ extension Spool {
     /// Commits all that waits: appends become rows, settles leave the ledger, in one transaction with one fsync; then
     /// everybody is answered.
     ///
-    /// - Parameter onlySettles: appends linger on.
-    func commitPending(onlySettles: Bool = false) {
-        let work = queue.withLock { $0.take(onlySettles: onlySettles) }
+    /// - Parameter share: what of it.
+    func commitPending(_ share: CommitQueue.Share = .all) {
+        let work = queue.withLock { $0.take(share) }
         guard !work.appends.isEmpty || !work.settles.isEmpty else { return }
         _ = clock.read(environment.time)
         commit(work.appends, work.settles)
-        afterCommit(isIdle: queue.withLock { $0.isEmpty })
+        afterCommit(isIdle: queue.withLock { $0.isIdle })
     }
 
     private func commit(_ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]) {

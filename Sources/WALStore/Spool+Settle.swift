@@ -6,8 +6,8 @@ extension Spool {
     ///
     /// It joins the commit that comes next, or makes its own.
     ///
-    /// - Parameter mayWait: nothing goes on only when it is durable, so that it may wait 50 ms for new points to ride with,
-    ///   or for as long as these linger. What is not durable yet is sent again after a crash.
+    /// - Parameter mayWait: nothing goes on only when it is durable, so that it may wait for new points to ride with: 50 ms,
+    ///   200 ms where others go by, or as long as these linger. What is not durable yet is sent again after a crash.
     /// - Throws: `.misuse` when the lease is not ours or a part of it was settled before: nothing is changed then.
     ///   `.commitFailed`: the outcome is unknown; settling the same again is safe.
     public nonisolated func settle(

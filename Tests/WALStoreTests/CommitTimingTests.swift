@@ -96,7 +96,7 @@ struct CommitTimingTests {
         waits.end()
     }
 
-    @Test func `a settle that may wait rides with the next new points`() async throws {
+    @Test func `a settle that may wait rides with the ninth commit of new points`() async throws {
         let (fixture, waits) = (try SpoolFixture(), Waits())
         let spool = try await open(fixture, waits)
         let lease = try await claim(spool, points: 5)
@@ -105,9 +105,13 @@ struct CommitTimingTests {
         await waits.begun(1)
         #expect(waits.begun == [.milliseconds(50)])
         #expect(try await spool.books("a").deliveredPoints == 0)
-        _ = try await spool.append(Make.request(Make.batch(20..<30)))
+        for number in 0..<CommitQueue.passes {
+            _ = try await spool.append(Make.request(Make.batch(20 + 10 * number..<30 + 10 * number)))
+            #expect(spool.waitingSettles == 1)
+        }
+        _ = try await spool.append(Make.request(Make.batch(100..<110)))
         try await settle.value
-        #expect(await spool.ledger.version == version + 1)
+        #expect(await spool.ledger.version == version + Int64(CommitQueue.passes) + 1)
         // The wait that ends now was another group's.
         let other = try await claim(spool, points: 5)
         let later = Task { try await spool.settle(other, Make.all(other, .delivered), mayWait: true) }
@@ -118,9 +122,39 @@ struct CommitTimingTests {
         // Nobody comes: alone, after its time.
         waits.end()
         try await later.value
-        #expect(await spool.ledger.version == version + 2)
+        #expect(await spool.ledger.version == version + Int64(CommitQueue.passes) + 2)
         #expect(try await spool.books("a").deliveredPoints == 10)
         await spool.close()
+    }
+
+    @Test func `a settle waits longer where commits go by, and then goes alone`() async throws {
+        let (fixture, waits) = (try SpoolFixture(), Waits())
+        let spool = try await open(fixture, waits)
+        let lease = try await claim(spool, points: 5)
+        let settle = Task { try await spool.settle(lease, Make.all(lease, .delivered), mayWait: true) }
+        await waits.begun(1)
+        _ = try await spool.append(Make.request(Make.batch(20..<30)))
+        waits.end()
+        await waits.begun(2)
+        #expect(waits.begun == [.milliseconds(50), .milliseconds(150)])
+        #expect(spool.waitingSettles == 1)
+        waits.end()
+        try await settle.value
+        #expect(try await spool.books("a").deliveredPoints == 5)
+        await spool.close()
+    }
+
+    @Test func `a settle that somebody waits for takes those along that may wait`() async throws {
+        let (fixture, waits) = (try SpoolFixture(), Waits())
+        let spool = try await open(fixture, waits)
+        let (lease, other) = (try await claim(spool, points: 5), try await claim(spool, points: 5))
+        let settle = Task { try await spool.settle(lease, Make.all(lease, .delivered), mayWait: true) }
+        await waits.begun(1)
+        try await spool.settle(other, Make.all(other, .delivered))
+        try await settle.value
+        #expect(try await spool.books("a").deliveredPoints == 10)
+        await spool.close()
+        waits.end()
     }
 
     @Test func `a settle that may wait goes with lingering points, however long these linger`() async throws {
@@ -151,13 +185,13 @@ struct CommitTimingTests {
         // No wait ever ends.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<CommitQueue.waitingSettles {
-                let lease = try await claim(spool, points: 2)
+                let lease = try await claim(spool, points: 1)
                 group.addTask { try await spool.settle(lease, Make.all(lease, .delivered), mayWait: true) }
             }
             try await group.waitForAll()
         }
         #expect(spool.queued == 1)
-        #expect(try await spool.books("a").deliveredPoints == 6)
+        #expect(try await spool.books("a").deliveredPoints == Int64(CommitQueue.waitingSettles))
         waits.end()
         _ = try await append.value
         await spool.close()

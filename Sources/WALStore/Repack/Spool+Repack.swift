@@ -14,7 +14,7 @@ extension Spool {
             while !round.isUsedUp, isFreeToRepack, let run = try findRun(&round) {
                 round.points -= run.points
                 round.tally += try await merge(run)
-                checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })
+                checkpointIfDue(isIdle: queue.withLock { $0.isIdle })
                 await letCommitsPass()
             }
             return (round, nil)

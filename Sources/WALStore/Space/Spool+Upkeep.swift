@@ -39,7 +39,7 @@ extension Spool {
         while try vacuumStep(isDiskTight: environment.space?.pressure.isAny ?? false) {
             await letCommitsPass()
         }
-        checkpointIfDue(isIdle: queue.withLock { $0.isEmpty })
+        checkpointIfDue(isIdle: queue.withLock { $0.isIdle })
     }
 
     func letCommitsPass() async {
