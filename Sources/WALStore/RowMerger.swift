@@ -60,7 +60,8 @@ struct RowMerger {
         _ run: Range<Int>, of table: SeriesTable, _ map: inout SeriesMap, _ series: inout SeriesTable
     ) {
         // Mostly all of them are.
-        if run.allSatisfy({ map.ids[$0] != SeriesMap.unknown }) { return }
+        let unknown = SeriesMap.unknown
+        if !map.ids[run].contains(unknown) { return }
         let wanted = run.filter { map.ids[$0] == SeriesMap.unknown }
         series.merge(table, of: wanted.map { UInt32($0) }[...], &map)
     }

@@ -59,19 +59,22 @@ struct BaseNames {
     func forEachRun(_ body: (_ base: (BlockBase, first: Int)?, _ series: Range<Int>) -> Void) {
         var starts: [Int] = [0]
         for base in bases { starts.append(starts[starts.count - 1] + base.series.count) }
-        var at = 0
-        while at < ids.count {
-            let first = at
-            let id = ids[at]
-            at += 1
-            guard id != BaseNames.own else {
-                while at < ids.count, ids[at] == BaseNames.own { at += 1 }
-                body(nil, first..<at)
-                continue
+        ids.withUnsafeBufferPointer { ids in
+            var at = 0
+            while at < ids.count {
+                let first = at
+                let id = ids[at]
+                at += 1
+                guard id != BaseNames.own else {
+                    while at < ids.count, ids[at] == BaseNames.own { at += 1 }
+                    body(nil, first..<at)
+                    continue
+                }
+                let base = starts.lastIndex { $0 <= Int(id) } ?? 0
+                let limit = min(ids.count, first + starts[base + 1] - Int(id))
+                while at < limit, ids[at] == ids[at - 1] &+ 1 { at += 1 }
+                body((bases[base], Int(id) - starts[base]), first..<at)
             }
-            let base = starts.lastIndex { $0 <= Int(id) } ?? 0
-            while at < ids.count, ids[at] == ids[at - 1] &+ 1, Int(ids[at]) < starts[base + 1] { at += 1 }
-            body((bases[base], Int(id) - starts[base]), first..<at)
         }
     }
 }

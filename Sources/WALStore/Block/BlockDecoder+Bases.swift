@@ -40,10 +40,23 @@ extension BlockDecoder {
             names.ids.append(UInt32(number))
             predictors.append(bases[base].predictors[Int(number) - numbers.lowerBound])
             expected = number + 1
+            // The neighbours in a base mostly are neighbours here.
+            let room = min(numbers.upperBound - Int(expected), BlockBase.maximumNames - names.ids.count)
+            let more = reader.run(of: BlockDecoder.nextNumber, atMost: room)
+            if more > 0 {
+                let first = Int(expected)
+                names.ids.appendNumbers(from: UInt32(first), more)
+                let place = first - numbers.lowerBound
+                predictors.append(contentsOf: bases[base].predictors[place..<place + more])
+                expected += Int64(more)
+            }
         }
         guard ownCount == own.count else { throw BlockReader.broken("a series is not in its table") }
         return names
     }
+
+    /// How the number behind the one before is written.
+    private static let nextNumber: UInt8 = 1
 
     /// The table of such a block: series of its bases, and its own, in the block's order.
     func joined(_ own: SeriesTable, _ names: BaseNames) throws(SpoolError) -> SeriesTable {

@@ -3,6 +3,7 @@ import Metrics
 extension BlockDecoder {
     /// - Parameter predictors: what is known of each series before, and then behind, its values.
     func pointColumns(series: Int, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> PointColumns {
+        precondition(predictors.count == series, "each series has one")
         let ids = try pointSeries(series: series)
         var columns = PointColumns()
         columns.times = try times(.times, count: ids.count, milliseconds: sections.flags.contains(.millisecondTimes))
@@ -31,6 +32,12 @@ extension BlockDecoder {
             }
             ids.append(UInt32(truncatingIfNeeded: id))
             expected = id + 1
+            // Mostly each series comes behind the one before.
+            let more = reader.run(of: 0, atMost: min(series - Int(expected), Block.maximumPoints - ids.count))
+            if more > 0 {
+                ids.appendNumbers(from: UInt32(expected), more)
+                expected += Int64(more)
+            }
         }
         return ids
     }
@@ -43,7 +50,7 @@ extension BlockDecoder {
         let unit: Int64 = milliseconds ? 1_000_000 : 1
         var value: Int64 = 0
         var time: Int64 = 0
-        for _ in 0..<count {
+        while times.count < count {
             let step = Varint.unzigzag(try reader.varint())
             if step != 0 {
                 value = value &+ step
@@ -52,6 +59,9 @@ extension BlockDecoder {
                 time = scaled
             }
             times.append(time)
+            // A scrape has one time.
+            let more = reader.run(of: 0, atMost: count - times.count)
+            if more > 0 { times.append(contentsOf: repeatElement(time, count: more)) }
         }
         try reader.finish()
         return times
@@ -79,11 +89,16 @@ extension BlockDecoder {
         var reader = ValueReader(
             classes: sections[.valueClasses], bytes: sections[.valueBytes],
             tops: sections.has(.valueTops) ? sections[.valueTops] : nil)
+        if kinds.isEmpty {
+            let bits = try float64s(ids, &reader, &predictors)
+            try reader.finish()
+            return bits
+        }
         var tables = [UInt64](repeating: 0, count: PointKind.allCases.count)
         var bits: [UInt64] = []
         bits.reserveCapacity(ids.count)
         for ordinal in 0..<ids.count {
-            let kind = kinds.isEmpty ? PointKind.float64 : kinds[ordinal]
+            let kind = kinds[ordinal]
             switch kind {
             case .float64: bits.append(try reader.float64(&predictors[Int(ids[ordinal])]))
             case .int64, .uint64, .bool: bits.append(try reader.integer(&predictors[Int(ids[ordinal])]))
@@ -93,6 +108,20 @@ extension BlockDecoder {
             }
         }
         try reader.finish()
+        return bits
+    }
+
+    /// The same where there is nothing else.
+    private func float64s(
+        _ ids: [UInt32], _ reader: inout ValueReader, _ predictors: inout [ValuePredictor]
+    ) throws(SpoolError) -> [UInt64] {
+        var bits = [UInt64](repeating: 0, count: ids.count)
+        try bits.withUnsafeMutableBufferPointer { (bits) throws(SpoolError) in
+            // Ids were compared with their number when they were read.
+            try predictors.withUnsafeMutableBufferPointer { (last) throws(SpoolError) in
+                for (ordinal, id) in ids.enumerated() { bits[ordinal] = try reader.float64(&last[Int(id)]) }
+            }
+        }
         return bits
     }
 }

@@ -30,6 +30,20 @@ struct BlockReader {
         return try longVarint()
     }
 
+    /// Steps over bytes that are all `byte`, which begins no longer number.
+    ///
+    /// - Parameter most: how many at most.
+    /// - Returns: how many there were.
+    @inline(__always)
+    mutating func run(of byte: UInt8, atMost most: Int) -> Int {
+        let end = at + min(most, remaining)
+        let start = at
+        let pattern = UInt64(byte) &* 0x0101_0101_0101_0101
+        while at + 8 <= end, bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self) == pattern { at += 8 }
+        while at < end, bytes[at] == byte { at += 1 }
+        return at - start
+    }
+
     private mutating func longVarint() throws(SpoolError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
@@ -84,5 +98,14 @@ struct BlockReader {
 
     func finish() throws(SpoolError) {
         if remaining != 0 { throw BlockReader.broken("a section has bytes left over") }
+    }
+}
+
+extension [UInt32] {
+    /// Appends `count` numbers that follow each other.
+    mutating func appendNumbers(from first: UInt32, _ count: Int) {
+        append(addingCapacity: count) { room in
+            for index in 0..<count { room.append(first &+ UInt32(truncatingIfNeeded: index)) }
+        }
     }
 }
