@@ -20,6 +20,7 @@ public struct PrometheusRemoteWrite: Backend {
 
     private struct Scratch: Sendable {
         var encoder = RemoteWriteEncoder()
+        var packer = RemoteWritePacker()
         var plain: [UInt8] = []
     }
 
@@ -67,6 +68,10 @@ public struct PrometheusRemoteWrite: Backend {
         if chunk.isOfBodies { return Self.join(chunk, into: &request) }
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
+            if let packed = Self.pack(chunk, &scratch.packer, into: &request.body) {
+                (request.points, request.rawBytes) = packed
+                return
+            }
             if let series = chunk.series, let batch = chunk.pieces.first?.batch {
                 request.points = scratch.encoder.append(
                     batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
@@ -81,6 +86,18 @@ public struct PrometheusRemoteWrite: Backend {
             request.rawBytes = scratch.plain.count
             scratch.plain.withUnsafeBytes { Snappy.compress($0, into: &request.body) }
         }
+    }
+
+    /// Where the points of a series stand together, the most common case.
+    ///
+    /// - Returns: nil when it is not that case.
+    private static func pack(
+        _ chunk: Chunk, _ packer: inout RemoteWritePacker, into body: inout [UInt8]
+    ) -> (points: Int, plainBytes: Int)? {
+        guard let series = chunk.series, let batch = chunk.pieces.first?.batch, batch.metadata.isEmpty else {
+            return nil
+        }
+        return packer.append(batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &body)
     }
 
     /// `timeseries` is a repeated field: messages one behind the other are one message.
