@@ -15,10 +15,12 @@ public struct AppendRequest: Sendable {
     public var bodyBytes: Int
     /// The body as it came, for backends that take it on as it is; only of one that is `isVerbatim`.
     public var body: [UInt8]?
+    /// What a later sending of it is known by; nil: each sending is a request of its own.
+    public var mark: RequestMark?
 
     public init(
         decoded: DecodedRequest, source: String, peer: String, requestID: String, traceParent: String? = nil,
-        bodyBytes: Int, body: [UInt8]? = nil
+        bodyBytes: Int, body: [UInt8]? = nil, mark: RequestMark? = nil
     ) {
         self.decoded = decoded
         self.source = source
@@ -27,6 +29,7 @@ public struct AppendRequest: Sendable {
         self.traceParent = traceParent
         self.bodyBytes = bodyBytes
         self.body = body
+        self.mark = mark
     }
 }
 
@@ -38,6 +41,8 @@ public struct AppendReceipt: Sendable, Hashable {
     public var refusedPoints: Int
     /// Points a `drop_newest` policy turned into a loss row.
     public var droppedPoints: Int
+    /// It was committed before, and nothing new is stored: the counts are those of the first sending, the places are not kept.
+    public var isRepeat = false
 
     public init(places: [PlaceRange], storedPoints: Int, refusedPoints: Int, droppedPoints: Int = 0) {
         self.places = places

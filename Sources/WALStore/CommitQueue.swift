@@ -52,6 +52,8 @@ struct CommitQueue: Sendable {
     private var settlingPoints = 0
     /// Commits of new points that went by without the settles that wait.
     private(set) var passed = 0
+    /// One of the appends may have been sent before.
+    private(set) var hasMarks = false
     private var appendGroup = Group()
     private var settleGroup = Group()
     var refusal: SpoolError?
@@ -74,6 +76,7 @@ struct CommitQueue: Sendable {
         }
         bytes += append.bytes
         appends.append(append)
+        if append.request.mark != nil { hasMarks = true }
         return .queued(appendGroup.call(.appends, mayWait: bytes <= CommitQueue.lingeringBytes))
     }
 
@@ -103,11 +106,11 @@ struct CommitQueue: Sendable {
     }
 
     /// Takes what a commit is of; the next arrival calls for a commit again.
-    mutating func take(_ share: Share = .all) -> (appends: [Append], settles: [Settle]) {
-        var taken: (appends: [Append], settles: [Settle]) = ([], [])
+    mutating func take(_ share: Share = .all) -> (appends: [Append], settles: [Settle], hasMarks: Bool) {
+        var taken: (appends: [Append], settles: [Settle], hasMarks: Bool) = ([], [], false)
         if share != .settles {
-            taken.appends = appends
-            appends = []
+            (taken.appends, taken.hasMarks) = (appends, hasMarks)
+            (appends, hasMarks) = ([], false)
             bytes = 0
             appendGroup.taken()
         }

@@ -10,11 +10,15 @@ extension Spool {
         let work = queue.withLock { $0.take(share) }
         guard !work.appends.isEmpty || !work.settles.isEmpty else { return }
         _ = clock.read(environment.time)
-        commit(work.appends, work.settles)
+        if work.hasMarks {
+            commitMarked(work.appends, work.settles)
+        } else {
+            commit(work.appends, work.settles)
+        }
         afterCommit(isIdle: queue.withLock { $0.isIdle })
     }
 
-    private func commit(_ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]) {
+    func commit(_ appends: [CommitQueue.Append], _ settles: [CommitQueue.Settle]) {
         if !appends.isEmpty, !settles.isEmpty, case .reject(let reason) = admission {
             // Settling goes on: it is what makes room. Answered here, so that nothing answers them again when it fails.
             fail(appends, [], SpoolError(.full, reason))
@@ -112,6 +116,7 @@ extension Spool {
             } else {
                 stored.receipts = try insert(stored.rows, appends, database)
             }
+            if isCommittingMarks { try note(marksOf: appends, stored.receipts, database) }
             return stored
         }
     }

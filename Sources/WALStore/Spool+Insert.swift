@@ -73,14 +73,17 @@ extension Spool {
 
     private static let dropReceiptRoom: Int64 = 128 << 10
 
+    /// Rows that say what was dropped must not take what settling needs; the loss row counts them all.
+    var hasRoomForDropReceipts: Bool {
+        environment.space?.pressure.isAny != true && account.room > Spool.dropReceiptRoom
+    }
+
     /// The only success that stores no points: a fsynced loss row says how many.
     func dropNewest(
         _ appends: [CommitQueue.Append], _ database: Database
     ) throws(SpoolError) -> [AppendReceipt] {
         var receipts: [AppendReceipt] = []
-        // Rows that say what was dropped must not take what settling needs; the loss row counts them all.
-        let isShort = environment.space?.pressure.isAny ?? false
-        let writesReceipts = !isShort && account.room > Spool.dropReceiptRoom
+        let writesReceipts = hasRoomForDropReceipts
         for append in appends {
             let points = append.request.decoded.batch.points
             let refused = append.request.decoded.refusals.totalPoints

@@ -66,6 +66,7 @@ extension Spool {
     /// acknowledged one, and a torn write could reach it, which `psow=0` is there to prevent (`storage.md` 12).
     private func renewLog() throws(SpoolError) {
         guard walBytes() > 0, try !rewriteLog() else { return }
+        isLogDoubtful = true
         raise(.warning, "a log that was left behind could not be emptied: a reader outside, or a full disk")
     }
 
@@ -159,7 +160,10 @@ extension Spool {
         }
         if !isBeingSalvaged { try checkSums(found.ledger, connection) }
         ledger = found.ledger
-        do throws(SQLiteError) { replays = try Spool.readReplays(connection, ledger) } catch {
+        do throws(SQLiteError) {
+            replays = try Spool.readReplays(connection, ledger)
+            mayHaveMarks = try connection.hasMarks()
+        } catch {
             throw error.asSpoolError
         }
         return found.wasClean

@@ -35,6 +35,7 @@ extension Spool {
         do throws(SpoolError) {
             try load()
             isRewritten = try rewriteLog()
+            isLogDoubtful = !isRewritten
         } catch {
             return giveUp(error)
         }

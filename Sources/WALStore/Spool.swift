@@ -59,6 +59,12 @@ public actor Spool {
     /// It has been opened: what goes wrong from here on is not the opener's to see.
     var isServing = false
     var isTransacting = false
+    /// What is being committed may have been sent before, or be sent again.
+    var isCommittingMarks = false
+    /// What the log shows was there before this process, or before a failure, and could not be written anew.
+    var isLogDoubtful = false
+    /// Whether the file may know of a stream or a key.
+    var mayHaveMarks = false
     /// From the open of a spool that takes another's place, until everything is carried over.
     var isBeingSalvaged = false
     /// Rows of a spool that was set aside are being carried over; nil when there is nothing to carry.

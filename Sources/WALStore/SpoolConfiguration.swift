@@ -53,6 +53,7 @@ public struct SpoolConfiguration: Sendable, Hashable {
     public var commitLingerNanoseconds: Int64
     public var deadLetterMaximumBytes: Int64
     public var deadLetterMaximumAgeSeconds: Int64
+    public var resend = ResendLimits()
 
     public init(
         tenant: String, backends: [BackendRegistration], maximumBytes: Int64? = nil, maximumAgeSeconds: Int64? = nil,

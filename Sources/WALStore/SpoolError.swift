@@ -15,12 +15,18 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
         case unavailable
         /// The request breaks a limit no retry will change.
         case tooLarge = "too_large"
+        /// The request does not go on where its stream, or the first sending of it, has come to; `committedLines` says where.
+        case outOfStep = "out_of_step"
+        /// The key of another request.
+        case otherRequest = "other_request"
         /// A lease that is no longer ours, a backend the spool does not know: a mistake of the caller.
         case misuse
     }
     public var code: Code
     public var message: String
     public var cause: String?
+    /// Lines that are committed, of an `outOfStep`.
+    public var committedLines: Int64?
     /// Another process has what was asked for, and works: waiting for it would be no use.
     public var isHeldElsewhere = false
     /// That process only reads, and soon ends.

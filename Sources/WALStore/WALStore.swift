@@ -233,6 +233,25 @@ public final class WALStore: Sendable {
         }
     }
 
+    /// How far a stream, or a request with a key, is committed; nil: nothing is known of it.
+    ///
+    /// - Parameter completion: called once, on the spool's thread or at once.
+    public func progress(
+        of name: ResendName, tenant: String,
+        completion: @escaping @Sendable (Result<ResendProgress?, SpoolError>) -> Void
+    ) {
+        acquire(tenant, wait: openWait) { [self] found in
+            switch found {
+            case .failure(let error): completion(.failure(error))
+            case .success(let spool):
+                spool.progress(of: name) { [self] result in
+                    release(tenant)
+                    completion(result)
+                }
+            }
+        }
+    }
+
     /// Runs `body` on the tenant's spool, which stays open at least as long (and as long as it has leases).
     public func withSpool<Result: Sendable>(
         _ tenant: String, _ body: @Sendable (Spool) async throws(SpoolError) -> Result

@@ -30,11 +30,13 @@ struct SpoolModelTests {
         var random = SeededGenerator.fresh()
         var model = try await SpoolModel(random.next())
         model.endsLetters = true
+        model.sendsMarked = true
         do {
             for _ in 0..<220 { try await model.step() }
             try await model.passOn()
             try await model.drain()
             #expect(model.repackedRows > 0, "a run without a repack tries too little")
+            #expect(model.marks.repeats > 0, "a run that sends nothing again tries too little")
             #expect(model.leasesOfBodies > 0 || model.fixture.cache.maximumBytes == 0, "seed \(random.seed)")
             await model.spool.close()
         } catch {
@@ -71,6 +73,9 @@ struct SpoolModel {
     var leasesOfBodies = 0
     /// Dead letters are purged, or sent again, now and then. Not where fixed seeds tell their story without.
     var endsLetters = false
+    /// So are requests with keys, and the lines of a stream.
+    var sendsMarked = false
+    var marks = Marks()
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
@@ -83,6 +88,7 @@ struct SpoolModel {
         if endsLetters, random.next() % 25 == 0 {
             if random.next() % 2 == 0 { try await purge() } else { try await redrive() }
         }
+        if sendsMarked, random.next() % 8 == 0 { try await sendMarked() }
         switch random.next() % 100 {
         case 0..<35: try await append()
         case 35..<60: try await lease()

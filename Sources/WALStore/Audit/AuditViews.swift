@@ -68,6 +68,20 @@ enum AuditViews {
                 last_time, points, detail FROM main.losses
             """
         ),
+        (
+            "streams",
+            """
+            SELECT name, committed_lines, utc(changed_wall) AS at, changed_wall AS changed_time,
+                created_wall AS created_time FROM main.streams
+            """
+        ),
+        (
+            "request_keys",
+            """
+            SELECT id, utc(noted_wall) AS at, noted_wall AS noted_time, is_complete, committed_lines, stored_points,
+                refused_points, dropped_points FROM main.request_keys
+            """
+        ),
         ("events", "SELECT id, utc(wall) AS at, wall AS time, kind, detail FROM main.events"),
         (
             "backends",

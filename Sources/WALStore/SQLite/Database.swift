@@ -2,6 +2,7 @@
 final class Database {
     let connection: Connection
     let statements: SpoolStatements
+    private var resendStatements: ResendStatements?
 
     /// Opens the spool's file, or makes it, with the newest schema and our settings.
     init(
@@ -20,6 +21,16 @@ final class Database {
             connection.close()
             throw error
         }
+    }
+
+    var hasResendStatements: Bool { resendStatements != nil }
+
+    /// Made when they are first needed: most tenants send nothing with a key, and each statement takes memory.
+    func resend() throws(SQLiteError) -> ResendStatements {
+        if let made = resendStatements { return made }
+        let made = try ResendStatements(on: connection)
+        resendStatements = made
+        return made
     }
 
     private static func prepare(

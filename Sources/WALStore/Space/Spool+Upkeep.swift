@@ -32,6 +32,7 @@ extension Spool {
             let cutoff = clock.at.subtractingSeconds(configuration.retainSeconds)
             while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
             while try pruneLedgerRows(before: cutoff) { await letCommitsPass() }
+            while try forgetOldMarks() { await letCommitsPass() }
         }
         while try pruneBases() { await letCommitsPass() }
         releaseIdleBases()

@@ -287,7 +287,7 @@ extension Spool {
 
 extension WALStore {
     /// Requests of the tenant that wait for a commit.
-    fileprivate func waiting(_ tenant: String) async -> Int {
+    func waiting(_ tenant: String) async -> Int {
         guard case .open(let spool)? = state.withLock({ $0.tenants[tenant]?.phase }) else { return .max }
         return spool.queue.withLock { $0.refusal == nil ? $0.appends.count : .max }
     }

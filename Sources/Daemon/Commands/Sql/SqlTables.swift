@@ -127,6 +127,20 @@ enum SqlTables {
                 ("points", "that were lost; NULL: nobody knows"), ("detail", "more of it"),
             ]),
         Table(
+            name: "streams", row: "a stream of lines that a client named",
+            columns: [
+                ("name", "its ID"), ("committed_lines", "of it, as the client counts them"), at,
+                ("changed_time", "when the last of them were committed"), ("created_time", "when the first were"),
+            ]),
+        Table(
+            name: "request_keys", row: "a request that came with an Idempotency-Key",
+            columns: [
+                ("id", "rises: the lowest goes first"), at, ("noted_time", "when its first part was committed"),
+                ("is_complete", "0: it was cut off so far"), ("committed_lines", "of its body, if it is lines"),
+                ("stored_points", "that it brought"), ("refused_points", "set aside as invalid"),
+                ("dropped_points", "that a full spool dropped, as its policy says"),
+            ]),
+        Table(
             name: "events", row: "something that happened to the spool",
             columns: [("id", "of the event"), at, ("time", "when"), ("kind", "in a word"), ("detail", "more of it")]),
         Table(

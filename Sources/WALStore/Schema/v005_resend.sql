@@ -1,0 +1,1 @@
+../../../schema/v005_resend.sql
