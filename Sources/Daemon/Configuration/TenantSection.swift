@@ -14,6 +14,10 @@ struct TenantSection: Sendable, Hashable {
     var commitLinger: Duration
     var deadLetterBytes: Int64
     var deadLetterAge: Duration
+    var maximumStreams: Int
+    var streamAge: Duration
+    var maximumKeys: Int
+    var keyAge: Duration
 
     /// The sections in the file's order; without any, `default` with every backend.
     static func list(_ settings: Settings, backends: [BackendSection]) throws(SettingsError) -> [TenantSection] {
@@ -84,6 +88,12 @@ struct TenantSection: Sendable, Hashable {
         deadLetterBytes = Int64(try dead.size("max_bytes", default: 256 << 20, in: 1 << 20...1 << 50))
         deadLetterAge = try dead.duration(
             "max_age", default: .seconds(30 * 86_400), in: .seconds(1)...Self.longest)
+        let streams = try settings.section("streams") ?? Settings(empty: "tenants.\(id).streams")
+        maximumStreams = try streams.int("max_count", default: 1000, in: 1...10_000)
+        streamAge = try streams.duration("max_age", default: .seconds(7 * 86_400), in: .seconds(60)...Self.longest)
+        let keys = try settings.section("idempotency_keys") ?? Settings(empty: "tenants.\(id).idempotency_keys")
+        maximumKeys = try keys.int("max_count", default: 10_000, in: 1...1_000_000)
+        keyAge = try keys.duration("max_age", default: .seconds(86_400), in: .seconds(60)...Self.longest)
     }
 
     /// A hundred years: more is a mistake.
@@ -105,6 +115,10 @@ extension TenantSection {
             + commitLinger.components.seconds * 1_000_000_000
         spool.deadLetterMaximumBytes = deadLetterBytes
         spool.deadLetterMaximumAgeSeconds = deadLetterAge.components.seconds
+        spool.resend.maximumStreams = maximumStreams
+        spool.resend.streamSeconds = streamAge.components.seconds
+        spool.resend.maximumKeys = maximumKeys
+        spool.resend.keySeconds = keyAge.components.seconds
         return spool
     }
 }

@@ -49,6 +49,11 @@ enum InfluxSource: IngestSource {
             let reply = invalid(dialect == .first ? "database is required" : "bucket is required", dialect, ingest)
             return .refused(ingest.refuse(reply, source: name))
         }
+        do throws(ResendMistake) {
+            _ = try IdempotencyKey.name(of: head, allowingParameters: dialect == .first)
+        } catch {
+            return .refused(ingest.refuse(invalid(error.message, dialect, ingest), source: name))
+        }
         // Version 1 calls in version 2's words name "database/policy".
         let database = dialect == .first ? named : String(named.prefix { $0 != "/" })
         return ingest.admit(head, source: name, database: database, allowingParameters: dialect == .first)
@@ -61,12 +66,19 @@ enum InfluxSource: IngestSource {
             preconditionFailure("the route's preflight makes the ticket")
         }
         let arrival = Arrival(request.head, source: name, bodyBytes: request.body.count)
+        let key = IdempotencyKey.known(of: request.head, allowingParameters: dialect == .first)
         let decoded: DecodedRequest
+        let mark: RequestMark?
         do throws(WireError) {
             let limits = ingest.policy.limits.wire
-            decoded = try ingest.pool.withContext(reading: request.body.count) { context throws(WireError) in
-                try decode(request, limits, arrivalTime: ingest.now(), context)
-                return context.decoded
+            (decoded, mark) = try ingest.pool.withContext(reading: request.body.count) { context throws(WireError) in
+                let isPacked = try decode(request, limits, arrivalTime: ingest.now(), context)
+                let mark = key.map { key in
+                    let body = IdempotencyKey.body(of: "\(name) \(request.head.parameter("precision") ?? "")")
+                    body.update(isPacked ? context.plain : request.body)
+                    return RequestMark(key: key, body: body.current())
+                }
+                return (context.decoded, mark)
             }
         } catch {
             let reply =
@@ -78,17 +90,19 @@ enum InfluxSource: IngestSource {
             let reply = invalid(firstFault(decoded.refusals), dialect, ingest)
             return responder.reply(ingest.refuse(reply, source: name, tenant: ticket.tenant))
         }
-        ingest.store(decoded, arrival, ticket: ticket, responder: responder) { receipt, refusals in
-            var reply = refusals.isEmpty ? Reply.noContent : partial(refusals, dialect)
+        ingest.store(decoded, arrival, mark: mark, ticket: ticket, responder: responder) { receipt, refusals in
+            let refused = receipt.refusedPoints
+            var reply = refused == 0 ? Reply.noContent : partial(refusals, refused, dialect)
             reply.headers.append(version(ingest))
             reply.tell(receipt)
             return reply
         }
     }
 
+    /// - Returns: whether the body was compressed, and is now in `context.plain`.
     private static func decode(
         _ request: IncomingRequest, _ limits: WireLimits, arrivalTime: Int64, _ context: DecodeContext
-    ) throws(WireError) {
+    ) throws(WireError) -> Bool {
         let precision = request.head.parameter("precision").flatMap { LinePrecision(name: $0) } ?? .nanoseconds
         let lines = LineContext(precision: precision, arrivalTime: arrivalTime)
         if request.head.header("content-encoding").flatMap({ ContentCoding(header: $0) }) == .gzip {
@@ -96,9 +110,10 @@ enum InfluxSource: IngestSource {
             var decompressor = Decompressor(.gzip, limit: limits.decodedBytes)
             try decompressor.feedAll(request.body, into: &context.plain)
             try context.decodeLines(context.plain, lines, limits)
-        } else {
-            try context.decodeLines(request.body, lines, limits)
+            return true
         }
+        try context.decodeLines(request.body, lines, limits)
+        return false
     }
 
     // MARK: Answers
@@ -112,8 +127,8 @@ enum InfluxSource: IngestSource {
         return first.line.map { "line \($0): \(first.detail)" } ?? first.detail
     }
 
-    private static func partial(_ refusals: RefusalTally, _ dialect: Dialect) -> Reply {
-        let message = "partial write: \(firstFault(refusals)) dropped=\(refusals.totalPoints)"
+    private static func partial(_ refusals: RefusalTally, _ refused: Int, _ dialect: Dialect) -> Reply {
+        let message = "partial write: \(firstFault(refusals)) dropped=\(refused)"
         var reply: Reply
         switch dialect {
         case .first: reply = .json(400, Array("{\"error\":\(JSONText.quoted(message))}\n".utf8))
@@ -121,7 +136,7 @@ enum InfluxSource: IngestSource {
             let code = "{\"code\":\"unprocessable entity\",\"message\":\(JSONText.quoted(message))}\n"
             reply = .json(422, Array(code.utf8))
         }
-        reply.headers.append((Reply.refusedPointsHeader, String(refusals.totalPoints)))
+        reply.headers.append((Reply.refusedPointsHeader, String(refused)))
         return reply
     }
 

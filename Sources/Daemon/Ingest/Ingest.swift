@@ -18,12 +18,24 @@ struct IngestRecord: Sendable {
     var bodyBytes = 0
     /// From the end of the body to the answer.
     var nanoseconds: Int64 = 0
+
+    /// What a repeat would have stored was counted when it was.
+    mutating func take(_ receipt: AppendReceipt, _ refusals: RefusalTally) {
+        guard !receipt.isRepeat else { return }
+        storedPoints = receipt.storedPoints
+        self.refusals = refusals.points
+    }
 }
 
 /// What all sources share: who may write, how much memory it may take, and the way into the store.
 final class Ingest: Sendable {
     typealias Completion = @Sendable (Result<AppendReceipt, SpoolError>) -> Void
     typealias Append = @Sendable (AppendRequest, _ tenant: String, @escaping Completion) -> Void
+    /// What is committed under a name; nil: nothing is known of it.
+    typealias Progress =
+        @Sendable (
+            ResendName, _ tenant: String, @escaping @Sendable (Result<ResendProgress?, SpoolError>) -> Void
+        ) -> Void
 
     /// The settings and what is made of them: one value, replaced whole.
     struct Policy: Sendable {
@@ -36,16 +48,19 @@ final class Ingest: Sendable {
     /// Nanoseconds since the epoch: the time of points that come without one.
     let now: @Sendable () -> Int64
     private let append: Append
+    let progress: Progress
     private let observe: @Sendable (IngestRecord) -> Void
     private let current: Mutex<Policy>
 
     init(
         settings: IngestSettings, time: TimeSource = .system, append: @escaping Append,
+        progress: @escaping Progress,
         observe: @escaping @Sendable (IngestRecord) -> Void = { _ in }
     ) {
         gate = IngestGate(settings.limits)
         now = time.wall
         self.append = append
+        self.progress = progress
         self.observe = observe
         current = Mutex(Policy(settings: settings, access: AccessTable(settings)))
     }
@@ -96,15 +111,17 @@ final class Ingest: Sendable {
     ///
     /// - Parameters:
     ///   - body: as it came, where it may be sent on like that.
+    ///   - mark: what a later sending of it is known by.
     ///   - reply: what success looks like; it runs after the fsync, on the store's thread.
     func store(
-        _ decoded: DecodedRequest, _ arrival: Arrival, body: [UInt8]? = nil, ticket: IngestTicket, responder: Responder,
+        _ decoded: DecodedRequest, _ arrival: Arrival, body: [UInt8]? = nil, mark: RequestMark? = nil,
+        ticket: IngestTicket, responder: Responder,
         reply: @escaping @Sendable (AppendReceipt, RefusalTally) -> Reply
     ) {
         guard ticket.hold(bytes: Ingest.memoryBytes(of: decoded)) else {
             return responder.reply(refuse(IngestTicket.overloaded, source: arrival.source, tenant: ticket.tenant))
         }
-        let request = arrival.request(decoded, body: body)
+        let request = arrival.request(decoded, body: body, mark: mark)
         append(request, ticket.tenant) { [self] result in
             // Held until the commit is over, whoever has answered by then.
             defer { withExtendedLifetime(ticket) {} }
@@ -114,8 +131,7 @@ final class Ingest: Sendable {
             switch result {
             case .success(let receipt):
                 answer = reply(receipt, decoded.refusals)
-                record.storedPoints = receipt.storedPoints
-                record.refusals = decoded.refusals.points
+                record.take(receipt, decoded.refusals)
             case .failure(let error): answer = .failed(error)
             }
             record.status = answer.status
@@ -128,18 +144,15 @@ final class Ingest: Sendable {
     ///
     /// - Parameter isPart: of a request that is reported at its end.
     func store(
-        _ decoded: DecodedRequest, _ arrival: Arrival, tenant: String, ticket: IngestTicket? = nil,
-        isPart: Bool = false, completion: @escaping Completion
+        _ decoded: DecodedRequest, _ arrival: Arrival, mark: RequestMark? = nil, tenant: String,
+        ticket: IngestTicket? = nil, isPart: Bool = false, completion: @escaping Completion
     ) {
-        append(arrival.request(decoded), tenant) { [self] result in
+        append(arrival.request(decoded, mark: mark), tenant) { [self] result in
             defer { withExtendedLifetime(ticket) {} }
             pool.recycle(decoded)
             var record = arrival.record(tenant: tenant)
             if isPart { record.status = nil }
-            if case .success(let receipt) = result {
-                record.storedPoints = receipt.storedPoints
-                record.refusals = decoded.refusals.points
-            }
+            if case .success(let receipt) = result { record.take(receipt, decoded.refusals) }
             observe(record)
             completion(result)
         }
@@ -178,10 +191,10 @@ struct Arrival: Sendable {
             bodyBytes: bodyBytes)
     }
 
-    func request(_ decoded: DecodedRequest, body: [UInt8]? = nil) -> AppendRequest {
+    func request(_ decoded: DecodedRequest, body: [UInt8]? = nil, mark: RequestMark? = nil) -> AppendRequest {
         AppendRequest(
             decoded: decoded, source: source, peer: peer, requestID: requestID, traceParent: traceParent,
-            bodyBytes: bodyBytes, body: body)
+            bodyBytes: bodyBytes, body: body, mark: mark)
     }
 
     func record(tenant: String) -> IngestRecord {

@@ -7,11 +7,17 @@ extension Reply {
     /// How many valid points were not stored because the tenant asked for `when_full: drop_newest`, and its spool is full.
     static let droppedPointsHeader = "X-Holdfast-Dropped"
 
+    /// What the request stores was stored by an earlier sending of it.
+    static let repeatHeader = (name: "Idempotent-Replayed", value: "true")
+
     /// A success that stores nothing has to say so: the protocols have no word for it.
     mutating func tell(droppedPoints: Int) {
         if droppedPoints > 0 { headers.append((Reply.droppedPointsHeader, String(droppedPoints))) }
     }
-    mutating func tell(_ receipt: AppendReceipt) { tell(droppedPoints: receipt.droppedPoints) }
+    mutating func tell(_ receipt: AppendReceipt) {
+        tell(droppedPoints: receipt.droppedPoints)
+        if receipt.isRepeat { headers.append(Reply.repeatHeader) }
+    }
 
     /// An undecodable body: nothing of it is stored. 413 ends the connection, as every 413 does.
     static func undecodable(_ error: WireError) -> Reply {
@@ -32,6 +38,8 @@ extension Reply {
     static func failed(_ error: SpoolError) -> Reply {
         switch error.code {
         case .tooLarge: return .closing(.problem(413, error.message))
+        case .outOfStep: return .problem(409, error.message)
+        case .otherRequest: return .problem(422, error.message)
         case .full: return .problem(503, error.message, retryAfterSeconds: 30)
         case .closing: return .problem(503, "the server is shutting down; send it again", retryAfterSeconds: 5)
         case .commitFailed, .unreadable, .incompatible, .unavailable, .misuse:

@@ -58,6 +58,7 @@ final class Node: Sendable {
         ingest = Ingest(
             settings: configuration.ingest,
             append: { request, tenant, completion in store.append(request, tenant: tenant, completion: completion) },
+            progress: { name, tenant, completion in store.progress(of: name, tenant: tenant, completion: completion) },
             observe: { telemetry.ingested($0) })
         scraper = Scraper(ingest: ingest, transport: transport, events: events)
         current = Mutex(configuration)

@@ -3,10 +3,10 @@
 #endif
 
 /// Searches in bytes.
-enum ByteSearch {
+package enum ByteSearch {
     /// The index of the first `byte`, or nil.
     @inline(__always)
-    static func first(_ byte: UInt8, in bytes: UnsafeRawBufferPointer) -> Int? {
+    package static func first(_ byte: UInt8, in bytes: UnsafeRawBufferPointer) -> Int? {
         guard let base = bytes.baseAddress, let found = memchr(base, Int32(byte), bytes.count) else { return nil }
         return UnsafeRawPointer(found) - base
     }

@@ -113,6 +113,8 @@ import WALStore
                     durability: relaxed
                     commit_linger: 250ms
                     dead_letters: { max_bytes: 1MiB, max_age: 2d }
+                    streams: { max_count: 7, max_age: 3d }
+                    idempotency_keys: { max_count: 8, max_age: 2h }
                 """
         let spool = try Self.parse(text).spools[0]
         #expect(spool.tenant == "acme")
@@ -124,6 +126,10 @@ import WALStore
         #expect(spool.commitLingerNanoseconds == 250_000_000)
         #expect(spool.deadLetterMaximumBytes == 1 << 20)
         #expect(spool.deadLetterMaximumAgeSeconds == Int64(172_800))
+        var resend = ResendLimits()
+        (resend.maximumStreams, resend.streamSeconds) = (7, 259_200)
+        (resend.maximumKeys, resend.keySeconds) = (8, 7200)
+        #expect(spool.resend == resend)
         #expect(spool.backends.map(\.name) == ["central"])
     }
 

@@ -46,7 +46,8 @@ final class IngestFixture: Sendable {
         let straight: Ingest.Append = { store.append($0, tenant: $1, completion: $2) }
         let sink = Mailbox<IngestRecord>()
         ingest = Ingest(
-            settings: settings, time: time, append: append?(store) ?? straight, observe: { sink.put($0) })
+            settings: settings, time: time, append: append?(store) ?? straight,
+            progress: { store.progress(of: $0, tenant: $1, completion: $2) }, observe: { sink.put($0) })
         server = try startServer(ingest.routes, changeServer)
         observed = sink
     }

@@ -14,7 +14,7 @@ public struct JSONRecordDecoder: Sendable {
     /// 1-based number of the next line of the stream; `beginStream` starts anew.
     public private(set) var line = 1
     /// The stream is inside a line that was refused for its length: all up to its end is passed over.
-    private var isInRefusedLine = false
+    public private(set) var isInRefusedLine = false
 
     public init() {}
 
@@ -53,9 +53,9 @@ public struct JSONRecordDecoder: Sendable {
         public var lines: Int
     }
 
-    /// The next `decodeLines` sees the first line of a stream.
-    public mutating func beginStream() {
-        line = 1
+    /// The next `decodeLines` sees the first line of a stream, or another one, by its number.
+    public mutating func beginStream(atLine first: Int = 1) {
+        line = first
         isInRefusedLine = false
     }
 
