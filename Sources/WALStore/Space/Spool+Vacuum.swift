@@ -26,8 +26,8 @@ extension Spool {
         var step = min(
             isTight ? Spool.tightVacuumPages : Spool.vacuumPages, max(room, Spool.smallestTightVacuumPages))
         while try !vacuum(pages: step, database) {
-            // The less is moved, the less log it takes.
-            guard step > 4 else { return false }
+            // The less is moved, the less log it takes; a single page that goes makes room for more.
+            guard step > 1 else { return false }
             step /= 4
         }
         keepPromises()
