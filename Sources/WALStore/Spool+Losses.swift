@@ -30,15 +30,16 @@ extension Spool {
     ///
     /// To be called inside `transact`.
     ///
-    /// - Returns: the rows of which nothing is owed any more.
+    /// - Parameter only: the one backend that loses them; nil: all do.
+    /// - Returns: the rows of which nothing is owed to these any more.
     func lose(
-        _ rows: [StoredRow], _ reason: LossReason, detail: String = "", _ database: Database
+        _ rows: [StoredRow], _ reason: LossReason, detail: String = "", of only: Int64? = nil, _ database: Database
     ) throws(SpoolError) -> [StoredRow] {
         let free = rows.filter { row in
             !leases.values.contains { $0.remaining.contains { $0.overlaps(row.positions) } }
         }
         for row in free {
-            for index in ledger.backends.indices {
+            for index in ledger.backends.indices where only.map({ $0 == ledger.backends[index].id }) ?? true {
                 for span in ledger.backends[index].owed(in: row.span, upTo: ledger.end) {
                     try lose(span, of: row, backend: index, reason, detail, database)
                 }

@@ -28,6 +28,8 @@ public struct BackendRegistration: Sendable, Hashable {
     public var backfill: Backfill
     /// The key it had before: it keeps its ledger.
     public var renamedFrom: String?
+    /// What it is owed and is older than this becomes its losses; nil: as old as the tenant's limit lets it be.
+    public var maximumAgeSeconds: Int64?
 
     public init(name: String, type: String, backfill: Backfill = .none, renamedFrom: String? = nil) {
         self.name = name
@@ -75,6 +77,18 @@ public struct SpoolConfiguration: Sendable, Hashable {
 }
 
 extension SpoolConfiguration {
+    /// How old what the backend is owed may be: the shorter of its own limit and the tenant's; nil: as old as it is.
+    ///
+    /// - Parameter backend: by name; one that is not in the config has the tenant's.
+    func maximumAgeSeconds(of backend: String) -> Int64? {
+        let own = backends.first { $0.name == backend }?.maximumAgeSeconds
+        guard let own, let maximumAgeSeconds else { return own ?? maximumAgeSeconds }
+        return min(own, maximumAgeSeconds)
+    }
+
+    /// The shortest of all.
+    var leastAgeSeconds: Int64? { (backends.map(\.maximumAgeSeconds) + [maximumAgeSeconds]).compactMap(\.self).min() }
+
     var spaceLimits: SpaceAccount.Limits? { maximumBytes.map { SpaceAccount.Limits(maximumBytes: $0) } }
 }
 

@@ -117,6 +117,32 @@ import Testing
         await store.close()
     }
 
+    @Test func `each backend loses what is older than its own limit or the tenant's, and no other loses it`()
+        async throws
+    {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        var tenant = StoreFixture.tenant("acme", backends: ["a", "b", "c"], maximumAgeSeconds: 1000)
+        tenant.backends[0].maximumAgeSeconds = 60
+        tenant.backends[1].maximumAgeSeconds = 5000
+        try await store.configure([tenant])
+        for index in 0..<5 { _ = try await store.append(Make.batch(index..<index + 1), tenant: "acme") }
+        fixture.advance(seconds: 100)
+        _ = try await store.append(Make.batch(10..<11), tenant: "acme")
+        await store.maintain()
+        var (status, losses) = try await look(store)
+        #expect(losses.map(\.backend) == ["a"] && losses.map(\.points) == [5])
+        #expect(losses.first?.detail == "older than 60 s" && status.isBalanced)
+        #expect(status.backends.map(\.pendingPoints) == [1, 6, 6])
+        fixture.advance(seconds: 1000)
+        await store.maintain()
+        (status, losses) = try await look(store)
+        #expect(status.backends.map(\.lostPoints) == [5, 5, 5], "the newest row carries the spool's end")
+        #expect(losses.allSatisfy { $0.reason == .age } && losses.count == 3 && status.isBalanced)
+        for backend in ["a", "b", "c"] { #expect(try await store.drain("acme", backend: backend) == [10]) }
+        await store.close()
+    }
+
     @Test func `old loss rows are merged when there are many, and their points stay exact`() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

@@ -65,6 +65,10 @@ struct BackendSection: Sendable {
         registration = BackendRegistration(name: name, type: try settings.required("type"))
         registration.backfill = try Self.backfill(settings)
         registration.renamedFrom = try settings.string("renamed_from")
+        if settings.has("max_age") {
+            let age = try settings.duration("max_age", default: .zero, in: .seconds(1) ... .seconds(36_500 * 86_400))
+            registration.maximumAgeSeconds = age.components.seconds
+        }
         backend = try makeBackend(
             type: registration.type, name: name, settings: settings, environment: environment)
         fingerprint = node.fingerprint(readSecret: readSecret)

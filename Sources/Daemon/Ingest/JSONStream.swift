@@ -245,7 +245,8 @@ final class JSONStream: BodyStream {
         var (bytes, lines) = (0, 0)
         let slice = try decode(&state) { decoder, plain, limits, request in
             let progress = decoder.decodeLines(
-                hasKey && !isLast ? JSONStream.wholeLines(plain) : plain, isLast: isLast, arrivalTime: arrivalTime, limits: limits, into: &request)
+                hasKey && !isLast ? JSONStream.wholeLines(plain) : plain, isLast: isLast, arrivalTime: arrivalTime,
+                limits: limits, into: &request)
             (bytes, lines) = (progress.bytes, progress.lines)
         }
         if bytes == 0 { return nil }

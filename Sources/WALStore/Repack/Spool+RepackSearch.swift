@@ -83,7 +83,7 @@ extension Spool {
     }
 
     private func span(_ rules: RepackRules) -> Int64 {
-        [configuration.retainSeconds, configuration.maximumAgeSeconds ?? .max].reduce(rules.span) { span, seconds in
+        [configuration.retainSeconds, configuration.leastAgeSeconds ?? .max].reduce(rules.span) { span, seconds in
             let (age, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
             return overflow ? span : min(span, age / 24)
         }

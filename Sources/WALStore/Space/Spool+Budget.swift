@@ -171,28 +171,6 @@ extension Spool {
             .warning, "a spool has no room and dropped its oldest points, as its policy says",
             ["points.lost": String(dropped.points)])
     }
-
-    /// Turns points that waited longer than the configured age into loss rows; their rows go with the retained ones.
-    ///
-    /// - Returns: how many rows were ended; 0 when nothing is too old, or while ages cannot be trusted.
-    func dropAged() throws(SpoolError) -> Int {
-        guard let maximum = configuration.maximumAgeSeconds, clock.at >= upkeep.agePausedUntil else { return 0 }
-        let starts = ledger.backends.compactMap { $0.owedInOrder(upTo: ledger.end).map(\.start.place.sequence).min() }
-        guard let oldest = starts.min() else { return 0 }
-        let cutoff = clock.at.subtractingSeconds(maximum)
-        let database = try openDatabase()
-        // The row that holds `oldest` may begin before it.
-        let first = try checked { () throws(SQLiteError) in
-            try database.statements.holdingSequence.integer(.integer(oldest))
-        }
-        let rows = try storedRows(from: first, receivedBy: cutoff, database).map(\.row).filter { row in
-            !isLeased(row) && isHeld(row) && row.points > 0
-        }
-        guard !rows.isEmpty else { return 0 }
-        return try transact { (database) throws(SpoolError) in
-            try lose(rows, .age, detail: "older than \(maximum) s", database).count
-        }
-    }
 }
 
 extension Int64 {
