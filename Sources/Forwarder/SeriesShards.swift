@@ -3,10 +3,10 @@ import WALStore
 
 /// A share of a lease: all leased points of some of its series, in arrival order. Shards of one lease have no series in
 /// common, so that their requests may overtake each other where the order of a series has to be kept.
-struct SeriesShard: Sendable, Equatable {
-    var runs: [LeasedRun]
+package struct SeriesShard: Sendable, Equatable {
+    package var runs: [LeasedRun]
     /// Ids in the batch that the lease's pieces share; nil for a lease that was not divided.
-    var series: Range<Int>?
+    package var series: Range<Int>?
 
     /// Divides a lease whose pieces share one batch, so that a shard has `points` points at most, or is one series.
     ///
@@ -14,15 +14,20 @@ struct SeriesShard: Sendable, Equatable {
     /// what a shard has of them is few runs.
     ///
     /// - Returns: one shard, the lease as it is, when the backend may take two of its series for one.
-    static func divide(_ lease: Lease, points: Int, for backend: any Backend) -> [SeriesShard] {
+    package static func divide(_ lease: Lease, points: Int, for backend: any Backend) -> [SeriesShard] {
         if lease.isOfBodies { return divideBodies(lease, points: points) }
         let all = lease.pieces.indices.map { LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals) }
         guard lease.points > points, let batch = lease.pieces.first?.batch, backend.keepsSeriesApart(batch) else {
             return [SeriesShard(runs: all)]
         }
         var counts = [Int](repeating: 0, count: batch.series.count)
-        for run in all {
-            for id in batch.points.series[run.ordinals] { counts[Int(id)] += 1 }
+        counts.withUnsafeMutableBufferPointer { counts in
+            for run in all {
+                for id in batch.points.series[run.ordinals] {
+                    precondition(Int(id) < counts.count, "a point is of a series of its batch")
+                    counts[Int(id)] += 1
+                }
+            }
         }
         var shards: [SeriesShard] = []
         var shardOf = [Int32](repeating: 0, count: counts.count)
@@ -71,8 +76,14 @@ struct SeriesShard: Sendable, Equatable {
         var start = run.ordinals.lowerBound
         while start < run.ordinals.upperBound {
             let shard = shardOf[Int(ids[start])]
-            var end = start + 1
-            while end < run.ordinals.upperBound, shardOf[Int(ids[end])] == shard { end += 1 }
+            let end = shardOf.withUnsafeBufferPointer { shardOf in
+                ids.withUnsafeBufferPointer { ids in
+                    // They were looked up before, when they were counted.
+                    var end = start + 1
+                    while end < run.ordinals.upperBound, shardOf[Int(ids[end])] == shard { end += 1 }
+                    return end
+                }
+            }
             shards[Int(shard)].runs.append(LeasedRun(piece: run.piece, ordinals: start..<end))
             start = end
         }

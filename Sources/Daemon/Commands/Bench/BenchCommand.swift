@@ -15,8 +15,9 @@ struct BenchCommand: Command {
                        commit_linger 1s), idle, repack. With those found on the PATH (vmagent, prometheus as an
                        agent), or with those that --peer names. Medians, ratios within rounds, and what each target
                        asks.
-              counted  One step (--step decode, merge, encode, open, send, commit) a number of times (--times), on one
-                       thread and always on the same data: for callgrind. ops/counted makes figures of it.
+              counted  One step (--step decode, merge, encode, open, send, commit, drain, redrain) a number of times
+                       (--times), one thing after the other and always on the same data: for callgrind. ops/counted
+                       makes figures of it.
 
             Without --url a node of this binary is started for the run, in a folder of its own inside --data-dir (or
             here), with a backend that is part of the benchmark; both are gone afterwards. With --url any remote-write

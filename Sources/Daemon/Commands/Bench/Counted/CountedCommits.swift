@@ -34,7 +34,7 @@ struct CountedCommits {
         }
     }
 
-    private static func append(_ request: AppendRequest, to store: WALStore) async throws(SpoolError) -> AppendReceipt {
+    static func append(_ request: AppendRequest, to store: WALStore) async throws(SpoolError) -> AppendReceipt {
         let result = await withCheckedContinuation { continuation in
             store.append(request, tenant: tenant) { continuation.resume(returning: $0) }
         }

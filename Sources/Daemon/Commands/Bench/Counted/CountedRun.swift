@@ -4,7 +4,7 @@ import Metrics
 struct CountedOptions {
     let step: CountedStep
     let times: Int
-    /// Where the spool of `commit` is made.
+    /// Where the spools of `commit`, `drain` and `redrain` are made.
     let folder: String
 
     init(_ arguments: Arguments) throws(UsageError) {
@@ -20,6 +20,11 @@ struct CountedOptions {
 
 enum CountedRun {
     static func run(_ options: CountedOptions) async throws(BenchFailure) -> CountedResult {
+        if options.step == .drain || options.step == .redrain {
+            return try await CountedDrain.run(
+                CountedWork.backlog(scrapes: CountedDrain.firstScrapes + CountedDrain.scrapes),
+                isRepacked: options.step == .redrain, times: options.times, in: options.folder)
+        }
         let work = try CountedWork()
         if options.step == .commit {
             return try await CountedCommits.run(work.appends, times: options.times, in: options.folder)

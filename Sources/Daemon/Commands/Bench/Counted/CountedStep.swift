@@ -12,6 +12,10 @@ enum CountedStep: String, CaseIterable {
     case send
     /// Decoded requests into a spool, fsynced, each before the next.
     case commit
+    /// A backlog of small rows out of a spool and into remote-write requests, up to the network.
+    case drain
+    /// The same after it was repacked.
+    case redrain
 }
 
 /// How much was done, and what came of it; the same in each run.

@@ -19,14 +19,24 @@ final class CountedWork {
     /// Points of a body, as the remote-write backend has them.
     private static let bodyPoints = 10_000
 
-    init() throws(BenchFailure) {
-        load = BenchLoad(scrapes: 1, series: 20_280, samplesPerRequest: 2000, from: 1_790_000_000_000, step: 1000)
-        for index in load.bodies.indices { requests.append(try decoded(index)) }
+    convenience init() throws(BenchFailure) {
+        try self.init(scrapes: 1, samplesPerRequest: 2000)
         batch = merged()
         block = encoded()
         _ = try opened()
         _ = sent()
         _ = try run(.decode)
+    }
+
+    private init(scrapes: Int, samplesPerRequest: Int) throws(BenchFailure) {
+        load = BenchLoad(
+            scrapes: scrapes, series: 20_280, samplesPerRequest: samplesPerRequest, from: 1_790_000_000_000, step: 1000)
+        for index in load.bodies.indices { requests.append(try decoded(index)) }
+    }
+
+    /// What fills the spool of a drain: two commits a scrape, as a node that is flat out has them.
+    static func backlog(scrapes: Int) throws(BenchFailure) -> [AppendRequest] {
+        try CountedWork(scrapes: scrapes, samplesPerRequest: 10_140).appends
     }
 
     /// One time.
@@ -40,12 +50,12 @@ final class CountedWork {
         case .encode: result.bytes = encoded().count
         case .open: result.samples = try opened()
         case .send: result.bytes = sent()
-        case .commit: preconditionFailure("CountedCommits does these")
+        case .commit, .drain, .redrain: preconditionFailure("a spool of its own does these")
         }
         return result
     }
 
-    /// The requests for `CountedCommits`, with the sizes of their bodies.
+    /// The requests for a spool, with the sizes of their bodies.
     var appends: [AppendRequest] {
         zip(requests, load.bodies).map { request, body in
             AppendRequest(
