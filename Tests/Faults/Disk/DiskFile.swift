@@ -49,6 +49,13 @@ final class DiskFile {
         return next
     }
 
+    /// Gives its memory back: handles of a process that was killed keep the file for as long as the test program runs.
+    func forget() {
+        content = DiskBytes()
+        durable = DiskBytes()
+        pending = []
+    }
+
     var bytes: Int { max(content.count, reservedBytes) }
 
     // MARK: Changing

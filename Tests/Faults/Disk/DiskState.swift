@@ -53,6 +53,8 @@ final class DiskState {
     // MARK: Life and death
 
     func restart(_ restart: SimulatedDisk.Restart) {
+        let former = files.values
+        defer { for file in former { file.forget() } }
         if isOff || restart == .powerCut {
             if !isOff { turnOff() }
             var cut = PowerCut(&random)
@@ -74,6 +76,13 @@ final class DiskState {
         life += 1
         isOff = false
         cut = nil
+    }
+
+    /// Nobody asks for what is on it any more.
+    func discard() {
+        life += 1
+        for file in files.values { file.forget() }
+        files = [:]
     }
 
     func turnOff() {

@@ -68,7 +68,10 @@ final class DiskVFS: @unchecked Sendable {
     }
 
     /// The structure itself is left: SQLite may look at it while the last connection is going.
-    deinit { sqlite3_vfs_unregister(raw) }
+    deinit { unregister() }
+
+    /// No connection finds it by its name any more; those that have it go on with it.
+    func unregister() { sqlite3_vfs_unregister(raw) }
 
     private static func of(_ vfs: UnsafeMutablePointer<sqlite3_vfs>?) -> DiskVFS {
         guard let data = vfs?.pointee.pAppData else { preconditionFailure("the VFS is one of ours") }

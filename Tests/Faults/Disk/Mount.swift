@@ -18,6 +18,9 @@ final class Mount: FileSystem {
 
     var vfs: String? { registration.name }
 
+    /// Whoever used it opens nothing any more: SQLite looks through all names that are registered.
+    func leave() { registration.unregister() }
+
     private func locked<Result>(_ body: (DiskState) throws(FileError) -> Result) throws(FileError) -> Result {
         try disk.locked(body)
     }

@@ -56,6 +56,9 @@ final class SimulatedDisk: @unchecked Sendable {
     /// Ends what uses the disk now and makes it ready for the next process.
     func restart(_ restart: Restart) { locked { $0.restart(restart) } }
 
+    /// Gives its memory back, for good: what was killed on it stays in memory, and with it the disk.
+    func discard() { locked { $0.discard() } }
+
     // MARK: Misbehaving
 
     /// The power goes off at the n-th of these calls from now on, counted from 1: its effect may be on the disk or not.

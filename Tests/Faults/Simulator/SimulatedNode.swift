@@ -37,6 +37,7 @@ final class SimulatedNode: @unchecked Sendable {
     static let folder = "/var/lib/holdfast"
 
     let life: SimulatedLife
+    private let mount: Mount
     let store: WALStore
     let forwarder: Forwarder
     var made: [String: any Backend] = [:]
@@ -47,11 +48,12 @@ final class SimulatedNode: @unchecked Sendable {
     ) throws(SpoolError) {
         let life = SimulatedLife(scheduler)
         self.life = life
+        mount = disk.mount()
         store = try WALStore(
             directory: SimulatedNode.folder,
             // Fewer places than tenants, so that spools are closed and opened under way.
             node: NodeConfiguration(freeSpaceReservePercent: 2, openSpools: 4, ingestMemoryBytes: 4 << 20),
-            time: clock.time, upkeepInterval: .seconds(60), openWait: .seconds(10), disk: disk.mount(),
+            time: clock.time, upkeepInterval: .seconds(60), openWait: .seconds(10), disk: mount,
             scheduling: life.scheduling, bases: .eager, events: events)
         let context = DeliveryContext(
             source: store, transport: HTTPTransport { await network.perform($0, life: life) }, time: clock.time,
@@ -60,5 +62,8 @@ final class SimulatedNode: @unchecked Sendable {
         forwarder = Forwarder(context: context)
     }
 
-    func kill() { life.kill(remains: [store, forwarder]) }
+    func kill() {
+        life.kill(remains: [store, forwarder])
+        mount.leave()
+    }
 }

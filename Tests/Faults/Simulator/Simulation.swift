@@ -87,6 +87,7 @@ final class Simulation: @unchecked Sendable {
         }
         if scheduler.fault == nil { drain() }
         node?.kill()
+        defer { disk.discard() }
         return Outcome(
             seed: seed, fault: scheduler.fault, hash: scheduler.hash, jobs: scheduler.jobs, steps: step,
             simulatedSeconds: scheduler.now / 1_000_000_000, counts: counts.counts, disk: disk.tally, trace: trace)

@@ -203,7 +203,7 @@ struct TenantBudgetTests {
         for _ in 0..<20 { await store.maintain() }
         #expect(Files.system.taken(ofTenant: fixture.disk.path).spool <= small)
         await sent.send(1, to: store)
-        #expect(sent.stored.count == before + 1)
+        #expect(sent.stored.count == before + 1, "\(sent.reasons.sorted())")
         await store.close()
     }
 }
