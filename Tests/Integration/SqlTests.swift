@@ -77,6 +77,38 @@ import Testing
         #expect(try answer("--file", bench.path("copied.db"), "SELECT count(*) AS n FROM points") == "n\n310\n")
     }
 
+    @Test func `audit says where points went, from whom they came, and whether the books add up`() async throws {
+        let bench = try Workbench("audit")
+        let node = try node(bench)
+        try await node.start()
+        try await send(300, from: 0, to: node)
+        func audit(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
+            try run(Workbench.holdfast, ["audit"] + arguments + ["--data-dir", node.dataFolder])
+        }
+        let went = try audit("was-it-delivered", "--match", "metric_1", "--from", "1h", "--json")
+        #expect(went.status == 0 && went.errors == "")
+        #expect(went.output.hasPrefix(#"{"backend":"nobody","fate":"pending","points":100,"#), "\(went)")
+        let table = try audit("was-it-delivered", "--match", #"metric_1{n="7"}"#)
+        #expect(
+            table.output.split(separator: "\n").count == 2 && table.errors.hasPrefix("10 points match; "), "\(table)")
+        let nothing = try audit("was-it-delivered", "--match", "nothing")
+        #expect(nothing.status == 0 && nothing.output == "" && nothing.errors.hasPrefix("0 points match"), "\(nothing)")
+        let sent = try audit("who-sent", "--match", "metric_2", "--json")
+        #expect(sent.output.contains(#""source":"json""#) && sent.output.contains(#""points":100"#), "\(sent)")
+        let even = try audit("reconcile", "--json")
+        let books = #"{"backend":"nobody","owed":300,"delivered":0,"assumed":0,"pending":300,"dead":0,"lost":0,"#
+        #expect(even.status == 0 && even.output.hasPrefix(books), "\(even)")
+        let hour = try audit("reconcile", "--received-from", "1h", "--json")
+        #expect(hour.status == 0 && hour.output.hasPrefix(books), "\(hour)")
+        let before = try audit("reconcile", "--received-to", "1h")
+        #expect(before.status == 0 && before.errors.hasPrefix("0 points accepted"), "\(before)")
+        #expect(node.process.stop() == 0)
+        let spool = "\(node.dataFolder)/tenants/default/spool.db"
+        #expect(try run("/usr/bin/sqlite3", [spool, "UPDATE backends SET delivered_points = 7"]).status == 0)
+        let uneven = try audit("reconcile")
+        #expect(uneven.status == 1 && uneven.errors.contains("do not add up"), "\(uneven)")
+    }
+
     @Test func `what goes wrong is said, with exit code 1, and 2 for wrong usage`() async throws {
         let bench = try Workbench("sql-wrong")
         let node = try node(bench)

@@ -22,16 +22,12 @@ struct SqlCommand: Command {
 
             A row that cannot be read ends the question and is named; with --skip-damaged it is left out and counted.
             """,
-        options: ConfigurationOptions.options + [
-            CommandHelp.Option(name: "--tenant", value: "ID", text: "The tenant to ask. Default: the only one."),
-            CommandHelp.Option(name: "--all", value: nil, text: "Ask every tenant, one after the other."),
-            CommandHelp.Option(name: "--file", value: "PATH", text: "Ask a copied spool, such as one of a backup."),
+        options: ConfigurationOptions.options + SpoolChoice.options + [
             CommandHelp.Option(
                 name: "--format", value: "FORM",
                 text: "table, csv or ndjson. Default: table."),
             CommandHelp.Option(name: "--json", value: nil, text: "The same as --format ndjson."),
-            CommandHelp.Option(
-                name: "--timeout", value: "DURATION", text: "End a question after this time, up to 1h. Default: 30s."),
+            AuditLimits.option,
             CommandHelp.Option(
                 name: "--memory", value: "SIZE", text: "What sorting and grouping may take. Default: 256MiB."),
             CommandHelp.Option(name: "--skip-damaged", value: nil, text: "Leave out rows that cannot be read."),
@@ -58,10 +54,7 @@ struct SqlCommand: Command {
                 text: "Who sent what in the last hour"),
         ])
 
-    private let options: ConfigurationOptions
-    private let tenants: [String]
-    private let asksAll: Bool
-    private let file: String?
+    private let choice: SpoolChoice
     private let form: SqlForm
     private let limits: AuditLimits
     private let memoryBytes: Int
@@ -72,16 +65,9 @@ struct SqlCommand: Command {
     private let readsInput: Bool
 
     init(_ arguments: Arguments) throws(UsageError) {
-        options = ConfigurationOptions(arguments)
-        tenants = arguments.all("--tenant")
-        asksAll = arguments.flag("--all")
-        file = arguments.value("--file")
-        guard file == nil || (tenants.isEmpty && !asksAll) else {
-            throw UsageError("--file is one spool: --tenant and --all are for a data folder")
-        }
-        guard tenants.isEmpty || !asksAll else { throw UsageError("--all is every tenant: it goes without --tenant") }
+        choice = try SpoolChoice(arguments)
         form = try SqlCommand.form(arguments)
-        limits = try SqlCommand.limits(arguments)
+        limits = try arguments.auditLimits()
         memoryBytes = try SqlCommand.memory(arguments)
         skipsDamage = arguments.flag("--skip-damaged")
         listsTables = arguments.flag("--tables")
@@ -103,15 +89,6 @@ struct SqlCommand: Command {
         return form
     }
 
-    private static func limits(_ arguments: Arguments) throws(UsageError) -> AuditLimits {
-        var limits = AuditLimits()
-        if let time = try arguments.duration("--timeout") {
-            guard time > .zero, time <= .seconds(3600) else { throw UsageError("--timeout is from 1ms to 1h") }
-            limits.time = time
-        }
-        return limits
-    }
-
     private static func memory(_ arguments: Arguments) throws(UsageError) -> Int {
         let bytes = try arguments.size("--memory") ?? 256 << 20
         guard (8 << 20...64 << 30).contains(bytes) else { throw UsageError("--memory is from 8MiB to 64GiB") }
@@ -120,11 +97,11 @@ struct SqlCommand: Command {
 
     func run() async throws(CommandFailure) {
         if listsTables { return Terminal.print(SqlTables.text) }
-        let spools = try spools()
+        let spools = try choice.spools()
         AuditDatabase.limitMemory(memoryBytes)
         var question = SqlQuestion(
             sql: sql ?? "", form: form, limits: limits, skipsDamage: skipsDamage,
-            namesTenant: asksAll || tenants.count > 1)
+            namesTenant: choice.isOfMany)
         if sql == nil {
             if !readsInput, let terminal = SqlTerminal() {
                 var prompt = SqlPrompt(terminal, question, spools)
@@ -133,23 +110,6 @@ struct SqlCommand: Command {
             question.sql = SqlCommand.input()
         }
         try await question.ask(spools)
-    }
-
-    /// Which to ask: those named, all, or the only one.
-    private func spools() throws(CommandFailure) -> [SqlSpool] {
-        if let file { return [.file(file)] }
-        let directory = try options.loadForData().dataDirectory
-        let known = AuditFile.tenants(in: directory)
-        guard !known.isEmpty else { throw CommandFailure("\(directory) has no spool") }
-        try StoppedData.checkOwner(directory)
-        if asksAll { return known.map { .tenant($0, directory) } }
-        if tenants.isEmpty {
-            guard known.count == 1 else {
-                throw CommandFailure("which tenant? --tenant with one of \(known.joined(separator: ", ")), or --all")
-            }
-            return [.tenant(known[0], directory)]
-        }
-        return tenants.map { .tenant($0, directory) }
     }
 
     /// What stands in standard input, as far as a question goes.

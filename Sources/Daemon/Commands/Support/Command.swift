@@ -30,6 +30,7 @@ enum CommandList {
         DeadCommand.self,
         ReplayCommand.self,
         SqlCommand.self,
+        AuditCommand.self,
         BackupCommand.self,
         RestoreCommand.self,
         BenchCommand.self,

@@ -1,0 +1,140 @@
+import Metrics
+import WALStore
+
+/// `holdfast audit`: ready-made questions about a spool.
+struct AuditCommand: Command {
+    static let help = CommandHelp(
+        name: "audit", summary: "Say who sent points, where they went, and whether the books add up.",
+        arguments: "was-it-delivered|who-sent|reconcile",
+        discussion: """
+            was-it-delivered says of the points that --match finds, backend by backend, how many were delivered and when, and
+            how many are pending, dead or lost, and why. who-sent lists the requests that they came in. Both look through what
+            is stored: what was delivered stays for `retain`.
+
+            reconcile compares what was accepted with what became of it, for each backend: owed = delivered + assumed +
+            pending + dead + lost + excluded. It fails when that does not add up. With --received-from or --received-to it
+            counts what was accepted in that time, also what is not stored any more, as far back as there are receipts; then
+            `unknown` is what nothing tells of, for want of room or because a dead letter was sent again as a new point.
+
+            All read beside a running node, or what a stopped one left, and --file a copy that nobody writes, as holdfast sql does.
+            """,
+        options: ConfigurationOptions.options + SpoolChoice.options + [
+            CommandHelp.Option(
+                name: "--match", value: "SELECTOR",
+                text: "Points of these series, as Prometheus writes it: name{label=\"x\"}. Not for reconcile."),
+            CommandHelp.Option(
+                name: "--from", value: "TIME",
+                text: "Measured at this time or later: 2026-01-31T12:00:00Z, 2026-01-31, or 24h (ago)."),
+            CommandHelp.Option(name: "--to", value: "TIME", text: "Measured before this time."),
+            CommandHelp.Option(name: "--received-from", value: "TIME", text: "Received at this time or later."),
+            CommandHelp.Option(name: "--received-to", value: "TIME", text: "Received before this time."),
+            AuditLimits.option,
+            CommandHelp.Option(name: "--skip-damaged", value: nil, text: "Leave out rows that cannot be read."),
+            CommandHelp.Option(name: "--json", value: nil, text: "Print JSON, a line each."),
+        ],
+        examples: [
+            CommandHelp.Example(
+                command: #"holdfast audit was-it-delivered --match 'up{job="node"}' --from 24h"#,
+                text: "What became of a day of up, at each backend"),
+            CommandHelp.Example(
+                command: #"holdfast audit who-sent --match 'temperature{room="7"}' --from 1h"#,
+                text: "From where it came"),
+            CommandHelp.Example(
+                command: "holdfast audit reconcile --all", text: "Whether the books add up, for a cron job"),
+            CommandHelp.Example(
+                command: "holdfast audit reconcile --received-from 2026-01-31 --received-to 2026-02-01",
+                text: "One day's account"),
+        ], choices: Verb.allCases.map(\.rawValue))
+
+    enum Verb: String, CaseIterable {
+        case delivered = "was-it-delivered"
+        case sent = "who-sent"
+        case reconcile
+    }
+
+    private let verb: Verb
+    private let choice: SpoolChoice
+    private let request: FateRequest
+    private let limits: AuditLimits
+    private let skipsDamage: Bool
+    private let isJSON: Bool
+
+    init(_ arguments: Arguments) throws(UsageError) {
+        guard arguments.positionals.count <= 1, let word = arguments.positionals.first, let verb = Verb(rawValue: word)
+        else { throw UsageError("holdfast audit needs one of was-it-delivered, who-sent and reconcile") }
+        self.verb = verb
+        choice = try SpoolChoice(arguments)
+        limits = try arguments.auditLimits()
+        skipsDamage = arguments.flag("--skip-damaged")
+        isJSON = arguments.flag("--json")
+        request = try AuditCommand.request(verb, arguments)
+    }
+
+    private static func request(_ verb: Verb, _ arguments: Arguments) throws(UsageError) -> FateRequest {
+        var request = FateRequest(selector: arguments.value("--match"))
+        do throws(LetterRequest.Mistake) {
+            if let selector = request.selector { _ = try LetterRequest.selector(selector) }
+            request.measured = try range("from", "to", arguments)
+            request.received = try range("received-from", "received-to", arguments)
+        } catch { throw UsageError("--\(error)") }
+        guard verb == .reconcile else {
+            guard request.selector != nil else { throw UsageError("which points? --match is a selector such as 'up'") }
+            return request
+        }
+        guard request.selector == nil, request.measured == nil else {
+            throw UsageError("reconcile is of all that was accepted: it takes --received-from and --received-to")
+        }
+        return request
+    }
+
+    private static func range(
+        _ from: String, _ to: String, _ arguments: Arguments
+    ) throws(LetterRequest.Mistake) -> Range<Int64>? {
+        var bounds = LetterRequest.TimeBounds()
+        let now = TimeSource.system.wall()
+        if let text = arguments.value("--\(from)") { bounds.from = try LetterRequest.time(from, text, now) }
+        if let text = arguments.value("--\(to)") { bounds.to = try LetterRequest.time(to, text, now) }
+        return try bounds.range(from, "--\(to)")
+    }
+
+    func run() async throws(CommandFailure) {
+        let spools = try choice.spools()
+        switch verb {
+        case .sent:
+            let question = SqlQuestion(
+                sql: request.sendersSQL, form: isJSON ? .ndjson : .table, limits: limits, skipsDamage: skipsDamage,
+                namesTenant: choice.isOfMany)
+            try await question.ask(spools)
+        case .delivered, .reconcile:
+            var report = AuditReport(verb, isJSON: isJSON, namesTenant: choice.isOfMany)
+            for spool in spools { report.add(try await answer(spool), of: spool) }
+            try report.finish()
+        }
+    }
+
+    private func answer(_ spool: SqlSpool) async throws(CommandFailure) -> AuditFound {
+        let (request, limits, skipsDamage, verb) = (request, limits, skipsDamage, verb)
+        let found = await SqlThread.run {
+            Result { () throws(AuditError) in
+                let database = try AuditDatabase(try spool.open(), skipsDamage: skipsDamage)
+                let books = verb == .reconcile && request.received == nil
+                let found: AuditFound =
+                    books ? .books(try database.books(limits)) : .fates(try database.fates(request, limits))
+                return (found, database.damage)
+            }
+        }
+        switch found {
+        case .success(let (found, damage)):
+            if damage.rows > 0 {
+                Terminal.printError(
+                    "holdfast: \(Amount.count(Int64(damage.rows))) stored rows with \(Amount.count(damage.points)) points cannot "
+                        + "be read and are not in the answer\n")
+            }
+            return found
+        case .failure(let error):
+            let hint = error.code == .damaged ? "; --skip-damaged goes on without such rows" : ""
+            let whose = choice.isOfMany ? spool.tenant.map { "tenant \($0): " } ?? "" : ""
+            throw CommandFailure(whose + Terminal.harmless(error.message) + hint)
+        }
+    }
+}
