@@ -1,5 +1,5 @@
 /// The versions of the schema, and how a file gets from one to the next: when it is opened, each file by itself, one
-/// transaction a version (`storage.md` 22).
+/// transaction a version (`storage.md` 22); a new one gets all versions in one.
 struct Schema: Sendable {
     /// What this program writes, embedded from `schema/`.
     static let released = Schema(
@@ -46,7 +46,9 @@ struct Schema: Sendable {
                 // Whatever the tenant's durability: a migration is synced.
                 try Schema.configure(connection, .full)
             }
-            for next in Int(found.version)..<versions.count { try migrate(connection, to: next + 1) }
+            // A new file gets all of it at once: each transaction is a sync.
+            if isEmpty { return try migrate(connection, from: 0, to: versions.count) }
+            for next in Int(found.version)..<versions.count { try migrate(connection, from: next, to: next + 1) }
         } catch {
             throw error.asSpoolError
         }
@@ -59,10 +61,12 @@ struct Schema: Sendable {
         try connection.execute("PRAGMA application_id = \(Connection.applicationID)")
     }
 
-    private func migrate(_ connection: Connection, to version: Int) throws(SQLiteError) {
+    private func migrate(_ connection: Connection, from former: Int, to version: Int) throws(SQLiteError) {
         try connection.execute("BEGIN IMMEDIATE")
         do throws(SQLiteError) {
-            try connection.execute(String(decoding: versions[version - 1], as: UTF8.self))
+            for statements in versions[former..<version] {
+                try connection.execute(String(decoding: statements, as: UTF8.self))
+            }
             try connection.execute("PRAGMA user_version = \(version)")
             try connection.execute("COMMIT")
         } catch {
