@@ -21,13 +21,8 @@ struct AuditCommand: Command {
         options: ConfigurationOptions.options + SpoolChoice.options + [
             CommandHelp.Option(
                 name: "--match", value: "SELECTOR",
-                text: "Points of these series, as Prometheus writes it: name{label=\"x\"}. Not for reconcile."),
-            CommandHelp.Option(
-                name: "--from", value: "TIME",
-                text: "Measured at this time or later: 2026-01-31T12:00:00Z, 2026-01-31, or 24h (ago)."),
-            CommandHelp.Option(name: "--to", value: "TIME", text: "Measured before this time."),
-            CommandHelp.Option(name: "--received-from", value: "TIME", text: "Received at this time or later."),
-            CommandHelp.Option(name: "--received-to", value: "TIME", text: "Received before this time."),
+                text: "Points of these series, as Prometheus writes it: name{label=\"x\"}. Not for reconcile.")
+        ] + CommandHelp.measuredOptions + CommandHelp.receivedOptions + [
             AuditLimits.option,
             CommandHelp.Option(name: "--skip-damaged", value: nil, text: "Leave out rows that cannot be read."),
             CommandHelp.Option(name: "--json", value: nil, text: "Print JSON, a line each."),
@@ -106,7 +101,8 @@ struct AuditCommand: Command {
                 namesTenant: choice.isOfMany)
             try await question.ask(spools)
         case .delivered, .reconcile:
-            var report = AuditReport(verb, isJSON: isJSON, namesTenant: choice.isOfMany)
+            var report = AuditReport(
+                verb, isOfTime: request.received != nil, isJSON: isJSON, namesTenant: choice.isOfMany)
             for spool in spools { report.add(try await answer(spool), of: spool) }
             try report.finish()
         }
@@ -125,16 +121,9 @@ struct AuditCommand: Command {
         }
         switch found {
         case .success(let (found, damage)):
-            if damage.rows > 0 {
-                Terminal.printError(
-                    "holdfast: \(Amount.count(Int64(damage.rows))) stored rows with \(Amount.count(damage.points)) points cannot "
-                        + "be read and are not in the answer\n")
-            }
+            Terminal.printError(damage.remark)
             return found
-        case .failure(let error):
-            let hint = error.code == .damaged ? "; --skip-damaged goes on without such rows" : ""
-            let whose = choice.isOfMany ? spool.tenant.map { "tenant \($0): " } ?? "" : ""
-            throw CommandFailure(whose + Terminal.harmless(error.message) + hint)
+        case .failure(let error): throw CommandFailure(error, tenant: choice.isOfMany ? spool.tenant : nil)
         }
     }
 }

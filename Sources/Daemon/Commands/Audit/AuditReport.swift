@@ -12,11 +12,14 @@ struct AuditReport {
     private let verb: AuditCommand.Verb
     private let isJSON: Bool
     private let namesTenant: Bool
+    /// Of a time: what is in it is looked up point by point, and adds up by itself.
+    private let isOfTime: Bool
     private var rows: [(cells: [String], json: [JSONValue.Member])] = []
     private var remarks = ""
     private var isUneven = false
 
-    init(_ verb: AuditCommand.Verb, isJSON: Bool, namesTenant: Bool) {
+    init(_ verb: AuditCommand.Verb, isOfTime: Bool, isJSON: Bool, namesTenant: Bool) {
+        self.isOfTime = isOfTime
         self.verb = verb
         self.isJSON = isJSON
         self.namesTenant = namesTenant
@@ -52,7 +55,7 @@ struct AuditReport {
 
     private mutating func remark(_ answer: FateAnswer, _ spool: SqlSpool, what: String) {
         let whose = namesTenant ? spool.tenant.map { "\($0): " } ?? "" : ""
-        let known = answer.knownSince.map { "; requests are known since \(AuditReport.time($0))" } ?? ""
+        let known = answer.knownSince.map { "; requests are known since \(RFC3339.format($0))" } ?? ""
         let verb = what == "match" && answer.points == 1 ? "matches" : what
         remarks += "\(whose)\(Amount.count(answer.points)) point\(answer.points == 1 ? "" : "s") \(verb)\(known)\n"
     }
@@ -65,8 +68,8 @@ struct AuditReport {
         rows.append(
             (
                 tenant(spool) + [count.backend, count.fate.rawValue].map(Terminal.harmless)
-                    + [Amount.count(count.points)] + times.map(AuditReport.time)
-                    + at.map { $0.map(AuditReport.time) ?? "-" } + [Terminal.harmless(count.reason)],
+                    + [Amount.count(count.points)] + times.map(RFC3339.format)
+                    + at.map { $0.map(RFC3339.format) ?? "-" } + [Terminal.harmless(count.reason)],
                 member(spool) + [
                     .init("backend", .string(count.backend)), .init("fate", .string(count.fate.rawValue)),
                     .init("points", .int(count.points)), .init("first_measured", .int(count.firstTime)),
@@ -97,14 +100,17 @@ struct AuditReport {
         rows.append(
             (
                 tenant(spool) + [Terminal.harmless(books.backend)]
-                    + ([books.owed] + points + [books.difference]).map(Amount.count),
+                    + ([books.owed] + points + (isOfTime ? [] : [books.difference])).map(Amount.count),
                 member(spool) + [.init("backend", .string(books.backend)), .init("owed", .int(books.owed))]
                     + zip(fates, points).map { .init($0.rawValue, .int($1)) }
-                    + [.init("difference", .int(books.difference))]
+                    + (isOfTime ? [] : [.init("difference", .int(books.difference))])
             ))
     }
 
-    private var fates: [PointFate] { PointFate.allCases }
+    /// What the ledger has no term for is known of a time only.
+    private var fates: [PointFate] {
+        PointFate.allCases.filter { isOfTime || ($0 != .before && $0 != .unknown) }
+    }
 
     // MARK: Cells
 
@@ -116,7 +122,7 @@ struct AuditReport {
             ]
         }
         return [("BACKEND", .left), ("OWED", .right)] + fates.map { ($0.rawValue.uppercased(), .right) }
-            + [("DIFFERENCE", .right)]
+            + (isOfTime ? [] : [("DIFFERENCE", .right)])
     }
 
     private func tenant(_ spool: SqlSpool) -> [String] {
@@ -125,11 +131,5 @@ struct AuditReport {
 
     private func member(_ spool: SqlSpool) -> [JSONValue.Member] {
         namesTenant ? [.init("tenant", .string(spool.tenant ?? ""))] : []
-    }
-
-    private static func time(_ nanoseconds: Int64) -> String {
-        var bytes: [UInt8] = []
-        RFC3339.append(nanoseconds, to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -29,10 +29,7 @@ struct DeadCommand: Command {
                 name: "--reason", value: "REASON",
                 text: "With this reason: \(LetterRequest.reasons.joined(separator: ", "))."),
             CommandHelp.Option(name: "--match", value: "SELECTOR", text: "Of these series."),
-            CommandHelp.Option(
-                name: "--from", value: "TIME",
-                text: "Measured at this time or later: 2026-01-31T12:00:00Z, 2026-01-31, or 24h (ago)."),
-            CommandHelp.Option(name: "--to", value: "TIME", text: "Measured before this time."),
+        ] + CommandHelp.measuredOptions + [
             CommandHelp.Option(name: "--buried-from", value: "TIME", text: "Given up at this time or later."),
             CommandHelp.Option(name: "--buried-to", value: "TIME", text: "Given up before this time."),
             CommandHelp.Option(

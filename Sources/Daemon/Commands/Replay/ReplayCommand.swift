@@ -24,12 +24,7 @@ struct ReplayCommand: Command {
                 name: "--tenant", value: "ID", text: "Of this tenant. Default: the only one; list: all."),
             CommandHelp.Option(name: "--backend", value: "NAME", text: "To this backend."),
             CommandHelp.Option(name: "--match", value: "SELECTOR", text: "Of these series: name{label=\"x\"}."),
-            CommandHelp.Option(
-                name: "--from", value: "TIME",
-                text: "Measured at this time or later: 2026-01-31T12:00:00Z, 2026-01-31, or 24h (ago)."),
-            CommandHelp.Option(name: "--to", value: "TIME", text: "Measured before this time."),
-            CommandHelp.Option(name: "--received-from", value: "TIME", text: "Received at this time or later."),
-            CommandHelp.Option(name: "--received-to", value: "TIME", text: "Received before this time."),
+        ] + CommandHelp.measuredOptions + CommandHelp.receivedOptions + [
             CommandHelp.Option(
                 name: "--rate", value: "POINTS",
                 text: "So many points a second at most. Default: what the backend takes."),

@@ -31,7 +31,8 @@ struct SqlQuestion: Sendable {
             let outcome = await SqlThread.run { self.answer(spool) }
             switch outcome {
             case .success(let said): if !said.isEmpty { Terminal.printError(said) }
-            case .failure(let error): throw failure(error, spool)
+            case .failure(let error):
+                throw CommandFailure(error, in: sql, tenant: namesTenant ? spool.tenant : nil)
             }
         }
     }
@@ -42,12 +43,8 @@ struct SqlQuestion: Sendable {
             var printer = SqlPrinter(form, tenant: namesTenant ? spool.tenant : nil)
             let damage = try ask(spool, &printer)
             try printer.finish()
-            var said = form == .table ? "\(Amount.count(printer.rows)) row\(printer.rows == 1 ? "" : "s")\n" : ""
-            if damage.rows > 0 {
-                said += "holdfast: \(Amount.count(Int64(damage.rows))) stored rows with \(Amount.count(damage.points)) "
-                said += "points cannot be read and are not in the answer\n"
-            }
-            return said
+            let said = form == .table ? "\(Amount.count(printer.rows)) row\(printer.rows == 1 ? "" : "s")\n" : ""
+            return said + damage.remark
         }
     }
 
@@ -56,21 +53,6 @@ struct SqlQuestion: Sendable {
         let database = try AuditDatabase(try spool.open(), skipsDamage: skipsDamage)
         try database.ask(sql, limits, into: &printer, isStopped: isStopped)
         return database.damage
-    }
-
-    private func failure(_ error: AuditError, _ spool: SqlSpool) -> CommandFailure {
-        // Nobody reads any more: that is no failure to tell of.
-        if error.code == .stopped, error.message.isEmpty { return CommandFailure("") }
-        var text = Terminal.harmless(error.message)
-        switch error.code {
-        case .mistake: text += SqlQuestion.place(error.offset, in: sql)
-        case .tooLong: text += " (--timeout)"
-        case .tooLarge: text += " (--memory)"
-        case .damaged: text += "; --skip-damaged goes on without such rows"
-        default: break
-        }
-        if namesTenant, let tenant = spool.tenant { text = "tenant \(tenant): \(text)" }
-        return CommandFailure(text)
     }
 
     /// The line of the SQL with the mistake, and a mark below it.
@@ -82,5 +64,38 @@ struct SqlQuestion: Sendable {
         let before = Terminal.harmless(String(decoding: bytes[start..<offset], as: UTF8.self))
         let line = before + Terminal.harmless(String(decoding: bytes[offset..<end], as: UTF8.self))
         return "\n  \(line)\n  \(String(repeating: " ", count: before.count))^"
+    }
+}
+
+extension CommandFailure {
+    /// - Parameters:
+    ///   - sql: what was asked.
+    ///   - tenant: where several are asked.
+    init(_ error: AuditError, in sql: String = "", tenant: String?) {
+        // Nobody reads any more: that is no failure to tell of.
+        if error.code == .stopped, error.message.isEmpty {
+            self.init("")
+            return
+        }
+        var text = Terminal.harmless(error.message)
+        switch error.code {
+        case .mistake: text += SqlQuestion.place(error.offset, in: sql)
+        case .tooLong: text += " (--timeout)"
+        case .tooLarge where !sql.isEmpty: text += " (--memory)"
+        case .damaged: text += "; --skip-damaged goes on without such rows"
+        default: break
+        }
+        if let tenant { text = "tenant \(tenant): \(text)" }
+        self.init(text)
+    }
+}
+
+extension AuditDamage {
+    /// A line about what is not in an answer; nothing when all is.
+    var remark: String {
+        guard rows > 0 else { return "" }
+        return
+            "holdfast: \(Amount.count(Int64(rows))) stored rows with \(Amount.count(points)) points cannot be read and are "
+            + "not in the answer\n"
     }
 }

@@ -28,6 +28,17 @@ struct CommandHelp: Sendable {
     static let configOption = Option(name: "--config", value: "FILE", text: "The config; without it, the defaults.")
     static let dataOption = Option(
         name: "--data-dir", value: "DIR", text: "Where data is; over the config's data_dir.")
+    /// Times of points, for whoever asks for some of them.
+    static let measuredOptions = [
+        Option(
+            name: "--from", value: "TIME",
+            text: "Measured at this time or later: 2026-01-31T12:00:00Z, 2026-01-31, or 24h (ago)."),
+        Option(name: "--to", value: "TIME", text: "Measured before this time."),
+    ]
+    static let receivedOptions = [
+        Option(name: "--received-from", value: "TIME", text: "Received at this time or later."),
+        Option(name: "--received-to", value: "TIME", text: "Received before this time."),
+    ]
 
     var usage: String {
         var usage = "holdfast \(name)"
