@@ -75,8 +75,10 @@ enum Make {
     }
 
     /// Points whose values are `values`, so that each is known again.
-    static func batch(_ values: Range<Int>, labels: String = "m") -> Batch {
-        var batch = Batch()
+    ///
+    /// - Parameter former: they come behind its points.
+    static func batch(_ values: Range<Int>, labels: String = "m", into former: Batch = Batch()) -> Batch {
+        var batch = former
         var builder = LabelBuilder()
         builder.add("__name__", labels)
         do { try builder.finish() } catch { preconditionFailure("these labels are valid: \(error)") }

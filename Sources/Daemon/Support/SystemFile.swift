@@ -39,6 +39,26 @@ enum SystemFile {
         }
     }
 
+    /// Writes a file as a whole: under a name of its own beside it, and from there into its place.
+    static func replace(_ path: String, with text: String) throws(FileError) {
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
+        var failure: Int32 = 0
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty, failure == 0 {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { bytes = bytes.dropFirst(count) } else if errno != EINTR { failure = errno }
+        }
+        if failure == 0, fsync(descriptor) != 0 { failure = errno }
+        close(descriptor)
+        if failure == 0, rename(temporary, path) != 0 { failure = errno }
+        guard failure == 0 else {
+            unlink(temporary)
+            throw FileError(path: path, code: failure)
+        }
+    }
+
     private static func isPipe(_ descriptor: Int32) -> Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO

@@ -22,25 +22,29 @@ final class AuditBlock {
     private(set) var series: AuditSeries
     /// Those of the last blocks, the latest first.
     private var known: [AuditSeries] = []
+    /// Of bases, the latest first.
+    private var bases: [KnownSeries] = []
     private(set) var ids: [UInt32] = []
     private(set) var times: [Int64] = []
     private(set) var origins: [OriginRun] = []
-    /// All columns, and values that are no scalars, when values were asked for.
+    /// All columns, and values that are no scalars, when values were asked for; no series.
     private(set) var batch = Batch()
     private(set) var loaded: Parts = []
     private var key: [UInt8] = []
 
     private static let maximumKnown = 8
-    /// Of all that are known but the latest.
+    /// Of all that are known but the latest, and of bases that no block at hand stands on.
     private static let maximumKnownBytes = 16 << 20
 
-    private static let seriesSections: [Block.SectionID] = [
+    private static let ofSeries: [Block.SectionID] = [
         .bases, .baseSeries, .labelLengths, .labelText, .identities, .texts, .resources, .scopes,
     ]
+    private static let seriesSections = SectionSet(ofSeries)
+    private static let pointSections = SectionSet(Block.SectionID.allCases.filter { !ofSeries.contains($0) })
 
     init(_ source: AuditSource) {
         self.source = source
-        series = AuditSeries(key: [], batch: Batch(), predictors: [], names: source.names)
+        series = AuditSeries(key: [], own: KnownSeries(own: Batch(), names: source.names))
     }
 
     /// Nothing of a row has been read.
@@ -56,21 +60,25 @@ final class AuditBlock {
         defer { source.countBlock(hasPoints: !loaded.isEmpty) }
         return Result { () throws(Failure) in
             do throws(SpoolError) {
-                if filter.asksSeries {
-                    _ = try decoder(try BlockSections(bytes, only: AuditBlock.sections([])))
-                    series.choose(filter, question: question)
-                    guard series.hasWanted else { return }
+                guard filter.asksSeries else {
+                    let sections = try BlockSections(
+                        bytes, only: AuditBlock.sections(parts).union(AuditBlock.seriesSections))
+                    return try read(parts, of: row, try decoder(sections))
                 }
+                _ = try decoder(try BlockSections(bytes, only: AuditBlock.seriesSections))
+                source.countMatched(series.choose(filter, question: question))
+                guard series.hasWanted else { return }
                 let sections = try BlockSections(bytes, only: AuditBlock.sections(parts))
-                try read(parts, of: row, try decoder(sections), sections)
+                try read(parts, of: row, BlockDecoder(sections: sections, bases: []))
             } catch { throw pending.map { .database($0) } ?? .block(error) }
         }
     }
 
+    /// Without those that tell of the series.
     private static func sections(_ parts: Parts) -> SectionSet {
         // Values come with everything that may belong to them.
-        if parts.contains(.values) { return .all }
-        var wanted = seriesSections
+        if parts.contains(.values) { return pointSections }
+        var wanted: [Block.SectionID] = []
         if parts.contains(.origins) { wanted.append(.origins) }
         if !parts.isDisjoint(with: [.series, .times]) { wanted.append(.pointSeries) }
         if parts.contains(.times) { wanted.append(.times) }
@@ -91,7 +99,7 @@ final class AuditBlock {
         }
         let decoder = BlockDecoder(sections: sections, bases: bases)
         key.removeAll(keepingCapacity: true)
-        for section in AuditBlock.seriesSections {
+        for section in AuditBlock.ofSeries {
             let bytes = sections[section]
             withUnsafeBytes(of: UInt32(bytes.count)) { key.append(contentsOf: $0) }
             key.append(contentsOf: bytes)
@@ -102,10 +110,30 @@ final class AuditBlock {
             use(known.remove(at: index))
             return decoder
         }
-        var predictors: [ValuePredictor] = []
-        let batch = try decoder.seriesBatch(&predictors)
-        use(AuditSeries(key: key, batch: batch, predictors: predictors, names: source.names))
+        let own = KnownSeries(own: try decoder.ownSeries(), names: source.names)
+        guard sections.standsOnBases else {
+            use(AuditSeries(key: key, own: own))
+            return decoder
+        }
+        let names = try decoder.names(own: own.batch.series)
+        use(AuditSeries(key: key, own: own, names, table: table))
         return decoder
+    }
+
+    private func table(of base: BlockBase) -> KnownSeries {
+        let index = bases.firstIndex { $0.base?.id == base.id && $0.base?.checksum == base.checksum }
+        if let index {
+            if index > 0 { bases.insert(bases.remove(at: index), at: 0) }
+            return bases[0]
+        }
+        bases.insert(KnownSeries(base, names: source.names), at: 0)
+        var bytes = 0
+        let keep = bases.prefix { table in
+            defer { bytes += table.bytes }
+            return bytes <= AuditBlock.maximumKnownBytes
+        }
+        bases = Array(keep)
+        return bases[0]
     }
 
     private func use(_ next: AuditSeries) {
@@ -119,13 +147,11 @@ final class AuditBlock {
         known = Array(keep)
     }
 
-    private func read(
-        _ parts: Parts, of row: AuditRow, _ decoder: BlockDecoder, _ sections: BlockSections
-    ) throws(SpoolError) {
-        let count = series.batch.series.count
+    private func read(_ parts: Parts, of row: AuditRow, _ decoder: BlockDecoder) throws(SpoolError) {
+        let count = series.count
         if parts.contains(.values) {
-            var predictors = series.predictors
-            batch = series.batch
+            var predictors = series.predictors()
+            batch = Batch()
             batch.points = try decoder.pointColumns(series: count, &predictors)
             try decoder.readComplexValues(into: &batch)
             (ids, times) = (batch.points.series, batch.points.times)
@@ -134,7 +160,7 @@ final class AuditBlock {
             times =
                 parts.contains(.times)
                 ? try decoder.times(
-                    .times, count: ids.count, milliseconds: sections.flags.contains(.millisecondTimes)) : []
+                    .times, count: ids.count, milliseconds: decoder.sections.flags.contains(.millisecondTimes)) : []
         }
         if !parts.isDisjoint(with: [.series, .times, .values]), ids.count != row.points {
             throw SpoolError(.unreadable, "the row is not that of its block")

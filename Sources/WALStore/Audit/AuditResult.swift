@@ -82,7 +82,8 @@ extension AuditResult {
 
     /// What a series is besides its name and labels.
     func identity(_ part: AuditIdentity, _ series: AuditSeries, _ id: Int) {
-        let batch = series.batch
+        let (table, id) = series.find(id)
+        let batch = table.batch
         let identity = batch.series.identity(of: UInt32(id))
         switch part {
         case .field: text(ifAny: batch.texts[Int(identity.field)])

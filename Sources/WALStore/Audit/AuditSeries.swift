@@ -1,67 +1,133 @@
 import Metrics
 
-/// The series of a block, with what columns show of them. Blocks that follow each other mostly have the same.
+/// The series of a block: those that it says itself, and those that are left where its bases have them. Blocks that follow
+/// each other mostly have the same.
 final class AuditSeries {
+    /// Neighbours in the block that are neighbours in one table.
+    private struct Run {
+        var series: Range<Int>
+        var table: KnownSeries
+        /// The number there of the first.
+        var first: Int
+
+        var numbers: Range<Int> { first..<first + series.count }
+    }
+
     /// The sections that it was made of.
     let key: [UInt8]
-    /// Series, and what they refer to; no points.
-    let batch: Batch
-    /// What is known of each before its first value.
-    let predictors: [ValuePredictor]
-    /// A name each; nil for those that there was no room to remember. At an address of its own: a point's name is found
-    /// without a count of who looks at it.
-    let names: UnsafeMutableBufferPointer<AuditNames.Name?>
-    private var labels: [[UInt8]]
+    let count: Int
+    private let runs: [Run]
     /// Which of them the question can be about.
     private(set) var wanted: [Bool] = []
     private(set) var hasWanted = true
     private var question = 0
 
-    init(key: [UInt8], batch: Batch, predictors: [ValuePredictor], names pool: AuditNames) {
+    /// Of a block that says all itself.
+    init(key: [UInt8], own: KnownSeries) {
         self.key = key
-        self.batch = batch
-        self.predictors = predictors
-        names = .allocate(capacity: batch.series.count)
-        for id in 0..<batch.series.count {
-            let name = batch.series.withLabels(of: UInt32(id)) { labels in pool.find(AuditSeries.name(labels)) }
-            names.initializeElement(at: id, to: name)
-        }
-        labels = Array(repeating: [], count: batch.series.count)
+        count = own.count
+        runs = count == 0 ? [] : [Run(series: 0..<count, table: own, first: 0)]
     }
 
-    deinit { names.deallocate() }
+    /// Of a block that stands on bases.
+    ///
+    /// - Parameter table: of a base.
+    init(key: [UInt8], own: KnownSeries, _ standing: BaseNames, table: (BlockBase) -> KnownSeries) {
+        self.key = key
+        count = standing.ids.count
+        var runs: [Run] = []
+        var ownCount = 0
+        standing.forEachRun { base, series in
+            if let base {
+                runs.append(Run(series: series, table: table(base.0), first: base.first))
+            } else {
+                runs.append(Run(series: series, table: own, first: ownCount))
+                ownCount += series.count
+            }
+        }
+        self.runs = runs
+    }
 
-    /// Bytes that it takes, roughly.
-    var bytes: Int { key.count + batch.allocatedBytes + batch.series.count * 64 }
+    deinit { if let known { known.deallocate() } }
 
-    private static func name(_ labels: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        for label in LabelIterator(labels) where label.name.elementsEqual(Batch.nameLabel) { return label.value }
-        return UnsafeRawBufferPointer(start: nil, count: 0)
+    /// Bytes that it takes besides what its bases do, roughly.
+    var bytes: Int {
+        let own = runs.first { $0.table.base == nil }
+        return key.count + count * 32 + runs.count * MemoryLayout<Run>.stride + (own?.table.bytes ?? 0)
+    }
+
+    /// Where a series is: its table, and its number there.
+    func find(_ id: Int) -> (table: KnownSeries, number: Int) {
+        var (low, high) = (0, runs.count - 1)
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[middle].series.upperBound <= id { low = middle + 1 } else { high = middle }
+        }
+        return (runs[low].table, runs[low].first + id - runs[low].series.lowerBound)
+    }
+
+    // MARK: Columns
+
+    private var known: UnsafeMutableBufferPointer<AuditNames.Name?>?
+
+    /// A name each; nil for those that there was no room to remember. At an address of its own, as long as this object
+    /// lives: a point's name is found without a count of who looks at it.
+    var names: UnsafeMutableBufferPointer<AuditNames.Name?> {
+        if let known { return known }
+        let names = UnsafeMutableBufferPointer<AuditNames.Name?>.allocate(capacity: count)
+        for run in runs {
+            let known = run.table.names[run.numbers]
+            for (id, name) in zip(run.series, known) { names.initializeElement(at: id, to: name) }
+        }
+        known = names
+        return names
     }
 
     /// Lends the name of one series.
     func withName<Result>(of id: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        if let name = names[id] { return body(name.bytes) }
-        return batch.series.withLabels(of: UInt32(id)) { body(AuditSeries.name($0)) }
+        let (table, number) = find(id)
+        return table.withName(of: number, body)
     }
 
     /// Labels but the name, as a JSON object.
     func labels(of id: Int) -> [UInt8] {
-        if labels[id].isEmpty {
-            batch.series.withLabels(of: UInt32(id)) { JSONRecordEncoder.appendLabels($0, into: &labels[id]) }
-        }
-        return labels[id]
+        let (table, number) = find(id)
+        return table.labels(of: number)
     }
+
+    /// What is known of each before its first value.
+    func predictors() -> [ValuePredictor] {
+        var predictors: [ValuePredictor] = []
+        predictors.reserveCapacity(count)
+        for run in runs {
+            if let base = run.table.base {
+                predictors.append(contentsOf: base.predictors[run.numbers])
+            } else {
+                predictors.append(contentsOf: repeatElement(ValuePredictor(), count: run.series.count))
+            }
+        }
+        return predictors
+    }
+
+    // MARK: What is wanted
 
     /// Finds out which are wanted, once a question.
     ///
     /// - Parameter question: a number of its own for each filter.
-    func choose(_ filter: AuditFilter, question: Int) {
-        guard self.question != question else { return }
+    /// - Returns: how many series had to be looked at.
+    func choose(_ filter: AuditFilter, question: Int) -> Int {
+        guard self.question != question else { return 0 }
         self.question = question
-        wanted = (0..<batch.series.count).map { id in
-            withName(of: id) { filter.admits(batch, series: UInt32(id), name: $0) }
+        hasWanted = false
+        var looks = 0
+        for run in runs {
+            looks += run.table.choose(filter, question: question)
+            let found = run.table.wanted(in: run.numbers)
+            guard !found.isEmpty else { continue }
+            if !hasWanted { wanted = Array(repeating: false, count: count) }
+            hasWanted = true
+            for number in found { wanted[run.series.lowerBound + number - run.first] = true }
         }
-        hasWanted = wanted.contains(true)
+        return looks
     }
 }

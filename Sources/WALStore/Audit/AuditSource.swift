@@ -9,7 +9,7 @@ final class AuditSource {
     /// Goes on without rows whose blocks cannot be read.
     let skipsDamage: Bool
     private(set) var damage = AuditDamage()
-    /// For whoever wants to know what a question cost: blocks whose series were looked at, and blocks whose points were.
+    /// For whoever wants to know what a question cost.
     private(set) var cost = AuditCost()
 
     /// Of one spool.
@@ -22,6 +22,9 @@ final class AuditSource {
         let cache = BlockCache(maximumBytes: AuditSource.baseBytes, maximumSpoolBytes: AuditSource.baseBytes)
         bases = StoredBases(connection: connection, cache: cache, spool: cache.admitSpool())
     }
+
+    /// Series were held against a filter.
+    func countMatched(_ series: Int) { cost.matchedSeries += series }
 
     func countBlock(hasPoints: Bool) {
         cost.blocks += 1
@@ -50,6 +53,10 @@ public struct AuditDamage: Sendable, Hashable {
 
 /// What was decoded for answers.
 struct AuditCost: Sendable, Hashable {
+    /// Whose series were looked at.
     var blocks = 0
+    /// Whose points were.
     var pointBlocks = 0
+    /// Series that were held against what was asked for.
+    var matchedSeries = 0
 }

@@ -22,7 +22,7 @@ final class PointsCursor: AuditCursor {
     private let columns = PointBuffers()
     /// What the columns, and the block, have of this row.
     @exclusivity(unchecked) private var loaded: AuditBlock.Parts = []
-    /// Names of the block's series.
+    /// Names of the block's series, where they are asked for.
     @exclusivity(unchecked) private var names: UnsafeMutableBufferPointer<AuditNames.Name?>?
     /// Every point is a float.
     @exclusivity(unchecked) private var isFloats = false
@@ -94,18 +94,24 @@ final class PointsCursor: AuditCursor {
     override func next() throws(AuditError) {
         if run != nil { return nextOfName() }
         at += step
-        if at != stop, !looksAtPoints { return }
-        while at != stop {
-            if isWanted { return }
-            at += step
-        }
-        try nextRow()
+        if looksAtPoints { skip() }
+        if at == stop { try nextRow() }
     }
 
-    @inline(__always)
-    private var isWanted: Bool {
-        (!filter.asksSeries || block.series.wanted[Int(columns.ids[at])])
-            && (filter.times.isOpen || filter.times.contains(columns.times[at]))
+    /// Goes on to a wanted point, or to where the row stops. What it looks at is at hand: there may be millions to pass over.
+    private func skip() {
+        let (ids, times, stop, step) = (columns.ids, columns.times, stop, step)
+        let bounds = filter.times
+        let isAnyTime = bounds.isOpen
+        var at = at
+        if filter.asksSeries {
+            block.series.wanted.withUnsafeBufferPointer { wanted in
+                while at != stop, !wanted[Int(ids[at])] || !(isAnyTime || bounds.contains(times[at])) { at += step }
+            }
+        } else {
+            while at != stop, !bounds.contains(times[at]) { at += step }
+        }
+        self.at = at
     }
 
     /// Stands on the first wanted point of the next row that has one.
@@ -125,7 +131,7 @@ final class PointsCursor: AuditCursor {
             (origin, originStart) = (0, 0)
             at = plan.isReversed ? ordinals.upperBound - 1 : ordinals.lowerBound
             stop = plan.isReversed ? ordinals.lowerBound - 1 : ordinals.upperBound
-            while at != stop, looksAtPoints, !isWanted { at += step }
+            if looksAtPoints { skip() }
             if at != stop { return }
         }
         rows.end()
@@ -147,7 +153,7 @@ final class PointsCursor: AuditCursor {
         loaded = isRead ? block.loaded : []
         guard !loaded.isEmpty else { return isRead }
         columns.fill(block, points: row.points)
-        names = block.series.names
+        names = plan.asks(PointColumn.name.rawValue) ? block.series.names : nil
         isFloats = loaded.contains(.values) && block.batch.points.kinds.isEmpty
         return isRead
     }

@@ -123,7 +123,7 @@ final class SeriesCursor: AuditCursor {
 
     private func tally() {
         tallies.removeAll(keepingCapacity: true)
-        tallies.append(contentsOf: repeatElement(Tally(), count: block.series.batch.series.count))
+        tallies.append(contentsOf: repeatElement(Tally(), count: block.series.count))
         for (ordinal, id) in block.ids.enumerated() {
             tallies[Int(id)].points += 1
             guard parts.contains(.times) else { continue }

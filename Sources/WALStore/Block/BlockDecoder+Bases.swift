@@ -3,17 +3,25 @@ import Metrics
 extension BlockDecoder {
     /// Where the series of a block that stands on bases are.
     ///
+    /// - Parameter own: those that the block says itself.
+    func names(own: SeriesTable) throws(SpoolError) -> BaseNames {
+        var none: [ValuePredictor] = []
+        return try names(own: own, &none, wantsPredictors: false)
+    }
+
     /// - Parameters:
     ///   - own: those that the block says itself.
-    ///   - predictors: gets what the bases know of each.
-    func names(own: SeriesTable, _ predictors: inout [ValuePredictor]) throws(SpoolError) -> BaseNames {
+    ///   - predictors: gets what the bases know of each, if it is wanted.
+    func names(
+        own: SeriesTable, _ predictors: inout [ValuePredictor], wantsPredictors: Bool = true
+    ) throws(SpoolError) -> BaseNames {
         guard own.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
         var reader = BlockReader(sections[.baseSeries])
         guard reader.remaining <= BlockBase.maximumNames * 5 else { throw BlockReader.broken("too many series") }
         var names = BaseNames(bases: bases)
         names.ids.reserveCapacity(min(reader.remaining, BlockBase.maximumNames))
         predictors = []
-        predictors.reserveCapacity(min(reader.remaining, BlockBase.maximumNames))
+        if wantsPredictors { predictors.reserveCapacity(min(reader.remaining, BlockBase.maximumNames)) }
         var starts = [0]
         for base in bases { starts.append(starts[starts.count - 1] + base.series.count) }
         let end = Int64(starts[starts.count - 1])
@@ -26,7 +34,7 @@ extension BlockDecoder {
             if code == 0 {
                 guard ownCount < own.count else { throw BlockReader.broken("a series has no labels") }
                 names.ids.append(BaseNames.own)
-                predictors.append(ValuePredictor())
+                if wantsPredictors { predictors.append(ValuePredictor()) }
                 ownCount += 1
                 continue
             }
@@ -38,7 +46,7 @@ extension BlockDecoder {
                 numbers = starts[base]..<starts[base + 1]
             }
             names.ids.append(UInt32(number))
-            predictors.append(bases[base].predictors[Int(number) - numbers.lowerBound])
+            if wantsPredictors { predictors.append(bases[base].predictors[Int(number) - numbers.lowerBound]) }
             expected = number + 1
             // The neighbours in a base mostly are neighbours here.
             let room = min(numbers.upperBound - Int(expected), BlockBase.maximumNames - names.ids.count)
@@ -47,7 +55,7 @@ extension BlockDecoder {
                 let first = Int(expected)
                 names.ids.appendNumbers(from: UInt32(first), more)
                 let place = first - numbers.lowerBound
-                predictors.append(contentsOf: bases[base].predictors[place..<place + more])
+                if wantsPredictors { predictors.append(contentsOf: bases[base].predictors[place..<place + more]) }
                 expected += Int64(more)
             }
         }

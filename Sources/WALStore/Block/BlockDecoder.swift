@@ -172,15 +172,21 @@ struct BlockDecoder {
     ///
     /// - Parameter predictors: gets what is known of each series before its first value.
     func seriesBatch(_ predictors: inout [ValuePredictor]) throws(SpoolError) -> Batch {
+        var batch = try ownSeries()
+        predictors = Array(repeating: ValuePredictor(), count: batch.series.count)
+        if sections.standsOnBases {
+            batch.series = try joined(batch.series, try names(own: batch.series, &predictors))
+        }
+        if batch.series.count > 0 { batch.series.hasPrometheusNames = sections.flags.contains(.prometheusNames) }
+        return batch
+    }
+
+    /// Those that the block says itself, with what they refer to, and no points.
+    func ownSeries() throws(SpoolError) -> Batch {
         let texts = try list(.texts) { (reader) throws(SpoolError) in try reader.text() }
         let resources = try list(.resources, BlockDecoder.resource)
         let scopes = try list(.scopes, BlockDecoder.scope)
-        var series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
-        predictors = Array(repeating: ValuePredictor(), count: series.count)
-        if sections.standsOnBases {
-            series = try joined(series, try names(own: series, &predictors))
-        }
-        if series.count > 0 { series.hasPrometheusNames = sections.flags.contains(.prometheusNames) }
+        let series = try seriesTable(texts: texts.count, resources: resources.count, scopes: scopes.count)
         let batch = Batch(
             series: series, points: PointColumns(), texts: texts, resources: resources, scopes: scopes)
         guard batch.texts.count == texts.count + 1, batch.resources.count == resources.count,

@@ -55,6 +55,26 @@ struct AuditPushdownTests {
         await spool.close()
     }
 
+    @Test func `series of a base are held against a selector once, however many rows stand on it`() async throws {
+        let fixture = try SpoolFixture(bases: .eager)
+        let spool = try await fixture.open()
+        for row in 0..<6 {
+            var batch = Batch()
+            for series in 0..<50 {
+                batch = Make.batch(row * 50 + series..<row * 50 + series + 1, labels: "m\(series)", into: batch)
+            }
+            _ = try await spool.append(Make.request(batch))
+        }
+        let audit = try AuditDatabase(live: fixture.path)
+        #expect(try audit.rows("SELECT count(*) FROM main.bases") == [[1]])
+        let cost = try audit.cost("SELECT value FROM points('m7')")
+        // The first row came before the base.
+        #expect(cost == AuditCost(blocks: 6, pointBlocks: 6, matchedSeries: 100))
+        #expect(try audit.cost("SELECT value FROM points('nobody')") == AuditCost(blocks: 6, matchedSeries: 100))
+        #expect(try audit.rows("SELECT value FROM points('m7')").count == 6)
+        await spool.close()
+    }
+
     @Test func `counting all points decodes none, and counting by name no values`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await filled(fixture)

@@ -63,6 +63,8 @@ extension AuditDatabase {
     func cost(_ sql: String) throws(AuditError) -> AuditCost {
         let before = cost
         _ = try rows(sql)
-        return AuditCost(blocks: cost.blocks - before.blocks, pointBlocks: cost.pointBlocks - before.pointBlocks)
+        return AuditCost(
+            blocks: cost.blocks - before.blocks, pointBlocks: cost.pointBlocks - before.pointBlocks,
+            matchedSeries: cost.matchedSeries - before.matchedSeries)
     }
 }

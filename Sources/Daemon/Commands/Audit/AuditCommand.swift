@@ -5,7 +5,7 @@ import WALStore
 struct AuditCommand: Command {
     static let help = CommandHelp(
         name: "audit", summary: "Say who sent points, where they went, and whether the books add up.",
-        arguments: "was-it-delivered|who-sent|reconcile",
+        arguments: "was-it-delivered|who-sent|reconcile|report",
         discussion: """
             was-it-delivered says of the points that --match finds, backend by backend, how many were delivered and when, and
             how many are pending, dead or lost, and why. who-sent lists the requests that they came in. Both look through what
@@ -16,13 +16,17 @@ struct AuditCommand: Command {
             counts what was accepted in that time, also what is not stored any more, as far back as there are receipts; then
             `unknown` is what nothing tells of, for want of room or because a dead letter was sent again as a new point.
 
+            report writes one page about a stretch of time, the last 24 hours without --from: what came in and went out, the
+            backlog, outages, losses, dead letters, senders and events, with charts. As Markdown for a terminal or a ticket, as
+            HTML for a browser (one file, no script), or as JSON.
+
             All read beside a running node, or what a stopped one left, and --file a copy that nobody writes, as holdfast sql does.
             """,
         options: ConfigurationOptions.options + SpoolChoice.options + [
             CommandHelp.Option(
                 name: "--match", value: "SELECTOR",
-                text: "Points of these series, as Prometheus writes it: name{label=\"x\"}. Not for reconcile.")
-        ] + CommandHelp.measuredOptions + CommandHelp.receivedOptions + [
+                text: "Points of these series, as Prometheus writes it: name{label=\"x\"}. For the first two.")
+        ] + CommandHelp.measuredOptions + CommandHelp.receivedOptions + ReportForm.options + [
             AuditLimits.option,
             CommandHelp.Option(name: "--skip-damaged", value: nil, text: "Leave out rows that cannot be read."),
             CommandHelp.Option(name: "--json", value: nil, text: "Print JSON, a line each."),
@@ -39,12 +43,15 @@ struct AuditCommand: Command {
             CommandHelp.Example(
                 command: "holdfast audit reconcile --received-from 2026-01-31 --received-to 2026-02-01",
                 text: "One day's account"),
+            CommandHelp.Example(
+                command: "holdfast audit report --from 168h --out week.html", text: "A week, for a browser"),
         ], choices: Verb.allCases.map(\.rawValue))
 
     enum Verb: String, CaseIterable {
         case delivered = "was-it-delivered"
         case sent = "who-sent"
         case reconcile
+        case report
     }
 
     private let verb: Verb
@@ -53,15 +60,20 @@ struct AuditCommand: Command {
     private let limits: AuditLimits
     private let skipsDamage: Bool
     private let isJSON: Bool
+    private let form: ReportForm
 
     init(_ arguments: Arguments) throws(UsageError) {
         guard arguments.positionals.count <= 1, let word = arguments.positionals.first, let verb = Verb(rawValue: word)
-        else { throw UsageError("holdfast audit needs one of was-it-delivered, who-sent and reconcile") }
+        else { throw UsageError("holdfast audit needs one of was-it-delivered, who-sent, reconcile and report") }
         self.verb = verb
         choice = try SpoolChoice(arguments)
         limits = try arguments.auditLimits()
         skipsDamage = arguments.flag("--skip-damaged")
         isJSON = arguments.flag("--json")
+        form = try ReportForm(arguments)
+        guard verb == .report || (arguments.value("--format") == nil && form.file == nil) else {
+            throw UsageError("--format and --out are for report")
+        }
         request = try AuditCommand.request(verb, arguments)
     }
 
@@ -72,6 +84,12 @@ struct AuditCommand: Command {
             request.measured = try range("from", "to", arguments)
             request.received = try range("received-from", "received-to", arguments)
         } catch { throw UsageError("--\(error)") }
+        if verb == .report {
+            guard request.selector == nil, request.received == nil else {
+                throw UsageError("report is of all that happened in a time: it takes --from and --to")
+            }
+            return request
+        }
         guard verb == .reconcile else {
             guard request.selector != nil else { throw UsageError("which points? --match is a selector such as 'up'") }
             return request
@@ -101,22 +119,46 @@ struct AuditCommand: Command {
                 namesTenant: choice.isOfMany)
             try await question.ask(spools)
         case .delivered, .reconcile:
-            var report = AuditReport(
+            var printer = AuditPrinter(
                 verb, isOfTime: request.received != nil, isJSON: isJSON, namesTenant: choice.isOfMany)
-            for spool in spools { report.add(try await answer(spool), of: spool) }
-            try report.finish()
+            let areBooks = verb == .reconcile && request.received == nil
+            for spool in spools {
+                let found = try await answer(spool) { (database, limits) throws(AuditError) -> AuditFound in
+                    areBooks ? .books(try database.books(limits)) : .fates(try database.fates(request, limits))
+                }
+                printer.add(found, of: spool)
+            }
+            try printer.finish()
+        case .report: try await report(spools)
         }
     }
 
-    private func answer(_ spool: SqlSpool) async throws(CommandFailure) -> AuditFound {
-        let (request, limits, skipsDamage, verb) = (request, limits, skipsDamage, verb)
+    /// Without a time the last day.
+    private static let reportNanoseconds: Int64 = 86_400_000_000_000
+
+    private func report(_ spools: [SqlSpool]) async throws(CommandFailure) {
+        let now = TimeSource.system.wall()
+        let asked = request.measured
+        let end = min(asked?.upperBound ?? now, now + 1)
+        let start = asked.map(\.lowerBound).flatMap { $0 > 0 ? $0 : nil } ?? end - AuditCommand.reportNanoseconds
+        guard start < end else { throw CommandFailure("a report is of a time before now", code: 2) }
+        let span = ReportSpan(start..<end)
+        var reports: [SpoolReport] = []
+        for spool in spools {
+            reports.append(
+                try await answer(spool) { (database, limits) throws(AuditError) in try database.report(span, limits) })
+        }
+        try form.write(reports, madeAt: now)
+    }
+
+    private func answer<Found: Sendable>(
+        _ spool: SqlSpool, _ ask: @escaping @Sendable (AuditDatabase, AuditLimits) throws(AuditError) -> Found
+    ) async throws(CommandFailure) -> Found {
+        let (limits, skipsDamage) = (limits, skipsDamage)
         let found = await SqlThread.run {
             Result { () throws(AuditError) in
                 let database = try AuditDatabase(try spool.open(), skipsDamage: skipsDamage)
-                let books = verb == .reconcile && request.received == nil
-                let found: AuditFound =
-                    books ? .books(try database.books(limits)) : .fates(try database.fates(request, limits))
-                return (found, database.damage)
+                return (try ask(database, limits), database.damage)
             }
         }
         switch found {

@@ -8,7 +8,7 @@ enum AuditFound: Sendable {
 }
 
 /// Prints the answers of `holdfast audit`: a table of all spools, or a line of JSON a row.
-struct AuditReport {
+struct AuditPrinter {
     private let verb: AuditCommand.Verb
     private let isJSON: Bool
     private let namesTenant: Bool
@@ -29,7 +29,7 @@ struct AuditReport {
         switch (found, verb) {
         case (.books(let books), _): for each in books { add(each, spool) }
         case (.fates(let answer), .reconcile):
-            for books in AuditReport.books(answer) { add(books, spool) }
+            for books in AuditPrinter.books(answer) { add(books, spool) }
             remark(answer, spool, what: "accepted")
         case (.fates(let answer), _):
             for count in answer.counts { add(count, spool) }

@@ -1,0 +1,90 @@
+extension AuditDatabase {
+    /// What the books tell of a stretch of time.
+    ///
+    /// - Throws: as `ask`; `.tooLarge` when there is more of something than a report holds.
+    public func report(
+        _ span: ReportSpan, _ limits: AuditLimits, isStopped: @escaping () -> Bool = { false }
+    ) throws(AuditError) -> SpoolReport {
+        var collector = ReportCollector(span)
+        try ask(ReportQuestion.sql(span), limits, into: &collector, isStopped: isStopped)
+        return collector.finished()
+    }
+}
+
+/// One statement, so that all of a report is of one moment: a number says of what a row tells, and three texts and nine
+/// integers are what it tells.
+enum ReportQuestion {
+    enum Part: Int64 {
+        case spool, backend, owedSince, stored, receipts, deliveries, deadLetters, losses, refusals, senders, events
+    }
+
+    static let textColumn = 1
+    static let numberColumn = 4
+    private static let numbers = 9
+
+    static let mostSenders = 20
+    static let mostEvents = 200
+
+    static func sql(_ span: ReportSpan) -> String {
+        let (start, end, width) = (span.start, span.end, span.width)
+        func during(_ column: String) -> String { "\(column) >= \(start) AND \(column) < \(end)" }
+        let parts = [
+            select(.spool, ["tenant"], ["created_wall"], "FROM main.spool"),
+            select(
+                .backend, ["name", "type"],
+                ["attached", "owed", "delivered", "assumed", "pending", "dead", "lost", "excluded", "first_sequence"],
+                "FROM backends"),
+            // What is pending is stored: in the row that begins last before it, or when that ends there, in the next one.
+            select(
+                .owedSince, ["backend"],
+                [
+                    """
+                    min((SELECT received_wall FROM main.batches WHERE position + points > p.first_position AND sequence >=
+                        coalesce((SELECT max(sequence) FROM main.batches WHERE sequence <= p.first_sequence), 0)
+                        ORDER BY sequence LIMIT 1))
+                    """
+                ], "FROM pending p GROUP BY backend"),
+            select(
+                .stored, [], ["count(*)", "sum(points)", "sum(bytes)", "min(received_time)"], "FROM batches"),
+            // Of all time: what is owed is counted back from now.
+            select(
+                .receipts, [],
+                [
+                    "min(received_time)", requests, "sum(points)", "sum(refused_points)", "sum(body_bytes)",
+                    "max(sequence)",
+                ], "FROM receipts GROUP BY received_time / \(width)"),
+            select(
+                .deliveries, ["backend", "outcome"], ["settled_time", "first_attempt_time", "points"],
+                "FROM deliveries WHERE settled_time >= \(start)"),
+            select(
+                .deadLetters, ["backend", "reason"], ["count(*)", "min(buried_time)", "max(buried_time)"],
+                "FROM dead_letters WHERE buried_time >= \(start) GROUP BY backend, reason, buried_time / \(width)"),
+            select(
+                .losses, ["backend", "reason"], ["points", "lost_time"], "FROM losses WHERE lost_time >= \(start)"),
+            select(
+                .refusals, ["NULL", "reason"], ["sum(points)", "min(received_time)", "max(received_time)"],
+                "FROM refusals WHERE \(during("received_time")) GROUP BY reason"),
+            """
+            SELECT * FROM (\(select(
+                .senders, ["source", "peer"], [requests, "sum(points) AS most"],
+                "FROM receipts WHERE \(during("received_time")) GROUP BY source, peer"))
+                ORDER BY most DESC, source, peer LIMIT \(mostSenders))
+            """,
+            """
+            SELECT * FROM (\(select(
+                .events, ["kind", "detail"], ["time", "id AS number"], "FROM events WHERE \(during("time"))"))
+                ORDER BY number DESC LIMIT \(mostEvents))
+            """,
+        ]
+        return parts.joined(separator: "\nUNION ALL ")
+    }
+
+    /// One over many batches has a receipt for each.
+    private static let requests = "count(*) FILTER (WHERE request_part = 0)"
+
+    private static func select(_ part: Part, _ texts: [String], _ integers: [String], _ from: String) -> String {
+        let texts = texts + Array(repeating: "NULL", count: numberColumn - textColumn - texts.count)
+        let integers = integers + Array(repeating: "NULL", count: numbers - integers.count)
+        return "SELECT \(part.rawValue), \((texts + integers).joined(separator: ", ")) \(from)"
+    }
+}

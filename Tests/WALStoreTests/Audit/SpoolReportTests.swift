@@ -1,0 +1,165 @@
+import Metrics
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import WALStore
+
+/// A report of a spool: its stretch of time, and what the books say of it.
+struct SpoolReportTests {
+    private static let minute: Int64 = 60_000_000_000
+
+    /// Minutes of the span, of a bucket, and buckets.
+    private static let spans: [(Int64, Int64, Int)] = [
+        (10, 1, 11), (60, 1, 61), (95, 1, 96), (96, 2, 49), (1440, 30, 49), (10_080, 120, 85), (525_600, 10_080, 53),
+    ]
+    private static let odd: [Range<Int64>] = [
+        0..<1, Int64.min..<Int64.max, 0..<Int64.max, Int64.max - 1..<Int64.max,
+    ]
+
+    @Test(arguments: spans)
+    func `a span has at most 96 buckets of a width that people read`(_ minutes: Int64, _ width: Int64, _ count: Int) {
+        let end = SpoolFixture.start + 30_000_000_000
+        let span = ReportSpan(end - minutes * SpoolReportTests.minute..<end)
+        #expect(span.width == width * SpoolReportTests.minute)
+        #expect(abs(span.count - count) <= 1 && span.count <= 96, "\(span)")
+        #expect(span.start % span.width == 0)
+        #expect(span.start <= end - minutes * SpoolReportTests.minute)
+        #expect(span.end >= end && span.end - span.width < end)
+        #expect(span.index(of: span.start) == 0)
+        #expect(span.index(of: span.end - 1) == span.count - 1)
+        #expect(span.index(of: span.end) == nil && span.index(of: span.start - 1) == nil)
+    }
+
+    @Test(arguments: odd)
+    func `any range of times makes a span`(range: Range<Int64>) {
+        let span = ReportSpan(range)
+        #expect((1...97).contains(span.count) && span.width >= SpoolReportTests.minute)
+    }
+
+    /// Ten points a minute for ten minutes, while `a` takes nothing from the third to the seventh; `b` comes at the end.
+    private func filled(_ fixture: SpoolFixture) async throws -> Spool {
+        let spool = try await fixture.open(["a"])
+        var waiting: (lease: Lease, since: Int64)?
+        for minute in 0..<10 {
+            _ = try await spool.append(Make.request(Make.batch(minute * 10..<minute * 10 + 10), id: "\(minute)"))
+            let now = fixture.now.withLock { $0 }
+            if waiting == nil {
+                let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+                waiting = (lease, now)
+            }
+            if let (lease, since) = waiting, !(3..<7).contains(minute) {
+                var settlement = Make.all(lease, .delivered)
+                settlement.firstAttemptAt = since
+                try await spool.settle(lease, settlement)
+                waiting = nil
+            }
+            fixture.advance(seconds: 60)
+        }
+        let lease = try #require(try await spool.lease(backend: "a", limit: LeaseLimit(points: 10)))
+        let refused = DeadLetterReason(code: "refused", excerpt: "out of bounds", status: 400)
+        var settlement = Make.settlement([
+            .init(LeasedRun(piece: 0, ordinals: 0..<7), .delivered),
+            .init(LeasedRun(piece: 0, ordinals: 7..<10), .dead(refused)),
+        ])
+        settlement.firstAttemptAt = fixture.now.withLock { $0 }
+        try await spool.settle(lease, settlement)
+        await spool.close()
+        return try await fixture.open(["a", "b"])
+    }
+
+    @Test func `it says what came in, what went out, what was owed when, and which backend took nothing`() async throws
+    {
+        let fixture = try SpoolFixture()
+        let spool = try await filled(fixture)
+        let audit = try AuditDatabase(live: fixture.path)
+        let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
+        let report = try audit.report(ReportSpan(start..<start + 11 * minute), AuditLimits())
+        #expect(report.tenant == "acme")
+        #expect(report.acceptedPoints == Array(repeating: 10, count: 10) + [0])
+        #expect(report.requests == Array(repeating: 1, count: 10) + [0])
+        #expect(report.bodyBytes == 1000)
+        #expect(report.knownSince == start)
+        #expect(report.stored.points == 100)
+        let a = try #require(report.backends.first)
+        #expect(a.deliveredPoints == [10, 10, 10, 0, 0, 0, 0, 10, 10, 10, 7])
+        #expect(a.owedPoints == [0, 0, 0, 10, 20, 30, 40, 40, 40, 40, 30])
+        #expect(a.outages == [.init(start: start + 3 * minute, end: start + 7 * minute, points: 10)])
+        #expect(a.owedSince == start + 7 * minute)
+        #expect(a.books.difference == 0)
+        #expect(
+            report.deadLetters == [
+                .init(
+                    backend: "a", reason: "refused", points: 3, firstAt: start + 10 * minute,
+                    lastAt: start + 10 * minute)
+            ])
+        #expect(report.senders == [.init(source: "json", peer: "127.0.0.1", requests: 10, points: 100)])
+        // It came when all was there.
+        let b = try #require(report.backends.last)
+        #expect(b.name == "b" && b.owedSince == nil)
+        #expect(b.owedPoints == Array(repeating: 0, count: 11))
+        await spool.close()
+    }
+
+    @Test func `a part of the time has the backlog that there was then, whatever came later`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await filled(fixture)
+        let audit = try AuditDatabase(live: fixture.path)
+        let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
+        let report = try audit.report(ReportSpan(start + 4 * minute..<start + 8 * minute), AuditLimits())
+        #expect(report.acceptedPoints == [10, 10, 10, 10])
+        #expect(report.backends.first?.owedPoints == [20, 30, 40, 40])
+        #expect(report.backends.first?.deliveredPoints == [0, 0, 0, 10])
+        #expect(report.deadLetters.isEmpty)
+        await spool.close()
+    }
+
+    @Test func `losses are told by backend and reason, and a backend that went as an event`() async throws {
+        let fixture = try SpoolFixture()
+        let spool = try await filled(fixture)
+        var aging = fixture.configuration(["a", "b"])
+        aging.maximumAgeSeconds = 60
+        try await spool.configure(aging)
+        while try await spool.dropAged() > 0 {}
+        let audit = try AuditDatabase(live: fixture.path)
+        let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
+        let report = try audit.report(ReportSpan(start..<start + 11 * minute), AuditLimits())
+        #expect(report.losses.map { "\($0.backend ?? "") \($0.reason)" } == ["a age"])
+        let lost = try #require(report.losses.first?.points)
+        #expect(lost > 0)
+        #expect(report.backends.first?.owedPoints.last == 30 - lost)
+        #expect(report.backends.first?.owedPoints.dropLast().last == 40)
+        // A backend that goes is an event, and is owed nothing from then on.
+        try await spool.configure(fixture.configuration(["b"]))
+        let without = try audit.report(ReportSpan(start..<start + 11 * minute), AuditLimits())
+        #expect(without.events.map { "\($0.kind) \($0.detail)" } == ["backend_detached a"])
+        #expect(without.backends.map(\.isAttached) == [false, true])
+        #expect(without.backends.first?.owedPoints == [])
+        await spool.close()
+    }
+
+    @Test func `requests that waited for one return are one outage`() {
+        var outages = ReportOutages()
+        let second: Int64 = 1_000_000_000
+        outages.add(from: 0, to: 60 * second, 1)
+        outages.add(from: 100 * second, to: 200 * second, 2)
+        outages.add(from: 90 * second, to: 201 * second, 3)
+        outages.add(from: 300 * second, to: 391 * second, 4)
+        #expect(
+            outages.all == [
+                .init(start: 90 * second, end: 201 * second, points: 5),
+                .init(start: 300 * second, end: 391 * second, points: 4),
+            ])
+    }
+
+    @Test func `reasons beyond a thousand are added up as others`() {
+        var tallies = ReportTallies()
+        for number in 0..<1500 { tallies.add(.lost, "a", "reason \(number)", 1, 1, 2) }
+        tallies.add(.lost, "a", "reason 0", nil, 0, 3)
+        let all = tallies.all(.lost)
+        #expect(all.count == 1001)
+        #expect(all.first { $0.reason == "others" }?.points == 500)
+        let first = all.first { $0.reason == "reason 0" }
+        #expect(first == SpoolReport.Tally(backend: "a", reason: "reason 0", points: nil, firstAt: 0, lastAt: 3))
+    }
+}
