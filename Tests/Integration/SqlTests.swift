@@ -110,6 +110,40 @@ import Testing
         #expect(uneven.status == 1 && uneven.errors.contains("do not add up"), "\(uneven)")
     }
 
+    @Test func `a report of a day is one page, as Markdown, as HTML or as JSON`() async throws {
+        let bench = try Workbench("audit-report")
+        let node = try node(bench)
+        try await node.start()
+        try await send(300, from: 0, to: node)
+        func report(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
+            try run(Workbench.holdfast, ["audit", "report"] + arguments + ["--data-dir", node.dataFolder])
+        }
+        let markdown = try report()
+        #expect(markdown.status == 0 && markdown.errors == "", "\(markdown)")
+        #expect(markdown.output.hasPrefix("# Holdfast report: default\n"))
+        for part in ["300 points in 1 requests", "| nobody  |", "add up for every backend", "Nothing was lost.", "█"] {
+            #expect(markdown.output.contains(part), "\(part) in \(markdown.output)")
+        }
+        let file = bench.path("day.html")
+        let html = try report("--from", "24h", "--out", file)
+        #expect(html.status == 0 && html.output == "" && html.errors == "the report is in \(file)\n", "\(html)")
+        let page = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(page.hasPrefix("<!DOCTYPE html>") && page.contains("<svg") && page.hasSuffix("</html>\n"))
+        // Again, over the one that is there.
+        #expect(try report("--out", file).status == 0)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: bench.path("")).count { $0.hasSuffix(".tmp") } == 0)
+        let json = try report("--all", "--json").output
+        let found = try #require(
+            try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        #expect((found["accepted_points"] as? [Int])?.reduce(0, +) == 300)
+        let backends = try #require(found["backends"] as? [[String: Any]])
+        #expect((backends[0]["owed_points"] as? [Int])?.last == 300)
+        let nowhere = try report("--out", bench.path("no/such/folder/x.md"))
+        #expect(nowhere.status == 1 && nowhere.errors.contains("cannot be written"), "\(nowhere)")
+        let later = try report("--from", "2199-01-01", "--to", "2199-01-02")
+        #expect(later.status == 2 && later.errors.contains("before now"), "\(later)")
+    }
+
     @Test func `what goes wrong is said, with exit code 1, and 2 for wrong usage`() async throws {
         let bench = try Workbench("sql-wrong")
         let node = try node(bench)

@@ -77,7 +77,11 @@ public struct LabelMatcher: Sendable, Hashable, CustomStringConvertible {
 
     /// By bytes: Swift's own comparison takes different spellings of a character for the same.
     private static func isEqual(_ text: String, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        text.utf8.elementsEqual(bytes)
+        guard text.utf8.count == bytes.count else { return false }
+        let isSame = text.utf8.withContiguousStorageIfAvailable { text in
+            ByteOrder.compare(UnsafeRawBufferPointer(text), bytes) == 0
+        }
+        return isSame ?? text.utf8.elementsEqual(bytes)
     }
 
     public var description: String {

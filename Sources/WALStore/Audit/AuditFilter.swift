@@ -36,9 +36,9 @@ struct AuditFilter: Sendable {
             || lastTimes.isEmpty
     }
 
-    /// Whether a series of the batch can be one that is asked for.
-    func admits(_ batch: Batch, series id: UInt32, name: UnsafeRawBufferPointer) -> Bool {
-        if let names, !names.contains(Array(name)) { return false }
-        return selectors.allSatisfy { $0.matches(batch, series: id) }
-    }
+    /// Whether series of a name can be asked for.
+    func admits(name: UnsafeRawBufferPointer) -> Bool { names.map { $0.contains(Array(name)) } ?? true }
+
+    /// Whether a series of the batch can be one that the selectors ask for.
+    func admits(_ batch: Batch, series id: UInt32) -> Bool { selectors.allSatisfy { $0.matches(batch, series: id) } }
 }

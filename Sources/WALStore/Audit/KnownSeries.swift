@@ -81,7 +81,8 @@ final class KnownSeries {
         guard self.question != question else { return 0 }
         self.question = question
         wanted = (0..<count).filter { id in
-            withName(of: id) { filter.admits(batch, series: UInt32(id), name: $0) }
+            let isNamed = filter.names == nil || withName(of: id) { filter.admits(name: $0) }
+            return isNamed && filter.admits(batch, series: UInt32(id))
         }
         return count
     }
