@@ -77,6 +77,41 @@ import Testing
         #expect(try answer("--file", bench.path("copied.db"), "SELECT count(*) AS n FROM points") == "n\n310\n")
     }
 
+    @Test(.enabled(if: OtherUser.canBeUsed, "running as another user takes root and setpriv"))
+    func `who may read a copy and its log, and not write beside them, asks a copy of both, which goes again`()
+        async throws
+    {
+        let bench = try Workbench("sql-reader")
+        let node = try node(bench)
+        try await node.start()
+        try await send(30, from: 0, to: node)
+        node.process.kill()
+        let files = FileManager.default
+        let (folder, temporary) = (bench.path("copies"), bench.path("tmp"))
+        try files.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        try files.createDirectory(atPath: temporary, withIntermediateDirectories: false)
+        for suffix in ["", "-wal"] {
+            let copy = "\(folder)/copied.db\(suffix)"
+            try files.copyItem(atPath: "\(node.dataFolder)/tenants/default/spool.db\(suffix)", toPath: copy)
+            try files.setAttributes([.posixPermissions: 0o644], ofItemAtPath: copy)
+        }
+        try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder)
+        try files.setAttributes([.posixPermissions: 0o777], ofItemAtPath: temporary)
+        func asked(_ temporary: String) throws -> (status: Int32, output: String, errors: String) {
+            let words =
+                OtherUser.nobody.prefix + ["/usr/bin/env", "TMPDIR=\(temporary)", Workbench.holdfast, "sql"] + [
+                    "--file", "\(folder)/copied.db", "--format", "csv", "SELECT count(*) AS n FROM points",
+                ]
+            return try run(words[0], Array(words.dropFirst()))
+        }
+        let answer = try asked(temporary)
+        #expect(answer.status == 0 && answer.output == "n\n30\n", "\(answer)")
+        #expect(try files.contentsOfDirectory(atPath: temporary).isEmpty)
+        #expect(try files.contentsOfDirectory(atPath: folder).sorted() == ["copied.db", "copied.db-wal"])
+        let nowhere = try asked(bench.path("nowhere"))
+        #expect(nowhere.status == 1 && nowhere.errors.contains("cannot make a folder in"), "\(nowhere)")
+    }
+
     @Test func `audit says where points went, from whom they came, and whether the books add up`() async throws {
         let bench = try Workbench("audit")
         let node = try node(bench)

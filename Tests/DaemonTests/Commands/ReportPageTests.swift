@@ -93,6 +93,11 @@ struct ReportPageTests {
         #expect(!html.contains("nan") && !html.contains("inf"))
     }
 
+    @Test(arguments: [("_a_b_", "\\_a_b\\_"), ("prometheus_remote_write", "prometheus_remote_write"), ("a*b", "a\\*b")])
+    func `an underscore inside a word stands as it is`(_ text: String, _ escaped: String) {
+        #expect(MarkdownPage.escaped(text) == escaped)
+    }
+
     @Test func `a chart of nothing has its grid and its axis`() {
         let html = SVGChart.figure(ReportChart("Nothing", .points, span, [("a", [0, 0, 0, 0])]))
         #expect(html.contains("0 at most") && html.contains("08:03") && !html.contains("nan"))

@@ -60,13 +60,20 @@ enum MarkdownPage {
 
     /// Text of strangers on one line, as text: no table, link, image or HTML comes of it.
     static func escaped(_ text: String) -> String {
+        let characters = Array(Terminal.harmless(text))
         var escaped = ""
-        for character in Terminal.harmless(text) {
+        for (index, character) in characters.enumerated() {
             switch character {
-            case "|", "\\", "`", "*", "_", "[", "]", "<", ">", "#", "!", "~", "&": escaped += "\\\(character)"
+            case "|", "\\", "`", "*", "[", "]", "<", ">", "~", "&": escaped += "\\\(character)"
+            // Inside a word it means nothing.
+            case "_" where !isWord(characters, index - 1) || !isWord(characters, index + 1): escaped += "\\_"
             default: escaped.append(character)
             }
         }
         return escaped
+    }
+
+    private static func isWord(_ characters: [Character], _ index: Int) -> Bool {
+        characters.indices.contains(index) && (characters[index].isLetter || characters[index].isNumber)
     }
 }

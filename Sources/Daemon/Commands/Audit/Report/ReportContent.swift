@@ -21,10 +21,9 @@ struct ReportContent {
 
     private mutating func addAll() {
         let span = report.span
-        let width = Amount.duration(seconds: Double(span.width) / 1e9)
         text(
             """
-            From \(ReportContent.time(span.start)) to \(ReportContent.time(span.end)), UTC, in steps of \(width). Made \
+            From \(ReportContent.time(span.start)) to \(ReportContent.time(span.end)), UTC, in steps of \(ReportContent.width(span)). Made \
             \(ReportContent.time(madeAt)) by Holdfast \(HoldfastVersion.text).
             """)
         addSummary()
@@ -180,6 +179,15 @@ struct ReportContent {
         table(
             [("When", .left), ("What", .left), ("Detail", .left)],
             report.events.map { [ReportContent.time($0.at), $0.kind, $0.detail] })
+    }
+
+    /// `1 minute`, `30 minutes`, `2 days`.
+    private static func width(_ span: ReportSpan) -> String {
+        let minutes = span.width / 60_000_000_000
+        for (unit, length) in [("day", 1440), ("hour", 60)] as [(String, Int64)] where minutes % length == 0 {
+            return "\(minutes / length) \(unit)\(minutes == length ? "" : "s")"
+        }
+        return "\(minutes) minute\(minutes == 1 ? "" : "s")"
     }
 
     /// To the second: `2026-01-31 12:00:00`.
