@@ -74,6 +74,8 @@ public struct LeaseLimit: Sendable, Hashable {
     /// Where the bodies of the next rows are at hand, they are leased in place of points: so many points at most, and with
     /// `isMerged` more than that of a row in which each series comes once. nil: points are wanted.
     public var bodyPoints: Int?
+    /// What is fresh goes ahead of the backlog; nil: oldest first.
+    public var freshFirst: FreshFirst?
 
     /// One row more may be in memory while it is merged.
     public static let mergedBytes = 32 << 20
@@ -88,10 +90,13 @@ public struct LeaseLimit: Sendable, Hashable {
         isMerged && points > room && room <= self.points / 2 && points <= self.points
     }
 
-    public init(points: Int, isMerged: Bool = false, bodyPoints: Int? = nil) {
+    public init(
+        points: Int, isMerged: Bool = false, bodyPoints: Int? = nil, freshFirst: FreshFirst? = nil
+    ) {
         self.points = points
         self.isMerged = isMerged
         self.bodyPoints = bodyPoints
+        self.freshFirst = freshFirst
     }
 }
 

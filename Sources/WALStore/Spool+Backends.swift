@@ -129,7 +129,7 @@ extension Spool {
 
     /// The first row that came at `oldest` or later, spool clock: it never falls from row to row, so that some twenty of
     /// them are looked at, however many there are.
-    private func firstRow(receivedSince oldest: Int64, _ database: Database) throws(SQLiteError) -> Int64? {
+    func firstRow(receivedSince oldest: Int64, _ database: Database) throws(SQLiteError) -> Int64? {
         var (low, high) = (Int64(0), ledger.nextSequence)
         while low < high {
             let middle = low + (high - low) / 2

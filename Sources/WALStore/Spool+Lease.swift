@@ -2,8 +2,8 @@ import Metrics
 import Synchronization
 
 extension Spool {
-    /// Claims the next piece of what `backend` is owed, oldest first, up to `limit` points; nil when nothing is owed or
-    /// all is leased.
+    /// Claims the next piece of what `backend` is owed, oldest first or in the limit's order (`FreshFirst`), up to `limit`
+    /// points; nil when nothing is owed or all is leased. A lease is of one lane.
     ///
     /// A large row is leased in pieces, small ones several at once. Rows without points (metadata alone) ride along,
     /// as empty pieces, with the points that follow them. Blocks are decoded on a reader's thread, or come from the
@@ -115,7 +115,7 @@ extension Spool {
     private static let maximumPieces = 256
     /// Rows without points before them ride along, the newest so many: metadata is said again and again, and a sender
     /// of nothing else must not keep a lease from ever reaching a point.
-    private static let maximumEmptyPieces = 64
+    static let maximumEmptyPieces = 64
 
     func nextLeaseID() -> LeaseID {
         leasesGiven += 1
@@ -130,28 +130,30 @@ extension Spool {
             throw SpoolError(.misuse, "tenant \(tenant) has no backend \(backend)")
         }
         precondition(limit.points > 0, "a lease asks for at least one point")
-        let state = ledger.backends[index]
-        let taken = leases.values.filter { $0.backendID == state.id }
+        let taken = leases.values.filter { $0.backendID == ledger.backends[index].id }
         // Whoever sends under the former name is to end first: two at once would break the order of a series.
         guard taken.allSatisfy({ $0.name == backend }) else {
             hasRenamedWaiter = true
             return nil
         }
         let leased = taken.flatMap(\.remaining)
-        var record = LeaseRecord(backendID: state.id, pieces: [], remaining: [])
+        let owed = try limit.freshFirst.map { (order) throws(SpoolError) in try owedInTurn(index, order) }
+        var record = LeaseRecord(backendID: ledger.backends[index].id, pieces: [], remaining: [])
         var lane = Lane.live
         var room = limit.points
-        for range in state.owedInOrder(upTo: ledger.end) {
+        for range in owed?.ranges ?? ledger.backends[index].owedInOrder(upTo: ledger.end) {
             if !record.pieces.isEmpty, range.lane != lane { break }
             lane = range.lane
             try gather(range, leased, limit, &record, &room, database)
             if room == 0 || record.pieces.count(where: { !$0.isEmpty }) >= Spool.maximumPieces { break }
         }
         guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
+        if let owed, owed.isAhead, lane == .live, limit.freshFirst?.keepsOrder == true { try noteOvertaking(index) }
         try reserveSending(last.row.lastSequence, backend: index)
         let id = nextLeaseID()
         record.name = backend
         leases[id] = record
+        let state = ledger.backends[index]
         return Plan(
             id: id, lane: lane, record: record, unknownBefore: state.unknownBefore, overtaken: state.overtaken)
     }

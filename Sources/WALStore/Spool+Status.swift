@@ -30,7 +30,18 @@ extension Spool {
                 let share = Double(ledgerRow.pendingPoints) / Double(storedPoints)
                 ledgerRow.pendingBytes = Int64(share * Double(usedBytes))
             }
-            ledgerRow.oldestPendingAgeSeconds = try oldestPendingAge(backend, now, database)
+            let (fresh, backlog) = try checked { () throws(SQLiteError) in
+                (
+                    try backend.oldestFresh(upTo: ledger.end).flatMap { (oldest) throws(SQLiteError) in
+                        try age(at: oldest, now, database)
+                    } ?? 0,
+                    try backend.backlog.first.flatMap { (oldest) throws(SQLiteError) in
+                        try age(at: oldest.start, now, database)
+                    } ?? 0
+                )
+            }
+            (ledgerRow.oldestFreshAgeSeconds, ledgerRow.oldestBacklogAgeSeconds) = (fresh, backlog)
+            ledgerRow.oldestPendingAgeSeconds = max(fresh, backlog)
             status.backends.append(ledgerRow)
         }
         return status
@@ -78,23 +89,18 @@ extension Spool {
         }
     }
 
-    private func oldestPendingAge(_ backend: BackendState, _ now: Int64, _ database: Database) throws(SpoolError)
-        -> Double
-    {
-        guard let oldest = backend.owedInOrder(upTo: ledger.end).first else { return 0 }
+    /// How long ago the point at `cut` was received, seconds; nil where no row holds one.
+    func age(at cut: Cut, _ now: Int64, _ database: Database) throws(SQLiteError) -> Double? {
         var holding: StoredRow?
-        let received = try checked { () throws(SQLiteError) in
-            try eachRow(from: oldest.start.place, database) { row in
-                guard row.positions.upperBound > oldest.start.position else { return true }
-                holding = row
-                return false
-            }
-            guard let holding else { return Int64?.none }
-            let since = max(holding.sequence, oldest.start.place.sequence)
-            return try firstReceived(of: holding, from: since, database)
+        try eachRow(from: cut.place, database) { row in
+            guard row.positions.upperBound > cut.position else { return true }
+            holding = row
+            return false
         }
+        guard let holding else { return nil }
+        let received = try firstReceived(of: holding, from: max(holding.sequence, cut.place.sequence), database)
         // As floats: a damaged time must not overflow.
-        return received.map { max(0, Double(now) - Double($0)) / 1_000_000_000 } ?? 0
+        return max(0, Double(now) - Double(received)) / 1_000_000_000
     }
 }
 
@@ -105,6 +111,7 @@ extension BackendState {
         ledger.type = type
         ledger.owedPoints = end
         ledger.pendingPoints = pendingPoints(upTo: end)
+        ledger.backlogPoints = backlog.reduce(0) { $0 + $1.end.position - $1.start.position }
         ledger.deliveredPoints = deliveredPoints
         ledger.assumedPoints = assumedPoints
         ledger.deadPoints = deadPoints

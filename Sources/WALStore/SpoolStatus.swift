@@ -15,6 +15,11 @@ public struct BackendLedger: Sendable, Hashable, Codable {
     public var pendingBytes: Int64 = 0
     /// When the oldest pending point was received (spool clock), nanoseconds; 0 when nothing is pending.
     public var oldestPendingAgeSeconds: Double = 0
+    /// Of the pending points those in the backlog lane: set apart after an outage, or from before the backend was away.
+    public var backlogPoints: Int64 = 0
+    /// As `oldestPendingAgeSeconds`, of each lane by itself.
+    public var oldestFreshAgeSeconds: Double = 0
+    public var oldestBacklogAgeSeconds: Double = 0
     public var isDetached = false
     public var retry = RetryState.ok
 

@@ -31,12 +31,14 @@ struct SpoolModelTests {
         var model = try await SpoolModel(random.next())
         model.endsLetters = true
         model.sendsMarked = true
+        model.goesAhead = true
         do {
             for _ in 0..<220 { try await model.step() }
             try await model.passOn()
             try await model.drain()
             #expect(model.repackedRows > 0, "a run without a repack tries too little")
             #expect(model.marks.repeats > 0, "a run that sends nothing again tries too little")
+            #expect(model.leasesAhead > 0, "a run in which nothing goes ahead tries too little")
             #expect(model.leasesOfBodies > 0 || model.fixture.cache.maximumBytes == 0, "seed \(random.seed)")
             await model.spool.close()
         } catch {
@@ -76,6 +78,9 @@ struct SpoolModel {
     /// So are requests with keys, and the lines of a stream.
     var sendsMarked = false
     var marks = Marks()
+    /// And fresh points go ahead of a backlog.
+    var goesAhead = false
+    var leasesAhead = 0
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
@@ -147,15 +152,23 @@ struct SpoolModel {
         let bodyPoints = random.next() % 4 == 0 ? nil : Int(random.next() % 80) + 1
         let taken = leases.filter { $0.backend == name }.reduce(into: Set<Int>()) { $0.formUnion(open[$1.id] ?? []) }
         let free = (standings[name] ?? []).indices.filter { standings[name]?[$0] == .pending && !taken.contains($0) }
-        let wanted = LeaseLimit(points: limit, isMerged: isMerged, bodyPoints: bodyPoints)
+        var wanted = LeaseLimit(points: limit, isMerged: isMerged, bodyPoints: bodyPoints)
+        if goesAhead, random.next() % 2 == 0 {
+            let turn: FreshFirst.Turn = random.next() % 3 == 0 ? .backlog : .fresh
+            wanted.freshFirst = FreshFirst(
+                turn: turn, freshSeconds: Int64(1 + random.next() % 8), keepsOrder: random.next() % 2 == 0)
+        }
         guard let lease = try await spool.lease(backend: name, limit: wanted) else {
             guard free.isEmpty else { throw Failure(description: "\(free.count) points of \(name) are not leased") }
             return
         }
         let positions = try await positions(of: lease)
-        guard !positions.isEmpty, positions == Array(free.prefix(positions.count)), lease.points <= limit else {
+        let isInOrder = positions == Array(free.prefix(positions.count))
+        let isAhead = wanted.freshFirst != nil && Set(positions).isSubset(of: free) && positions == positions.sorted()
+        guard !positions.isEmpty, isInOrder || isAhead, lease.points <= limit else {
             throw Failure(description: "leased \(positions), free \(free.prefix(limit))")
         }
+        leasesAhead += isInOrder ? 0 : 1
         if lease.isOfBodies {
             leasesOfBodies += 1
             let isOfOneRow = isMerged && lease.pieces.count == 1

@@ -130,6 +130,10 @@ extension StoreState {
         let passed = tenants[tenant].map { Double(max(0, bootTime - $0.notedAt)) / 1_000_000_000 } ?? 0
         for index in status.backends.indices where status.backends[index].pendingPoints > 0 {
             status.backends[index].oldestPendingAgeSeconds += passed
+            if status.backends[index].backlogPoints > 0 { status.backends[index].oldestBacklogAgeSeconds += passed }
+            if status.backends[index].backlogPoints < status.backends[index].pendingPoints {
+                status.backends[index].oldestFreshAgeSeconds += passed
+            }
         }
         return status
     }

@@ -86,8 +86,14 @@ extension CrashRun {
 
     /// - Returns: whether there was something to lease; it is the last of `leases` then.
     mutating func lease(_ tenant: String, _ backend: String, _ points: Int) async throws -> Bool {
+        var limit = LeaseLimit(points: points)
+        if goesAhead {
+            limit.freshFirst = FreshFirst(
+                turn: random.below(3) == 0 ? .backlog : .fresh, freshSeconds: 3, keepsOrder: true)
+        }
+        let wanted = limit
         let found = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
-            try await spool.lease(backend: backend, limit: LeaseLimit(points: points))
+            try await spool.lease(backend: backend, limit: wanted)
         }
         guard let lease = found else { return false }
         let starts = try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
@@ -111,6 +117,7 @@ extension CrashRun {
             models[tenant]?.saw(piece.places.start.sequence)
         }
         models[tenant]?.backends[backend] = model
+        if let first = numbers.joined().min(), model.settled[..<first].contains(0) { aheadLeases += 1 }
         leases.append(HeldLease(tenant: tenant, lease: lease, numbers: numbers, open: Set(numbers.joined())))
         return true
     }

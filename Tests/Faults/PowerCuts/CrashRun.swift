@@ -29,6 +29,9 @@ struct CrashRun {
     /// Dead letters are purged, or sent again, now and then. Not in all runs: seeds that found something tell their story
     /// without.
     let endsLetters: Bool
+    /// Fresh points go ahead of a backlog, with the same reserve.
+    let goesAhead: Bool
+    var aheadLeases = 0
     var purgedPoints: Int64 = 0
     var redrivenPoints: Int64 = 0
     /// What happened last, for a report.
@@ -45,10 +48,12 @@ struct CrashRun {
 
     /// - Parameter lie: a promise that the disk breaks: the run then has to end with a violation.
     init(
-        seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full, endsLetters: Bool = false
+        seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full, endsLetters: Bool = false,
+        goesAhead: Bool = false
     ) async throws {
         self.seed = seed
         self.endsLetters = endsLetters
+        self.goesAhead = goesAhead
         self.durability = durability
         random = SeededGenerator(seed: seed)
         disk = SimulatedDisk(seed: random.next())
