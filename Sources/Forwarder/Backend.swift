@@ -79,6 +79,8 @@ public protocol Backend: Sendable {
     func keepsSeriesApart(_ batch: Batch) -> Bool
     /// What it does with points that are older than those it has, as its sheet says; a sentence for people.
     var oldPoints: String { get }
+    /// Whether a point may be refused for coming after newer ones of its series.
+    var mayRefuseOldPoints: Bool { get }
     /// Whether the bodies that remote write requests came in may go out as they are, when they say nothing but points.
     var takesBodies: Bool { get }
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
@@ -92,6 +94,7 @@ extension Backend {
     public var folder: String? { nil }
     public func keepsSeriesApart(_ batch: Batch) -> Bool { false }
     public var takesBodies: Bool { false }
+    public var mayRefuseOldPoints: Bool { false }
     public var oldPoints: String { "What it does with old points is not known." }
 }
 

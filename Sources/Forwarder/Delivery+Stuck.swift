@@ -16,7 +16,7 @@ extension Delivery {
         let suspicion = lane.state.withLock { state in
             state.suspect(
                 sequence: lease.pieces[first.piece].places.start.sequence, ordinal: Int64(first.ordinals.lowerBound),
-                points: part.points, now: now)
+                points: part.points, isOfBacklog: lease.isOfBacklog, now: now)
         }
         guard context.tuning.stuck.isStuck(suspicion, now: now) else { return nil }
         context.events(
@@ -100,8 +100,10 @@ extension Delivery {
     private mutating func sendOther(ahead held: [Lease]) async -> Proof {
         let leased: Lease?
         do throws(SpoolError) {
-            leased = try await lane.source.lease(
-                tenant: lane.tenant, backend: lane.backend, limit: LeaseLimit(points: lease.points))
+            var limit = LeaseLimit(points: lease.points, freshFirst: lane.state.withLock { $0.freshFirst })
+            // The newest are the likeliest to be taken.
+            limit.freshFirst?.turn = .fresh
+            leased = try await lane.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
         } catch {
             return .none(mayHaveArrived: false)
         }

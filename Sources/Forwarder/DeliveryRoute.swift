@@ -8,12 +8,13 @@ public struct DeliveryRoute: Sendable {
     public var weight: Double
     /// Requests in flight to this backend, all tenants together. Where routes differ, the first one counts.
     public var maximumInFlight: Int
+    public var order: DeliveryOrder
 
     public static let defaultMaximumInFlight = 32
 
     public init(
         tenant: String, name: String, backend: any Backend, weight: Double = 1,
-        maximumInFlight: Int = DeliveryRoute.defaultMaximumInFlight
+        maximumInFlight: Int = DeliveryRoute.defaultMaximumInFlight, order: DeliveryOrder = .oldestFirst
     ) {
         precondition(weight > 0 && maximumInFlight > 0, "the config's reader admits only positive shares and limits")
         self.tenant = tenant
@@ -21,5 +22,6 @@ public struct DeliveryRoute: Sendable {
         self.backend = backend
         self.weight = weight
         self.maximumInFlight = maximumInFlight
+        self.order = order
     }
 }

@@ -28,6 +28,7 @@ struct LaneState: Sendable {
     private var answerSeconds = 0.0
     /// So many of the next leases are of points, whatever the backend takes.
     private var leasesOfPoints = 0
+    var backlogShare = BacklogShare()
     /// There was no room to hold a lease that waits; nothing has ended since.
     var isCramped = false
     /// The spool has no room to settle what was delivered: why, and when it is asked again, on the boot clock.
@@ -92,10 +93,15 @@ struct LaneState: Sendable {
         var isSuccessor: Bool
         /// Bodies will do, in place of points.
         var takesBodies: Bool
+        /// Whose turn it is, where what is fresh goes ahead; nil: oldest first.
+        var freshFirst: FreshFirst?
         var generation: UInt64
         var news: UInt64
 
-        var bodyPoints: Int? { takesBodies ? points : nil }
+        /// Of one request.
+        var limit: LeaseLimit {
+            LeaseLimit(points: points, bodyPoints: takesBodies ? points : nil, freshFirst: freshFirst)
+        }
         /// Whether a lease of bodies, which are not cut, was about as large as it could be.
         func isFilled(by lease: Lease) -> Bool { lease.points >= points / 2 }
     }
@@ -118,7 +124,7 @@ struct LaneState: Sendable {
         pace?.begins(at: now)
         let plan = LeasePlan(
             route: route, points: maximumPoints, shards: shards, isSuccessor: isSuccessor, takesBodies: takesBodies,
-            generation: generation, news: news)
+            freshFirst: freshFirst, generation: generation, news: news)
         if leasesOfPoints > 0 { leasesOfPoints -= 1 }
         return .lease(plan)
     }
@@ -126,7 +132,7 @@ struct LaneState: Sendable {
     /// Only while all is well: whoever looks for what is wrong needs points.
     private var takesBodies: Bool { route.backend.takesBodies && leasesOfPoints == 0 && isWell && !isReplay }
 
-    private var isWell: Bool { retry.mode == .ok && breaker.failures == 0 && suspicion == nil }
+    var isWell: Bool { retry.mode == .ok && breaker.failures == 0 && suspicion == nil }
 
     /// A request of bodies was refused, in part or as a whole: its points go out the other way, and those behind them for a
     /// while, as they are likely to fare the same.
@@ -144,7 +150,9 @@ struct LaneState: Sendable {
     private var shards: Int {
         let traits = route.backend.traits
         guard traits.keepsOrder, isBehind, isWell, !isReplay else { return 1 }
-        return traits.concurrency
+        guard case .freshFirst = route.order, answerSeconds > 0 else { return traits.concurrency }
+        // What is fresh waits for a lease that is on its way: it shall be done within about a second.
+        return max(1, Int(min(Double(traits.concurrency), Double(width) / answerSeconds)))
     }
 
     private var maximumPoints: Int {
@@ -201,6 +209,8 @@ struct LaneState: Sendable {
         breaker.succeeded()
         guard retry.mode != .ok else { return false }
         retry = .ok
+        // What was leased before an outage did not go out: nobody has to pay for it.
+        backlogShare = BacklogShare()
         resumeAt = 0
         return true
     }
@@ -257,7 +267,9 @@ struct LaneState: Sendable {
     }
 
     /// Counts one more answer of 500 to the points that begin at `place`.
-    mutating func suspect(sequence: Int64, ordinal: Int64, points: Int, now: Int64) -> StuckRule.Suspicion {
+    mutating func suspect(
+        sequence: Int64, ordinal: Int64, points: Int, isOfBacklog: Bool, now: Int64
+    ) -> StuckRule.Suspicion {
         if var known = suspicion, known.firstSequence == sequence, known.firstOrdinal == ordinal, known.points == points
         {
             known.tries += 1
@@ -265,7 +277,8 @@ struct LaneState: Sendable {
             return known
         }
         let new = StuckRule.Suspicion(
-            firstSequence: sequence, firstOrdinal: ordinal, points: points, tries: 1, since: now)
+            firstSequence: sequence, firstOrdinal: ordinal, points: points, isOfBacklog: isOfBacklog, tries: 1,
+            since: now)
         suspicion = new
         return new
     }

@@ -13,6 +13,7 @@ struct StuckRule: Sendable, Hashable {
         var firstSequence: Int64
         var firstOrdinal: Int64
         var points: Int
+        var isOfBacklog = false
         var tries: Int
         /// Boot clock, nanoseconds.
         var since: Int64

@@ -47,7 +47,7 @@ struct Worker {
 
     private func begin(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
         let (gate, stay) = await takeTurn(plan.route)
-        let lease = await lease(plan, LeaseLimit(points: plan.points, bodyPoints: plan.bodyPoints))
+        let lease = await lease(plan, plan.limit)
         guard let lease else {
             gate.release()
             return giveUp(stay)
@@ -83,7 +83,7 @@ struct Worker {
     /// Looking for points may take long, and nobody's turn: the piece is there before the turn is.
     private func beginReplay(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
         let stay = await context.places.enter(lane.tenant)
-        guard let lease = await lease(plan, LeaseLimit(points: plan.points)) else { return giveUp(stay) }
+        guard let lease = await lease(plan, plan.limit) else { return giveUp(stay) }
         let gate = context.gate(for: plan.route)
         await gate.acquire(lane.tenant, weight: plan.route.weight)
         group.addTask {
@@ -109,7 +109,8 @@ struct Worker {
             }
             return
         }
-        let limit = LeaseLimit(points: points, isMerged: true, bodyPoints: plan.bodyPoints)
+        var limit = plan.limit
+        (limit.points, limit.isMerged) = (points, true)
         guard let lease = await lease(plan, limit) else {
             context.giveUp(shardedPoints: points)
             return giveUp(stay)
@@ -139,6 +140,7 @@ struct Worker {
             let lease = try await lane.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
             lane.state.withLock { state in
                 state.leaseProblem = nil
+                if let lease { state.leased(lease, plan) }
                 if lease == nil { state.isDry = state.news == plan.news }
             }
             return lease

@@ -13,6 +13,8 @@ public struct PrometheusRemoteWrite: Backend {
             + "default); others take what lies in their retention."
     }
 
+    public var mayRefuseOldPoints: Bool { true }
+
     private let endpoint: HTTPEndpoint
     private let tenantHeader: String?
     private let tenantValue: TenantTemplate

@@ -11,6 +11,8 @@ final class SimulatedNetwork: @unchecked Sendable {
     private var random: SeededGenerator
     /// Chance of a server in `flaky` mood to behave badly, of a hundred.
     private static let flakiness: UInt64 = 45
+    /// Whether servers take points that are older than the newest of their series.
+    var takesOldPoints = false
     let counts: SimulationCounts
     /// Hears of every request that arrives, when a run is traced.
     var say: ((String) -> Void)?
@@ -22,7 +24,7 @@ final class SimulatedNetwork: @unchecked Sendable {
     }
 
     func addServer(type: String) -> SimulatedServer {
-        let server = SimulatedServer(number: servers.count, type: type)
+        let server = SimulatedServer(number: servers.count, type: type, takesOldPoints: takesOldPoints)
         servers.append(server)
         return server
     }

@@ -26,8 +26,11 @@ final class SimulatedServer {
     /// Ids of documents, by index.
     private var documents: Set<String> = []
 
-    init(number: Int, type: String) {
+    private let takesOldPoints: Bool
+
+    init(number: Int, type: String, takesOldPoints: Bool) {
         self.number = number
+        self.takesOldPoints = takesOldPoints
         self.type = type
     }
 
@@ -84,7 +87,10 @@ final class SimulatedServer {
             }
             let key = tenant + "/" + sample.series
             if let last = staged[key] ?? newest[key] {
-                if sample.time < last.time { return .status(400, "out of order sample") }
+                if sample.time < last.time {
+                    guard takesOldPoints else { return .status(400, "out of order sample") }
+                    continue
+                }
                 if sample.time == last.time, sample.bits != last.bits {
                     return .status(400, "duplicate sample for timestamp")
                 }

@@ -66,9 +66,16 @@ final class Simulation: @unchecked Sendable {
         disk = SimulatedDisk(seed: random.next(), bytes: Simulation.diskBytes)
         network = SimulatedNetwork(scheduler, seed: random.next(), counts: counts)
         oracle = SimulationOracle(network: network, counts: counts)
+        // In every third run, beside receivers that take old points, or in every ninth that do not.
+        let isFreshFirst = seed % 3 == 0
+        network.takesOldPoints = isFreshFirst && seed % 9 != 0
         let network = network
         plan = SimulationPlan { network.addServer(type: $0).number }
         plan.durability = options.durability
+        if isFreshFirst {
+            let window: Int64? = network.takesOldPoints ? nil : 7200
+            plan.order = .freshFirst(CatchUp(share: 0.3, freshSeconds: 60, outOfOrderSeconds: window))
+        }
         oracle.isInexact = ["aging"]
         noteRoutes()
         if options.traces { self.network.say = { [unowned self] in say($0) } }

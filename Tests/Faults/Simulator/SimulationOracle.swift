@@ -164,7 +164,13 @@ final class SimulationOracle {
             guard nature == .unrepresentable else {
                 throw SpoolModel.Broken(description: "\(backend.name): number \(number) is excluded, and \(nature)")
             }
-        case .dead: counts.add("dead.\(nature)\(isThere ? "_and_there" : "")")
+        case .dead:
+            counts.add("dead.\(nature)\(isThere ? "_and_there" : "")")
+            // What goes ahead of a backlog costs nothing where points are taken in any order.
+            guard nature != .plain || !network.takesOldPoints else {
+                throw SpoolModel.Broken(
+                    description: "\(tenant), \(backend.name): number \(number) is dead, and nothing is wrong with it")
+            }
         default: break
         }
     }

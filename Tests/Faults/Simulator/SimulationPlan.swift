@@ -36,6 +36,8 @@ struct SimulationPlan {
     var removedTenants: [Tenant] = []
     /// Breaks P1 on purpose, for the self-check.
     var durability = Durability.full
+    /// Of every backend.
+    var order = DeliveryOrder.oldestFirst
     private var names = 0
 
     static let types = ["prometheus_remote_write", "influxdb", "elasticsearch"]
@@ -94,7 +96,7 @@ struct SimulationPlan {
             tenant.backends.compactMap { name in
                 backend(name).flatMap { backend in
                     kept["\(backend.name) \(backend.server)"].map {
-                        DeliveryRoute(tenant: tenant.name, name: name, backend: $0)
+                        DeliveryRoute(tenant: tenant.name, name: name, backend: $0, order: order)
                     }
                 }
             }

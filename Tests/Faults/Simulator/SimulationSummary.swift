@@ -39,6 +39,7 @@ struct SimulationSummary {
             "dead.poison", "dead.stuck", "request.stored_unanswered", "stop", "wait.long", "loss.quota", "loss.age",
             "answer_to_bodies.204", "answer_to_bodies.400", "answer.elasticsearch.200", "answer.influxdb.204",
             "answer.prometheus_remote_write.204", "event.a backend takes over the backlog of its former name",
+            "event.what has waited becomes a backlog, and fresh points go ahead of it",
         ]
         return (outcomes + moods + requests + reloads + faults + rest).filter { counts[$0, default: 0] == 0 }
     }
