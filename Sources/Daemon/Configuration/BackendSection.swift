@@ -8,6 +8,7 @@ struct BackendSection: Sendable {
     var line: Int
     var registration: BackendRegistration
     var backend: any Backend
+    var order: DeliveryOrder
     /// Of the section's text and the secrets it names: a reload replaces what changed, and leaves the rest alone.
     var fingerprint: [String]
 
@@ -69,8 +70,10 @@ struct BackendSection: Sendable {
             let age = try settings.duration("max_age", default: .zero, in: .seconds(1) ... .seconds(36_500 * 86_400))
             registration.maximumAgeSeconds = age.components.seconds
         }
+        order = try DeliveryOrderSection.read(settings)
         backend = try makeBackend(
             type: registration.type, name: name, settings: settings, environment: environment)
+        try DeliveryOrderSection.check(order, backend, settings)
         fingerprint = node.fingerprint(readSecret: readSecret)
     }
 

@@ -11,7 +11,9 @@ extension Configuration {
     var routes: [DeliveryRoute] {
         tenants.flatMap { tenant in
             tenant.backends.compactMap { name in
-                backend(name).map { DeliveryRoute(tenant: tenant.id, name: name, backend: $0.backend) }
+                backend(name).map {
+                    DeliveryRoute(tenant: tenant.id, name: name, backend: $0.backend, order: $0.order)
+                }
             }
         }
     }

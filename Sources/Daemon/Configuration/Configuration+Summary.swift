@@ -11,7 +11,12 @@ extension Configuration {
             "listen": .string("\(server.listen)"),
             "admin": .string("\(adminAddress)"),
             "backends": .array(
-                backends.map { .map(["backend": .string($0.name), "type": .string($0.registration.type)]) }),
+                backends.map { backend in
+                    .map([
+                        "backend": .string(backend.name), "type": .string(backend.registration.type),
+                        "order": .string(backend.order.name),
+                    ])
+                }),
             "tenants": .array(
                 tenants.map { tenant in
                     .map([
@@ -38,7 +43,9 @@ extension Configuration {
     var summaryText: String {
         var text = file.map { "\($0) is valid.\n" } ?? "Without a config:\n"
         text += "  listens on \(server.listen), admin on \(adminAddress), data in \(dataDirectory)\n"
-        for backend in backends { text += "  backend \(backend.name): \(backend.registration.type)\n" }
+        for backend in backends {
+            text += "  backend \(backend.name): \(backend.registration.type)\(backend.order.words)\n"
+        }
         for tenant in tenants {
             let access =
                 tenant.credentials.isEmpty ? (isOpen ? "open to this machine" : "no credentials") : "with credentials"

@@ -123,12 +123,25 @@ enum StatusTable {
             case "detached": notes.append("\(name): \(reason)")
             default: break
             }
+            if let note = backlogNote(backend) { notes.append("\(name): \(note)") }
             if backend["balances"]?.bool == false {
                 notes.append(
                     "\(name): owed does not equal delivered + pending + dead + lost + excluded; please report it")
             }
         }
         return notes
+    }
+
+    /// How far each lane is behind, where there are two.
+    private static func backlogNote(_ backend: JSONValue) -> String? {
+        guard let points = backend["backlog_points"]?.int, points > 0, backend["state"]?.string != "detached" else {
+            return nil
+        }
+        let pending = backend["pending_points"]?.int ?? 0
+        let fresh =
+            pending > points ? "fresh points wait \(duration(backend["oldest_fresh_seconds"]))" : "nothing fresh waits"
+        let age = duration(backend["oldest_backlog_seconds"])
+        return "\(fresh); the backlog has \(Amount.count(points)) points, the oldest \(age) old"
     }
 
     private static func count(_ value: JSONValue?) -> String { Amount.count(value?.int ?? 0) }

@@ -145,6 +145,7 @@ struct MetricsPage {
         }
         page.family("holdfast_oldest_pending_seconds", .gauge, "Age of the oldest pending point; 0 when none is.")
         eachBackend { page.sample("holdfast_oldest_pending_seconds", $0, $1.ledger.oldestPendingAgeSeconds) }
+        writeLanesOwed(into: &page)
         page.family(
             "holdfast_seconds_to_drained", .gauge, "Until nothing is pending; absent while it does not get less.")
         eachBackend { labels, backend in
@@ -155,6 +156,23 @@ struct MetricsPage {
             for state in ["ok", "backing_off", "held", "detached"] {
                 page.sample("holdfast_lane_state", labels + [("state", state)], backend.state.name == state ? 1 : 0)
             }
+        }
+    }
+
+    private func writeLanesOwed(into page: inout ExpositionWriter) {
+        page.family("holdfast_lane_pending_points", .gauge, "Points not settled yet, by lane: live or backlog.")
+        eachBackend { labels, backend in
+            let (pending, backlog) = (backend.ledger.pendingPoints, backend.ledger.backlogPoints)
+            page.sample("holdfast_lane_pending_points", labels + [("lane", "live")], Double(pending - backlog))
+            page.sample("holdfast_lane_pending_points", labels + [("lane", "backlog")], Double(backlog))
+        }
+        page.family(
+            "holdfast_lane_oldest_pending_seconds", .gauge, "Age of the oldest pending point of a lane; 0 when none is."
+        )
+        eachBackend { labels, backend in
+            let (live, backlog) = (backend.ledger.oldestFreshAgeSeconds, backend.ledger.oldestBacklogAgeSeconds)
+            page.sample("holdfast_lane_oldest_pending_seconds", labels + [("lane", "live")], live)
+            page.sample("holdfast_lane_oldest_pending_seconds", labels + [("lane", "backlog")], backlog)
         }
     }
 

@@ -107,6 +107,34 @@ import WALStore
         }
     }
 
+    @Test func `where there is a backlog, status and metrics say how far each lane is behind`() {
+        var ledger = BackendLedger()
+        ledger.name = "central"
+        (ledger.owedPoints, ledger.pendingPoints, ledger.backlogPoints) = (1_300_000, 1_300_000, 1_200_000)
+        (ledger.oldestFreshAgeSeconds, ledger.oldestBacklogAgeSeconds) = (2, 10_800)
+        ledger.oldestPendingAgeSeconds = 10_800
+        var spool = SpoolStatus()
+        spool.tenant = "acme"
+        spool.backends = [ledger]
+        func report() -> StatusReport {
+            StatusReport(
+                isRunning: true, dataDirectory: "x", tenants: [StatusReport.Tenant(spool, lanes: [], pointsIn: 0)])
+        }
+        #expect(
+            StatusTable.text(report().json).contains(
+                "acme/central: fresh points wait 2s; the backlog has 1,200,000 points, the oldest 3h0m old\n"),
+            "\(StatusTable.text(report().json))")
+        let page = MetricsPage(report: report(), lanes: [], telemetry: Telemetry(), connections: 0, heldBytes: 0)
+        let lines = String(decoding: page.render(), as: UTF8.self).split(separator: "\n")
+        for (lane, points, seconds) in [("live", 100_000, 2), ("backlog", 1_200_000, 10_800)] {
+            let labels = "{tenant=\"acme\",backend=\"central\",lane=\"\(lane)\"}"
+            #expect(lines.contains("holdfast_lane_pending_points\(labels) \(points)"))
+            #expect(lines.contains("holdfast_lane_oldest_pending_seconds\(labels) \(seconds)"))
+        }
+        spool.backends[0].backlogPoints = 0
+        #expect(!StatusTable.text(report().json).contains("the backlog has"))
+    }
+
     @Test func `points that drop_newest turned away are owed and lost in status and metrics`() {
         var spool = SpoolStatus()
         spool.tenant = "acme"

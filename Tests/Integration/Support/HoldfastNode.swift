@@ -94,6 +94,8 @@ struct NodeStatus {
         var dead: Int
         var lost: Int
         var excluded: Int
+        var backlog: Int
+        var oldestPendingSeconds: Double
         var balances: Bool { owed == pending + delivered + assumed + dead + lost + excluded }
     }
     /// False until a node that starts after a kill has looked at the spool.
@@ -119,7 +121,9 @@ struct NodeStatus {
                 name: entry["backend"] as? String ?? "", owed: try number(entry, "owed_points"),
                 pending: try number(entry, "pending_points"), delivered: try number(entry, "delivered_points"),
                 assumed: try number(entry, "assumed_points"), dead: try number(entry, "dead_points"),
-                lost: try number(entry, "lost_points"), excluded: try number(entry, "excluded_points"))
+                lost: try number(entry, "lost_points"), excluded: try number(entry, "excluded_points"),
+                backlog: try number(entry, "backlog_points"),
+                oldestPendingSeconds: (entry["oldest_pending_seconds"] as? NSNumber)?.doubleValue ?? 0)
         }
     }
 
