@@ -1,5 +1,10 @@
 #pragma once
+// Debian's library has the hook. Weak: with one that does not, all but the chain works (`ChainKeeper.isPossible`).
+#define SQLITE_ENABLE_PREUPDATE_HOOK
 #include <sqlite3.h>
+#pragma weak sqlite3_preupdate_hook
+#pragma weak sqlite3_preupdate_old
+#pragma weak sqlite3_preupdate_new
 
 // sqlite3_db_config is variadic: Swift cannot call it. <https://sqlite.org/c3ref/db_config.html>
 static inline int holdfast_sqlite_db_config_flag(sqlite3 *database, int operation, int value) {

@@ -88,6 +88,8 @@ SQLITE_EXTENSION_INIT1
 #undef sqlite3_wal_checkpoint_v2
 #undef sqlite3_db_readonly
 #undef sqlite3_complete
+#undef sqlite3_column_value
+#undef sqlite3_compileoption_used
 
 HOST int sqlite3_backup_finish(sqlite3_backup *a) { return sqlite3_api->backup_finish(a); }
 HOST sqlite3_backup *sqlite3_backup_init(sqlite3 *a, const char *b, sqlite3 *c, const char *d) {
@@ -197,6 +199,8 @@ HOST int sqlite3_wal_checkpoint_v2(sqlite3 *a, const char *b, int c, int *d, int
     return sqlite3_api->wal_checkpoint_v2(a, b, c, d, e);
 }
 HOST int sqlite3_db_readonly(sqlite3 *a, const char *b) { return sqlite3_api->db_readonly(a, b); }
+HOST sqlite3_value *sqlite3_column_value(sqlite3_stmt *a, int b) { return sqlite3_api->column_value(a, b); }
+HOST int sqlite3_compileoption_used(const char *a) { return sqlite3_api->compileoption_used(a); }
 HOST int sqlite3_complete(const char *a) { return sqlite3_api->complete(a); }
 
 // Variadic: all that we ask for is a flag.
@@ -209,6 +213,14 @@ HOST int sqlite3_db_config(sqlite3 *a, int b, ...) {
     va_end(rest);
     return sqlite3_api->db_config(a, b, value, found);
 }
+
+// Only a connection that writes has the hook, and extensions are not given it.
+HOST void *sqlite3_preupdate_hook(
+    sqlite3 *a, void (*b)(void*,sqlite3*,int,char const*,char const*,sqlite3_int64,sqlite3_int64), void *c) {
+    return NULL;
+}
+HOST int sqlite3_preupdate_old(sqlite3 *a, int b, sqlite3_value **c) { return SQLITE_MISUSE; }
+HOST int sqlite3_preupdate_new(sqlite3 *a, int b, sqlite3_value **c) { return SQLITE_MISUSE; }
 
 // In the code that reads spools: a message for the user in memory of SQLite's, or NULL when all is there.
 extern char *holdfast_audit_extend(sqlite3 *database);

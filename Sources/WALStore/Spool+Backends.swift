@@ -3,12 +3,13 @@ extension Spool {
     /// when the spool opens, before its first append, and by a reload.
     ///
     /// - Throws: `.misuse` when a backend's name is known with another type; nothing is changed then.
-    func configure(_ new: SpoolConfiguration) throws(SpoolError) {
+    func configure(_ new: SpoolConfiguration, asked: String? = nil) throws(SpoolError) {
         for registration in new.backends { try checkType(registration) }
         let now = clock.read(environment.time)
         var detached: [String] = []
         let inherited = try transact { (database) throws(SpoolError) in
             detached = []
+            if let asked, new != configuration { try record(event: "reloaded", asked, database) }
             for registration in new.backends { try register(registration, now: now, new.backends, database) }
             let names = Set(new.backends.map(\.name))
             for index in ledger.backends.indices where !names.contains(ledger.backends[index].name) {

@@ -14,6 +14,7 @@ extension Spool {
             try checkEnd(minimumSequence)
             if hasLog { try renewLog() }
         }
+        try noteStoppedChain()
         ledger.nextSequence = max(ledger.nextSequence, minimumSequence)
         if !wasClean {
             for index in ledger.backends.indices {
@@ -77,7 +78,8 @@ extension Spool {
     func load() throws(SpoolError) -> Bool {
         let vfs = environment.files.disk.vfs
         let database = try Database(
-            path: path, vfs: vfs, configuration.durability, account, schema: environment.schema)
+            path: path, vfs: vfs, configuration.durability, account, schema: environment.schema,
+            chain: configuration.chain.map { ($0, tenant) })
         self.database = database
         upkeep.logLimit = nil
         do throws(SpoolError) {
@@ -85,6 +87,7 @@ extension Spool {
             try checked { () throws(SQLiteError) in
                 let isNamed = try connection.integer("SELECT 1 FROM spool") != nil
                 if !isNamed { try writeIdentity(connection) }
+                try connection.chain?.load()
             }
             let wasClean = try readLedger(connection)
             // Of the bases that the file has only its own rows stand on any.

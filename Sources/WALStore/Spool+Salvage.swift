@@ -131,10 +131,14 @@ extension Spool {
     ///
     /// - Parameter ids: a query.
     private func standIn(for ids: String, _ connection: Connection) throws(SQLiteError) {
+        let row = [
+            "column1", "0", "0", "0", "''", "0", "NULL", "'not readable'", "''", "0", "0", "0", "?1", "?2",
+        ]
         try Statement(
             """
             INSERT OR IGNORE INTO receipts
-            SELECT column1, 0, 0, 0, '', 0, NULL, 'not readable', '', 0, 0, 0, ?1, ?2 FROM (\(ids))
+            SELECT \(row.joined(separator: ", ")), \(connection.isChained ? ChainTable.receipts.tag(of: row) : "NULL")
+            FROM (\(ids))
             """, on: connection
         ).run(.integer(clock.at), .integer(clock.wall))
     }
@@ -232,8 +236,8 @@ extension Spool {
         guard block.withUnsafeBytes({ (try? BlockBase(id: id, block: $0)) != nil }) else { return }
         try checked { () throws(SQLiteError) in
             for table in ["bases", "base_copies"] {
-                try Statement("INSERT OR IGNORE INTO \(table) VALUES (?1, ?2)", on: database.connection)
-                    .run(.integer(id), .blob(block))
+                try Statement("INSERT OR IGNORE INTO \(table) VALUES (?1, ?2, ?3)", on: database.connection)
+                    .run(.integer(id), .blob(block), row.tag)
             }
         }
     }
@@ -259,12 +263,14 @@ extension Spool {
         let last = decoded.origins.last?.sequence ?? stated
         guard first >= 1, first <= last, last < ledger.nextSequence else { return nil }
         let times = decoded.batch.points.times
-        return [
+        let values: [SQLValue] = [
             .integer(first), .integer(last), .integer(max(0, min(position, SalvageSurvey.maximumPosition))),
             .integer(Int64(decoded.batch.points.count)),
             .integer(max(0, min(row.integer(4) ?? clock.at, clock.at))), .integer(row.integer(5) ?? clock.wall),
             .integer(times.min() ?? 0), .integer(times.max() ?? 0), .integer(0), .blob(row.blob(9)),
         ]
+        guard let chain = database.connection.chain else { return values + [row.tag] }
+        return values + [chain.carried(.batches, row.tagBytes, former: Array(row.values.prefix(10)), now: values)]
     }
 }
 

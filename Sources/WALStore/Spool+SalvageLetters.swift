@@ -92,7 +92,9 @@ extension Spool {
         try checked { () throws(SQLiteError) in
             if fewer > 0 {
                 try Statement(
-                    "UPDATE losses SET points = nullif(points - ?2, 0) WHERE id = ?1", on: database.connection
+                    ChainTable.losses.update(
+                        [("points", "nullif(points - ?2, 0)")], where: "id = ?1",
+                        isChained: database.connection.isChained), on: database.connection
                 )
                 .run(.integer(row), .integer(fewer))
             }

@@ -63,8 +63,11 @@ extension Spool {
             }
             row.position = expected
             try checked { () throws(SQLiteError) in
-                try Statement("UPDATE batches SET position = ?2 WHERE sequence = ?1", on: database.connection)
-                    .run(.integer(row.sequence), .integer(expected))
+                try Statement(
+                    ChainTable.batches.update(
+                        [("position", "?2")], where: "sequence = ?1", isChained: database.connection.isChained),
+                    on: database.connection
+                ).run(.integer(row.sequence), .integer(expected))
             }
         }
         let start = Cut(Place(row.sequence, 0), row.position)

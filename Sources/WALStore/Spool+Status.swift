@@ -15,6 +15,7 @@ extension Spool {
         status.maximumBytes = configuration.maximumBytes
         status.secondsToFull = secondsToFull()
         status.refusal = refusal
+        status.chain = chainStatus
         status.deadLetters = ledger.backends.reduce(0) { $0 + $1.deadPoints }
         let left = SetAside.left(in: Files.parent(of: path), environment.files)
         (status.setAsideFiles, status.setAsideBytes) = left

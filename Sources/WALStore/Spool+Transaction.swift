@@ -71,6 +71,7 @@ extension Spool {
             let result = try begun(database, body)
             made = result
             try finish(database, closing: closing)
+            keepChain(database)
             reopenings = 0
         } catch {
             let (version, held) = (ledger.version, leases)
@@ -89,7 +90,10 @@ extension Spool {
     private func begun<Result>(
         _ database: Database, _ body: (Database) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
-        try checked { () throws(SQLiteError) in try database.statements.begin.run() }
+        try checked { () throws(SQLiteError) in
+            try database.statements.begin.run()
+            try database.connection.chain?.begin()
+        }
         return try body(database)
     }
 
@@ -100,6 +104,7 @@ extension Spool {
             for backend in ledger.backends where changedBackends.contains(backend.id) {
                 try write(backend, database)
             }
+            try finishChain(database)
             try database.statements.updateSpool.run(
                 .integer(ledger.nextSequence), .integer(ledger.nextPosition), .integer(ledger.acceptedRequests),
                 .integer(ledger.refusedPoints), .integer(ledger.droppedPoints), .integer(ledger.version),

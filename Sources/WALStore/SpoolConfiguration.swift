@@ -56,6 +56,8 @@ public struct SpoolConfiguration: Sendable, Hashable {
     public var deadLetterMaximumBytes: Int64
     public var deadLetterMaximumAgeSeconds: Int64
     public var resend = ResendLimits()
+    /// The node's key, where the spool is to keep a chain; taken when the spool is opened.
+    public var chain: ChainKey?
 
     public init(
         tenant: String, backends: [BackendRegistration], maximumBytes: Int64? = nil, maximumAgeSeconds: Int64? = nil,

@@ -23,6 +23,7 @@ struct SpoolEnvironment: Sendable {
     var space: NodeSpace?
     var scheduling = Scheduling.system
     var schema = Schema.released
+    var chainRules = ChainRules()
     /// Where the end of each commit is noted, outside the database; nil: a spool on its own.
     var commitMark: CommitMark?
     /// Counts the spool's files; nil: one of its own.

@@ -7,6 +7,9 @@ public enum StorageEngine {
     /// `3040001`
     public static var number: Int { Int(sqlite3_libversion_number()) }
 
+    /// Whether rows that change can be seen, as the chain of a spool needs.
+    public static var canKeepChains: Bool { ChainKeeper.isPossible }
+
     /// Whether two connections that write or checkpoint at once can corrupt a WAL that is being reset: 3.7.0 to 3.51.2,
     /// without 3.44.6 and 3.50.7. One writer a database makes it impossible here; other programs that
     /// open a spool for writing do not know that.

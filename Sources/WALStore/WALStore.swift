@@ -107,7 +107,7 @@ public final class WALStore: Sendable {
     /// - Throws: `.misuse` for a tenant id outside the alphabet (`TenantID`); `.incompatible` when an open spool knows
     ///   one of the backends with another type. Nothing is changed by a refused id. What the disk did not let a spool
     ///   write (`.full`, `.commitFailed`) is tried again by upkeep, and by the next call.
-    public func configure(_ tenants: [SpoolConfiguration]) async throws(SpoolError) {
+    public func configure(_ tenants: [SpoolConfiguration], asked: String? = nil) async throws(SpoolError) {
         for tenant in tenants { try TenantID.check(tenant.tenant) }
         let seen = state.withLock { $0.isConfigured ? [:] : space.closedAtStart }
         let changed = state.withLock { $0.configure(tenants, folder, seen, bootTime: time.boot()) }
@@ -117,7 +117,7 @@ public final class WALStore: Sendable {
             // Upkeep sees to it when the disk answers.
             if stalls()[tenant] != nil { continue }
             let wait = Duration.nanoseconds(max(0, end - scheduling.monotonic()))
-            do throws(SpoolError) { try await apply(configuration, to: tenant, wait: wait) } catch {
+            do throws(SpoolError) { try await apply(configuration, to: tenant, wait: wait, asked) } catch {
                 refusal = refusal ?? error
             }
         }
@@ -128,14 +128,16 @@ public final class WALStore: Sendable {
     ///
     /// - Parameter wait: for one that is being closed or opened just now. Where all places are leased there may be none
     ///   for it as long as backends take: it has its configuration when it opens.
-    func apply(_ configuration: SpoolConfiguration, to tenant: String, wait: Duration) async throws(SpoolError) {
+    func apply(
+        _ configuration: SpoolConfiguration, to tenant: String, wait: Duration, _ asked: String? = nil
+    ) async throws(SpoolError) {
         let spool: Spool
         do throws(SpoolError) { spool = try await take(tenant, wait: wait) } catch {
             guard error.code == .full else { throw error }
             return
         }
         defer { release(tenant) }
-        try await spool.configure(configuration)
+        try await spool.configure(configuration, asked: asked)
         let status = try await spool.status()
         state.withLock { state in
             state.caughtUp(tenant, with: configuration)

@@ -244,7 +244,7 @@ import Testing
 extension Spool {
     fileprivate var letters: Int64 { get throws { try integer("SELECT count(*) FROM dead_letters") ?? 0 } }
 
-    fileprivate func note(event kind: String) throws(SpoolError) {
+    func note(event kind: String) throws(SpoolError) {
         try transact { (database) throws(SpoolError) in try record(event: kind, "", database) }
     }
 }

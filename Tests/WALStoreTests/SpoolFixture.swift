@@ -13,11 +13,14 @@ final class SpoolFixture: Sendable {
     let reader = ThreadExecutor()
     let cache: BlockCache
     let bases: BaseRules
+    let chain: ChainKey?
     let now = Mutex(SpoolFixture.start)
     let events = Mutex<[Event]>([])
 
-    init(cacheBytes: Int = 1 << 20, bases: BaseRules = BaseRules()) throws {
+    /// - Parameter chain: the node's key, where spools keep a chain.
+    init(cacheBytes: Int = 1 << 20, bases: BaseRules = BaseRules(), chain: ChainKey? = nil) throws {
         self.bases = bases
+        self.chain = chain
         folder = try TemporaryFolder()
         cache = BlockCache(maximumBytes: cacheBytes, maximumSpoolBytes: cacheBytes)
     }
@@ -40,7 +43,10 @@ final class SpoolFixture: Sendable {
     }
 
     func configuration(_ backends: [String] = ["a"], tenant: String = "acme") -> SpoolConfiguration {
-        SpoolConfiguration(tenant: tenant, backends: backends.map { BackendRegistration(name: $0, type: "archive") })
+        var configuration = SpoolConfiguration(
+            tenant: tenant, backends: backends.map { BackendRegistration(name: $0, type: "archive") })
+        configuration.chain = chain
+        return configuration
     }
 
     func open(_ backends: [String] = ["a"]) async throws -> Spool {

@@ -84,7 +84,9 @@ struct SpoolModel {
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
-        fixture = try SpoolFixture(cacheBytes: seed % 2 == 0 ? 0 : 1 << 20, bases: .eager)
+        // Half of the models keep a chain, which must hold whenever the spool was closed or its process killed.
+        fixture = try SpoolFixture(
+            cacheBytes: seed % 2 == 0 ? 0 : 1 << 20, bases: .eager, chain: seed % 4 < 2 ? ChainKey.random() : nil)
         spool = try await fixture.open()
     }
 
@@ -270,6 +272,9 @@ struct SpoolModel {
 
     private mutating func reopen(cleanly: Bool) async throws {
         if cleanly { await spool.close() } else { await spool.abandon() }
+        if let answer = try fixture.verify(), !answer.isSound || answer.uncoveredRows > 0 || answer.formerRows > 0 {
+            throw Failure(description: "the chain: \(answer.findings), \(answer.uncoveredRows) rows without a tag")
+        }
         leases = []
         open = [:]
         spool = try await fixture.open(attached.sorted())

@@ -139,7 +139,9 @@ struct RestoreCommand: Command {
             try target.checkRoom(for: spools.reduce(0) { $0 + $1.bytes })
             for spool in spools {
                 var outcome = Outcome(spool)
-                outcome.restored = try target.restore(spool, from: reader, replacing: replaces)
+                outcome.restored = try target.restore(
+                    spool, from: reader, replacing: replaces,
+                    chain: configuration.spools.first { $0.tenant == spool.tenant }?.chain)
                 outcomes.append(outcome)
             }
         } catch {

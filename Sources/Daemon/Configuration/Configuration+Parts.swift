@@ -5,7 +5,11 @@ import WALStore
 extension Configuration {
     var spools: [SpoolConfiguration] {
         let registrations = backends.map(\.registration)
-        return tenants.map { $0.spoolConfiguration(registrations) }
+        return tenants.map { tenant in
+            var spool = tenant.spoolConfiguration(registrations)
+            if tenant.keepsChain { spool.chain = chain.key }
+            return spool
+        }
     }
 
     var routes: [DeliveryRoute] {

@@ -11,6 +11,7 @@ struct Configuration: Sendable {
     var tenants: [TenantSection]
     var scrapeJobs: [ScrapeSection]
     var node: NodeConfiguration
+    var chain: ChainSection
     var log: LogSection
     /// What is allowed but probably not meant.
     var warnings: [String] = []
@@ -88,6 +89,7 @@ extension Configuration {
         server = try ServerSection(try settings.section("server") ?? Settings(empty: "server"))
         log = try LogSection(try settings.section("log") ?? Settings(empty: "log"))
         node = try NodeConfiguration(try settings.section("node") ?? Settings(empty: "node"))
+        chain = try ChainSection(try settings.section("chain") ?? Settings(empty: "chain"))
         let environment = BackendEnvironment(
             dataDirectory: dataDirectory, space: overrides.space, events: overrides.events)
         backends = try BackendSection.list(settings, root, environment: environment, readSecret: readSecret)
@@ -127,6 +129,9 @@ extension Configuration {
 
     private func findWarnings() -> [String] {
         var warnings: [String] = []
+        if let problem = chain.problem {
+            warnings.append("chain.key_file: \(problem): the node runs without it, and nothing it writes is proven")
+        }
         for tenant in tenants {
             if tenant.backends.isEmpty {
                 warnings.append("tenant \(tenant.id) names no backend: its points are kept for retain and then dropped")

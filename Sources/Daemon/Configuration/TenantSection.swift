@@ -18,6 +18,8 @@ struct TenantSection: Sendable, Hashable {
     var streamAge: Duration
     var maximumKeys: Int
     var keyAge: Duration
+    /// With the node's key.
+    var keepsChain: Bool
 
     /// The sections in the file's order; without any, `default` with every backend.
     static func list(_ settings: Settings, backends: [BackendSection]) throws(SettingsError) -> [TenantSection] {
@@ -93,6 +95,7 @@ struct TenantSection: Sendable, Hashable {
         streamAge = try streams.duration("max_age", default: .seconds(7 * 86_400), in: .seconds(60)...Self.longest)
         let keys = try settings.section("idempotency_keys") ?? Settings(empty: "tenants.\(id).idempotency_keys")
         maximumKeys = try keys.int("max_count", default: 10_000, in: 1...1_000_000)
+        keepsChain = try settings.bool("chain", default: true)
         keyAge = try keys.duration("max_age", default: .seconds(86_400), in: .seconds(60)...Self.longest)
     }
 

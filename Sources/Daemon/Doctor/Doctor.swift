@@ -9,6 +9,7 @@ struct Doctor: Sendable {
     func examine() async -> [Finding] {
         var findings = [engine]
         findings += configuration.warnings.map { Finding("config", .warning, $0) }
+        findings += chain()
         findings += folder()
         findings.append(clock)
         findings.append(descriptors)
@@ -21,6 +22,38 @@ struct Doctor: Sendable {
         return Finding(
             "sqlite", .note, "SQLite \(StorageEngine.version) has the WAL-reset bug (fixed in 3.51.3, 3.50.7, 3.44.6)",
             advice: "The node is safe from it: one connection writes. Open its files from outside with mode=ro only.")
+    }
+
+    // MARK: The key of the chains
+
+    private func chain() -> [Finding] {
+        guard let file = configuration.chain.keyFile else { return [] }
+        guard StorageEngine.canKeepChains else {
+            return [
+                Finding(
+                    "chain", .error, "SQLite \(StorageEngine.version) was built without the preupdate hook",
+                    advice: "No spool opens with chain.key_file: leave it out, or use Debian's library.")
+            ]
+        }
+        // That it cannot be read is a warning of the config.
+        guard configuration.chain.key != nil else { return [] }
+        if let others = ChainKeyFile.openTo(file) {
+            return [
+                Finding(
+                    "chain", .error,
+                    "\(file) is open to \(others): who has the key can make what no `audit verify` finds",
+                    advice: "chmod 0600 \(file), and make another key (holdfast audit key).")
+            ]
+        }
+        let folder = PlainPath.of(configuration.dataDirectory) + "/"
+        if PlainPath.of(file).hasPrefix(folder) {
+            return [
+                Finding(
+                    "chain", .warning, "\(file) is in the data folder: who takes that has the key too",
+                    advice: "Move it, and name its new place in chain.key_file.")
+            ]
+        }
+        return [Finding("chain", .ok, "\(file) is the key of the chains")]
     }
 
     // MARK: The data folder

@@ -42,10 +42,13 @@ extension Node {
             route("GET", "/v1/version") { _ in .json(VersionCommand.json) },
             route("GET", "/v1/config") { .json($0.configuration.summary) },
             route("GET", "/metrics") { await $0.metrics() },
-            route("POST", "/v1/reload") { await $0.reloadReply() },
             route("POST", "/v1/drain") { node in
                 DrainSignal.raise()
                 return .json(.map(["draining": true]))
+            },
+            Route(["POST"], "/v1/reload", maximumBodyBytes: 1 << 10, preflight: preflight) {
+                [weak self] request, responder in
+                self?.respond(responder) { await $0.reloadReply(request.head) }
             },
             route("GET", "/v1/backup") { $0.backups.show() },
             route("POST", "/v1/backup/cancel") { $0.backups.cancel() },
@@ -111,9 +114,9 @@ extension Node {
         Task { responder.reply(await body(self)) }
     }
 
-    private func reloadReply() async -> Reply {
+    private func reloadReply(_ head: RequestHead) async -> Reply {
         do throws(ConfigurationError) {
-            let report = try await reload()
+            let report = try await reload(asked: LetterRequest.asked(head, []))
             log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
             return .json(report.json)
         } catch {

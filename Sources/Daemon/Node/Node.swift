@@ -95,8 +95,9 @@ final class Node: Sendable {
 
     /// Takes over the config file as it is now.
     ///
+    /// - Parameter asked: by whom, for the event in each open spool whose configuration changes.
     /// - Throws: `ConfigurationError`; nothing has changed then.
-    func reload() async throws(ConfigurationError) -> ReloadReport {
+    func reload(asked: String) async throws(ConfigurationError) -> ReloadReport {
         await turn.take()
         defer { turn.give() }
         guard acceptsRequests else { throw ConfigurationError(file: configuration.file, "the node is draining") }
@@ -104,7 +105,7 @@ final class Node: Sendable {
         do throws(ConfigurationError) {
             var new = try Configuration.load(old.file, overrides)
             FileLimit.fit(&new, to: fileLimit)
-            let report = try await apply(new, over: old)
+            let report = try await apply(new, over: old, asked)
             telemetry.configReloads.with("ok").add()
             return report
         } catch {
@@ -114,12 +115,14 @@ final class Node: Sendable {
     }
 
     /// Spools first, so that a request for a new tenant finds one; access last, so that none comes too early.
-    private func apply(_ new: Configuration, over old: Configuration) async throws(ConfigurationError) -> ReloadReport {
+    private func apply(
+        _ new: Configuration, over old: Configuration, _ asked: String
+    ) async throws(ConfigurationError) -> ReloadReport {
         var applied = new
         var report = ReloadReport(old: old, new: new)
         applied.keepWhatNeedsRestart(of: old)
         applied.keepUnchangedBackends(of: old)
-        do throws(SpoolError) { try await store.configure(applied.spools) } catch {
+        do throws(SpoolError) { try await store.configure(applied.spools, asked: asked) } catch {
             throw ConfigurationError(file: new.file, "the spools refuse it: \(error)")
         }
         forwarder.configure(applied.routes)

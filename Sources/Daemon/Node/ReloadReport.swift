@@ -30,6 +30,7 @@ struct ReloadReport: Sendable, Equatable {
         if old.log != new.log { changes.append("log changed") }
         if old.dataDirectory != new.dataDirectory { needsRestart.append("data_dir") }
         if old.node != new.node { needsRestart.append("node") }
+        if old.chain != new.chain { needsRestart.append("chain") }
         if old.server.listen != new.server.listen { needsRestart.append("server.listen") }
         if old.adminAddress != new.adminAddress { needsRestart.append("server.admin") }
         if old.server.adminToken != new.server.adminToken { needsRestart.append("server.admin_token") }
@@ -74,6 +75,7 @@ extension Configuration {
     mutating func keepWhatNeedsRestart(of old: Configuration) {
         dataDirectory = old.dataDirectory
         node = old.node
+        chain = old.chain
         server = old.server
     }
 }

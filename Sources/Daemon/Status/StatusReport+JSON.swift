@@ -51,6 +51,7 @@ extension StatusReport.Tenant {
             "refusal": spool.refusal.map(JSONValue.string),
             "current": .bool(isCurrent),
             "stalled_seconds": stalledSeconds.map(JSONValue.double),
+            "chain": spool.chain.map { .map(["length": .int($0.length), "head": .string($0.head)]) },
             "losses": .int(spool.lossRows),
             "stored_since": spool.oldestStoredAt > 0 ? .string(Timestamp.text(spool.oldestStoredAt)) : .null,
             "replays": .int(spool.replays),

@@ -97,6 +97,7 @@ struct MetricsPage {
                 page.sample(name, [("tenant", tenant.spool.tenant)], isSo(tenant) ? 1 : 0)
             }
         }
+        writeChains(into: &page)
         page.family(
             "holdfast_backup_last_success_timestamp_seconds", .gauge,
             "What was acknowledged before that is in the last backup; absent until one was made since the start.")
@@ -117,6 +118,25 @@ struct MetricsPage {
         for tenant in report.tenants {
             guard let seconds = tenant.secondsToFull else { continue }
             page.sample("holdfast_seconds_to_full", [("tenant", tenant.spool.tenant)], seconds)
+        }
+    }
+
+    /// Where the metrics of a node are kept, its chains have an anchor.
+    private func writeChains(into page: inout ExpositionWriter) {
+        page.family(
+            "holdfast_chain_length", .gauge, "Links of the spool's chain; absent while it keeps none or is not open.")
+        for tenant in report.tenants {
+            guard let chain = tenant.spool.chain else { continue }
+            page.sample("holdfast_chain_length", [("tenant", tenant.spool.tenant)], Double(chain.length))
+        }
+        page.family(
+            "holdfast_chain_head_info", .gauge,
+            "Always 1; the labels are an anchor of the spool's chain, for holdfast audit verify --anchor LENGTH:HEAD.")
+        for tenant in report.tenants {
+            guard let chain = tenant.spool.chain else { continue }
+            page.sample(
+                "holdfast_chain_head_info",
+                [("tenant", tenant.spool.tenant), ("length", String(chain.length)), ("head", chain.head)], 1)
         }
     }
 

@@ -57,9 +57,12 @@ public final class RestoreTarget: Sendable {
     /// there" then settles it as assumed (`storage.md` 4). It is another life of the spool, with sequences beyond all that
     /// the former ones can have given (`storage.md` 8).
     ///
-    /// - Parameter replacing: whether a spool that is there may be renamed away; nothing of it is deleted.
+    /// - Parameters:
+    ///   - replacing: whether a spool that is there may be renamed away; nothing of it is deleted.
+    ///   - chain: the node's key. Without it the chain of a spool that has one goes on only with the next start, and does
+    ///     not tell what happened before.
     public func restore(
-        _ spool: BackupManifest.Spool, from backup: BackupReader, replacing: Bool
+        _ spool: BackupManifest.Spool, from backup: BackupReader, replacing: Bool, chain: ChainKey? = nil
     ) throws(SpoolError) -> Restored {
         let swap = RestoreSwap(spool.tenant, in: data)
         try data.files.makeFolder(swap.folder)
@@ -71,7 +74,7 @@ public final class RestoreTarget: Sendable {
         do throws(SpoolError) {
             try copy(spool, from: backup, to: swap.staged)
             let first = try firstSequence(spool)
-            try adopt(swap.staged, spool, first)
+            try adopt(swap.staged, spool, first, chain)
             try data.files.syncFolder(swap.folder)
             // Before the spool: alone it only makes the former one leave some out.
             try mark(spool.tenant).set(first)
@@ -111,8 +114,11 @@ public final class RestoreTarget: Sendable {
     }
 
     /// Makes the file a life of its own, in the present schema, closed and without a log.
-    private func adopt(_ path: String, _ spool: BackupManifest.Spool, _ first: Int64) throws(SpoolError) {
-        let database = try Database(path: path, vfs: data.files.disk.vfs, .full)
+    private func adopt(
+        _ path: String, _ spool: BackupManifest.Spool, _ first: Int64, _ key: ChainKey?
+    ) throws(SpoolError) {
+        let database = try Database(
+            path: path, vfs: data.files.disk.vfs, .full, chain: key.map { ($0, spool.tenant) })
         defer { database.connection.close() }
         let books: (tenant: String, next: Int64)
         do throws(SQLiteError) {
@@ -124,9 +130,12 @@ public final class RestoreTarget: Sendable {
             guard books.tenant == spool.tenant else {
                 throw .corrupt("the file is the spool of tenant \(books.tenant)")
             }
+            try connection.chain?.load()
             try connection.execute("BEGIN IMMEDIATE")
+            try connection.chain?.begin()
             try connection.beginLife(.restored, firstSequence: first, wall: time.wall())
             try connection.suspectAll(before: books.next)
+            try connection.endRestore(wall: time.wall())
             try connection.execute("COMMIT")
             database.connection.setCheckpointOnClose(true)
         } catch {
@@ -153,9 +162,20 @@ extension Connection {
             .blob((0..<16).map { _ in .random(in: .min ... .max) }), .text(reason.rawValue), .integer(firstSequence),
             .integer(wall))
         try Statement(
-            "INSERT INTO events (kind, at, wall, detail) SELECT ?1, clock_at, ?2, ?3 FROM spool", on: self
-        ).run(.text(reason.rawValue), .integer(wall), .text("sequences from \(firstSequence) on"))
-        try execute("UPDATE spool SET ledger_version = ledger_version + 1")
+            ChainTable.events.insertion(
+                ["kind", "at", "wall", "detail"], ["?1", "?2", "?3", "?4"], isChained: isChained), on: self
+        ).run(
+            .text(reason.rawValue), .integer(try integer("SELECT clock_at FROM spool") ?? 0), .integer(wall),
+            .text("sequences from \(firstSequence) on"))
+    }
+
+    /// What every transaction ends with.
+    func endRestore(wall: Int64) throws(SQLiteError) {
+        let version = (try integer("SELECT ledger_version FROM spool") ?? 0) + 1
+        try chain?.finish(
+            version: version, wall: wall, at: try integer("SELECT clock_at FROM spool") ?? 0, ChainRules(),
+            event: (.restored, ""))
+        try execute(ChainRow.update([("ledger_version", "ledger_version + 1")], isChained: isChained))
     }
 
     /// All that is owed before a sequence may have been sent by another life of this spool (`storage.md` 4).

@@ -107,7 +107,7 @@ public struct SpoolBooks: Sendable, Equatable {
 
 extension Int64 {
     /// Of numbers that a file says, and which may be any.
-    fileprivate func addingCapped(_ other: Int64) -> Int64 {
+    func addingCapped(_ other: Int64) -> Int64 {
         let (sum, isOver) = addingReportingOverflow(other)
         return isOver ? .max : sum
     }

@@ -62,6 +62,14 @@ final class Connection {
 
     private let isBorrowed: Bool
     private(set) var isClosed = false
+    /// Of the writer's connection, where the config has a key: statements that are prepared on it write tags.
+    private(set) var chain: ChainKeeper?
+    var isChained: Bool { chain != nil }
+
+    /// To be called before any statement is prepared.
+    func keepChain(_ key: ChainKey, tenant: String) throws(SQLiteError) {
+        chain = try ChainKeeper(key, tenant: tenant, on: self)
+    }
 
     /// Closes at once, whoever still holds statements: a reopened file must not have two connections of one writer.
     func close() {

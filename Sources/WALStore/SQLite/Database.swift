@@ -7,7 +7,7 @@ final class Database {
     /// Opens the spool's file, or makes it, with the newest schema and our settings.
     init(
         path: String, vfs: String?, _ durability: Durability, _ account: SpaceAccount? = nil,
-        schema: Schema = .released
+        schema: Schema = .released, chain: (key: ChainKey, tenant: String)? = nil
     ) throws(SpoolError) {
         do throws(SQLiteError) {
             connection = try Connection(path: path, access: .readWrite, vfs: vfs, account: account)
@@ -16,6 +16,12 @@ final class Database {
         }
         do throws(SpoolError) {
             try schema.apply(to: connection)
+            if let chain {
+                // Nothing is wrong with the file.
+                do throws(SQLiteError) { try connection.keepChain(chain.key, tenant: chain.tenant) } catch {
+                    throw SpoolError(.unavailable, error.message)
+                }
+            }
             statements = try Database.prepare(connection, durability)
         } catch {
             connection.close()

@@ -68,13 +68,20 @@ final class SpoolStatements {
     let freePageCount: Statement
 
     init(on connection: Connection) throws(SQLiteError) {
+        let isChained = connection.isChained
+        /// The words of two lists, columns and their values.
+        func insertion(_ table: ChainTable, _ columns: String, _ values: String, verb: String = "INSERT") -> String {
+            func words(_ list: String) -> [String] { list.split(separator: " ").map { String($0) } }
+            return table.insertion(words(columns), words(values), verb: verb, isChained: isChained)
+        }
         begin = try Statement("BEGIN IMMEDIATE", on: connection)
         commit = try Statement("COMMIT", on: connection)
         rollback = try Statement("ROLLBACK", on: connection)
 
-        insertBase = try Statement("INSERT OR REPLACE INTO bases (id, block) VALUES (?1, ?2)", on: connection)
+        insertBase = try Statement(
+            insertion(.bases, "id block", "?1 ?2", verb: "INSERT OR REPLACE"), on: connection)
         insertBaseCopy = try Statement(
-            "INSERT OR REPLACE INTO base_copies (id, block) VALUES (?1, ?2)", on: connection)
+            insertion(.baseCopies, "id block", "?1 ?2", verb: "INSERT OR REPLACE"), on: connection)
         insertBaseLife = try Statement("INSERT OR IGNORE INTO base_lives VALUES (?1)", on: connection)
         // In either table: one of both rows may be gone.
         basesFrom = try Statement(
@@ -98,10 +105,10 @@ final class SpoolStatements {
                 SELECT min(id) FROM (SELECT min(id) AS id FROM bases UNION ALL SELECT min(id) FROM base_copies))
             """, on: connection)
         insertBatch = try Statement(
-            """
-            INSERT INTO batches (sequence, last_sequence, position, points, received_at, received_wall, first_time,
-                last_time, key_id, block) VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)
-            """, on: connection)
+            insertion(
+                .batches,
+                "sequence last_sequence position points received_at received_wall first_time last_time key_id block",
+                "?1 ?1 ?2 ?3 ?4 ?5 ?6 ?7 0 ?8"), on: connection)
         rowsFrom = try Statement(
             """
             SELECT sequence, last_sequence, position, points, received_at FROM batches
@@ -125,19 +132,20 @@ final class SpoolStatements {
             FROM batches WHERE sequence BETWEEN ?1 AND ?2
             """, on: connection)
         insertMergedBatch = try Statement(
-            """
-            INSERT INTO batches (sequence, last_sequence, position, points, received_at, received_wall, first_time,
-                last_time, key_id, block) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)
-            """, on: connection)
+            insertion(
+                .batches,
+                "sequence last_sequence position points received_at received_wall first_time last_time key_id block",
+                "?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 0 ?9"), on: connection)
         deleteBatches = try Statement("DELETE FROM batches WHERE sequence BETWEEN ?1 AND ?2", on: connection)
         holdingSequence = try Statement(
             "SELECT coalesce((SELECT max(sequence) FROM batches WHERE sequence <= ?1), ?1)", on: connection)
         insertReceipt = try Statement(
-            """
-            INSERT INTO receipts (sequence, first_ordinal, points, request_id, request_part, trace_parent, source, peer,
-                body_bytes, refused_points, exemplars, received_at, received_wall)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-            """, on: connection)
+            insertion(
+                .receipts,
+                """
+                sequence first_ordinal points request_id request_part trace_parent source peer body_bytes \
+                refused_points exemplars received_at received_wall
+                """, "?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11 ?12 ?13"), on: connection)
         insertRefusal = try Statement(
             "INSERT INTO refusals (receipt_id, reason, points, line, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
             on: connection)
@@ -151,11 +159,12 @@ final class SpoolStatements {
                 AND first_ordinal <= ?4 AND points > 0 ORDER BY id DESC LIMIT 1
             """, on: connection)
         updateSpool = try Statement(
-            """
-            UPDATE spool SET next_sequence = ?1, next_position = ?2, accepted_requests = ?3, refused_points = ?4,
-                dropped_points = ?5, ledger_version = ?6, clock_at = ?7, clock_boot = ?8, clock_boot_id = ?9,
-                clock_wall = ?10, closed_cleanly = ?11
-            """, on: connection)
+            ChainRow.update(
+                [
+                    ("next_sequence", "?1"), ("next_position", "?2"), ("accepted_requests", "?3"),
+                    ("refused_points", "?4"), ("dropped_points", "?5"), ("ledger_version", "?6"), ("clock_at", "?7"),
+                    ("clock_boot", "?8"), ("clock_boot_id", "?9"), ("clock_wall", "?10"), ("closed_cleanly", "?11"),
+                ], isChained: isChained), on: connection)
         readLedgerVersion = try Statement("SELECT ledger_version FROM spool", on: connection)
 
         insertBackend = try Statement(
@@ -184,22 +193,25 @@ final class SpoolStatements {
             "DELETE FROM ranges WHERE backend_id = ?1 AND job_id = 0 AND first_sequence = ?2 AND first_ordinal = ?3",
             on: connection)
         insertDelivery = try Statement(
-            """
-            INSERT INTO deliveries (backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points,
-                outcome, reason, first_attempt_wall, settled_at, settled_wall, attempts, status)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-            """, on: connection)
+            insertion(
+                .deliveries,
+                """
+                backend_id first_sequence first_ordinal end_sequence end_ordinal points outcome reason \
+                first_attempt_wall settled_at settled_wall attempts status
+                """, "?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11 ?12 ?13"), on: connection)
         extendDelivery = try Statement(
-            """
-            UPDATE deliveries SET end_sequence = ?2, end_ordinal = ?3, points = ?4, settled_at = ?5, settled_wall = ?6
-            WHERE id = ?1
-            """, on: connection)
+            ChainTable.deliveries.update(
+                [
+                    ("end_sequence", "?2"), ("end_ordinal", "?3"), ("points", "?4"), ("settled_at", "?5"),
+                    ("settled_wall", "?6"),
+                ], where: "id = ?1", isChained: isChained), on: connection)
         insertDeadLetter = try Statement(
-            """
-            INSERT INTO dead_letters (backend_id, origin_sequence, origin_ordinal, request_id, reason, status, excerpt,
-                attempts, first_attempt_wall, buried_at, buried_wall, key_id, block)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12)
-            """, on: connection)
+            insertion(
+                .deadLetters,
+                """
+                backend_id origin_sequence origin_ordinal request_id reason status excerpt attempts \
+                first_attempt_wall buried_at buried_wall key_id block
+                """, "?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11 0 ?12"), on: connection)
         listDeadLetters = try Statement(
             """
             SELECT d.id, b.name, d.origin_sequence, d.origin_ordinal, d.request_id, d.reason, d.status, d.excerpt,
@@ -208,16 +220,18 @@ final class SpoolStatements {
             """, on: connection)
         readDeadLetterBlock = try Statement("SELECT block FROM dead_letters WHERE id = ?1", on: connection)
         insertLoss = try Statement(
-            """
-            INSERT INTO losses (backend_id, reason, first_sequence, first_ordinal, end_sequence, end_ordinal,
-                first_time, last_time, points, lost_at, lost_wall, detail)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
-            """, on: connection)
+            insertion(
+                .losses,
+                """
+                backend_id reason first_sequence first_ordinal end_sequence end_ordinal first_time last_time points \
+                lost_at lost_wall detail
+                """, "?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 ?9 ?10 ?11 ?12"), on: connection)
         extendLoss = try Statement(
-            """
-            UPDATE losses SET first_sequence = ?3, first_ordinal = ?4, end_sequence = ?5, end_ordinal = ?6,
-                first_time = ?7, last_time = ?8, points = ?9, detail = ?10 WHERE id = ?1 AND lost_at = ?2
-            """, on: connection)
+            ChainTable.losses.update(
+                [
+                    ("first_sequence", "?3"), ("first_ordinal", "?4"), ("end_sequence", "?5"), ("end_ordinal", "?6"),
+                    ("first_time", "?7"), ("last_time", "?8"), ("points", "?9"), ("detail", "?10"),
+                ], where: "id = ?1 AND lost_at = ?2", isChained: isChained), on: connection)
         oldestLosses = try Statement(
             """
             SELECT id, backend_id, reason, first_sequence, first_ordinal, end_sequence, end_ordinal, first_time,
@@ -225,11 +239,12 @@ final class SpoolStatements {
             FROM losses WHERE points IS NOT NULL ORDER BY id LIMIT ?1
             """, on: connection)
         rewriteLoss = try Statement(
-            """
-            UPDATE losses SET first_sequence = ?2, first_ordinal = ?3, end_sequence = ?4, end_ordinal = ?5,
-                first_time = ?6, last_time = ?7, points = ?8, lost_at = ?9, lost_wall = ?10, detail = ?11
-            WHERE id = ?1
-            """, on: connection)
+            ChainTable.losses.update(
+                [
+                    ("first_sequence", "?2"), ("first_ordinal", "?3"), ("end_sequence", "?4"), ("end_ordinal", "?5"),
+                    ("first_time", "?6"), ("last_time", "?7"), ("points", "?8"), ("lost_at", "?9"),
+                    ("lost_wall", "?10"), ("detail", "?11"),
+                ], where: "id = ?1", isChained: isChained), on: connection)
         deleteLoss = try Statement("DELETE FROM losses WHERE id = ?1", on: connection)
         listLosses = try Statement(
             """
@@ -238,7 +253,7 @@ final class SpoolStatements {
             FROM losses l LEFT JOIN backends b ON b.id = l.backend_id WHERE l.id > ?1 ORDER BY l.id LIMIT ?2
             """, on: connection)
         insertEvent = try Statement(
-            "INSERT INTO events (kind, at, wall, detail) VALUES (?1, ?2, ?3, ?4)", on: connection)
+            insertion(.events, "kind at wall detail", "?1 ?2 ?3 ?4"), on: connection)
         pruneEvents = try Statement(
             "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?1", on: connection)
 

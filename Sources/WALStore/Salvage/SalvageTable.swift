@@ -40,7 +40,9 @@ enum SalvageTable: String, CaseIterable, Sendable {
 
     private func isShape(_ record: RecordColumns, _ hasRowID: Bool) -> Bool {
         let shape = Array(shape.utf8)
-        guard shape.count == record.columns.count, (shape[0] == UInt8(ascii: "r")) == hasRowID else { return false }
+        guard shape.count == record.columns.count || isTagged(record, behind: shape.count),
+            (shape[0] == UInt8(ascii: "r")) == hasRowID
+        else { return false }
         for (letter, column) in zip(shape, record.columns) {
             let fits =
                 switch (letter, column.kind) {
@@ -57,8 +59,27 @@ enum SalvageTable: String, CaseIterable, Sendable {
         return true
     }
 
+    /// Whether the rows have a blob more, or NULL, since version 6 of the schema: a tag, or the state of the chain. Older
+    /// rows lack it.
+    private var hasTag: Bool {
+        switch self {
+        case .spool, .batches, .receipts, .deliveries, .deadLetters, .losses, .events, .bases: true
+        case .incarnations, .refusals, .backends, .ranges, .chunks: false
+        }
+    }
+
+    private func isTagged(_ record: RecordColumns, behind count: Int) -> Bool {
+        guard hasTag, record.columns.count == count + 1, let last = record.columns.last else { return false }
+        return last.kind == .null || last.kind == .blob
+    }
+
+    /// Columns but the tag.
+    var columnCount: Int { shape.utf8.count }
+    /// Values that a row is put back with.
+    fileprivate var valueCount: Int { columnCount + (hasTag ? 1 : 0) }
+
     var insertion: String {
-        let marks = (1...shape.utf8.count).map { "?\($0)" }.joined(separator: ", ")
+        let marks = (1...valueCount).map { "?\($0)" }.joined(separator: ", ")
         return "INSERT OR IGNORE INTO \(rawValue) VALUES (\(marks))"
     }
 }
@@ -83,7 +104,24 @@ struct SalvagedRow {
     func blob(_ index: Int) -> [UInt8] {
         if case .blob(let bytes) = columns.value(index, payload) { bytes } else { [] }
     }
+    /// With the tag, where the table has one.
     var values: [SQLValue] {
-        columns.columns.indices.map { $0 == 0 && rowID != nil ? SQLValue(rowID) : columns.value($0, payload) }
+        let found = columns.columns.indices.map {
+            $0 == 0 && rowID != nil ? SQLValue(rowID) : columns.value($0, payload)
+        }
+        return found + [SQLValue](repeating: .null, count: max(0, table.valueCount - found.count))
+    }
+
+    /// None for a row that has none.
+    var tagBytes: [UInt8] {
+        columns.columns.count > table.columnCount
+            && columns.columns[table.columnCount].range.upperBound <= payload.count
+            ? blob(table.columnCount) : []
+    }
+
+    /// As a value; what no tag is, is left out: the table takes nothing else.
+    var tag: SQLValue {
+        let bytes = tagBytes
+        return bytes.count == ChainTag.bytes ? .blob(bytes) : .null
     }
 }

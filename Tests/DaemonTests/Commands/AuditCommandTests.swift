@@ -14,7 +14,7 @@ struct AuditCommandTests {
     }
 
     private static let unmeant: [([String], String)] = [
-        ([], "needs one of was-it-delivered, who-sent, reconcile and report"), (["nothing"], "needs one of"),
+        ([], "needs one of was-it-delivered, who-sent, reconcile, report, verify, key"), (["nothing"], "needs one of"),
         (["was-it-delivered"], "which points?"), (["who-sent", "--match", "{"], "--match"),
         (["who-sent", "--match", "up", "--from", "1h", "--to", "2h"], "must lie before"),
         (["who-sent", "--match", "up", "--received-from", "yesterday"], "no time such as"),

@@ -32,6 +32,8 @@ struct CrashRun {
     /// Fresh points go ahead of a backlog, with the same reserve.
     let goesAhead: Bool
     var aheadLeases = 0
+    /// The spools keep a chain, which has to hold at each look. Not in all runs, for the same reason.
+    let chain: ChainKey?
     var purgedPoints: Int64 = 0
     var redrivenPoints: Int64 = 0
     /// What happened last, for a report.
@@ -49,8 +51,9 @@ struct CrashRun {
     /// - Parameter lie: a promise that the disk breaks: the run then has to end with a violation.
     init(
         seed: UInt64, lie: DiskLie? = nil, durability: Durability = .full, endsLetters: Bool = false,
-        goesAhead: Bool = false
+        goesAhead: Bool = false, keepsChain: Bool = false
     ) async throws {
+        chain = keepsChain ? .random() : nil
         self.seed = seed
         self.endsLetters = endsLetters
         self.goesAhead = goesAhead
@@ -80,9 +83,11 @@ struct CrashRun {
 
     func configuration(_ tenant: String) -> SpoolConfiguration {
         let names = models[tenant]?.attached ?? []
-        return SpoolConfiguration(
+        var configuration = SpoolConfiguration(
             tenant: tenant, backends: names.sorted().map { BackendRegistration(name: $0, type: "archive") },
             retainSeconds: 600, durability: durability)
+        configuration.chain = chain
+        return configuration
     }
 
     func configure() async throws {
@@ -165,6 +170,14 @@ struct CrashRun {
         }
         do throws(Violation) { try models[tenant]?.check(truth) } catch {
             throw Violation("tenant \(tenant): \(error)")
+        }
+        if let chain {
+            let findings = try await disk.withoutFault {
+                try await store.withSpool(tenant) { (spool) async throws(SpoolError) in
+                    try await spool.chainFindings(chain)
+                }
+            }
+            if !findings.isEmpty { throw Violation("tenant \(tenant): the chain does not hold: \(findings)") }
         }
         if let path = disk.plainOpens.first { throw Violation("\(path) was opened beside SQLite") }
         if let path = disk.paths.first(where: { $0.contains("set-aside") }) { throw Violation("\(path) was set aside") }

@@ -25,7 +25,7 @@ struct PowerCutTests {
     private static func run(_ seed: UInt64, endsLetters: Bool = false) async -> (DiskTally, CrashRun?) {
         var run: CrashRun?
         do {
-            run = try await CrashRun(seed: seed, endsLetters: endsLetters)
+            run = try await CrashRun(seed: seed, endsLetters: endsLetters, keepsChain: seed % 4 == 0)
             try await run?.run(steps: steps)
         } catch {
             Issue.record("seed \(seed): \(error)\n\(run?.report ?? "")")

@@ -53,7 +53,7 @@ struct BackupFixture {
     /// - Returns: what was restored, by tenant.
     @discardableResult
     func restore(
-        _ name: String = "backup", to directory: String? = nil, replacing: Bool = false
+        _ name: String = "backup", to directory: String? = nil, replacing: Bool = false, chain: ChainKey? = nil
     ) throws -> [String: RestoreTarget.Restored] {
         let backup = try BackupReader(place(name))
         let target = try RestoreTarget(
@@ -61,7 +61,8 @@ struct BackupFixture {
         var restored: [String: RestoreTarget.Restored] = [:]
         for spool in backup.manifest.spools {
             try backup.verify(spool)
-            restored[spool.tenant] = try target.restore(spool, from: backup, replacing: replacing)
+            restored[spool.tenant] = try target.restore(
+                spool, from: backup, replacing: replacing, chain: chain)
         }
         return restored
     }

@@ -5,7 +5,7 @@ import WALStore
 struct AuditCommand: Command {
     static let help = CommandHelp(
         name: "audit", summary: "Say who sent points, where they went, and whether the books add up.",
-        arguments: "was-it-delivered|who-sent|reconcile|report",
+        arguments: "was-it-delivered|who-sent|reconcile|report|verify|key",
         discussion: """
             was-it-delivered says of the points that --match finds, backend by backend, how many were delivered and when, and
             how many are pending, dead or lost, and why. who-sent lists the requests that they came in. Both look through what
@@ -20,6 +20,10 @@ struct AuditCommand: Command {
             backlog, outages, losses, dead letters, senders and events, with charts. As Markdown for a terminal or a ticket, as
             HTML for a browser (one file, no script), or as JSON.
 
+            verify reads all of a spool that keeps a chain (chain.key_file in the config) and finds rows that were altered,
+            removed, inserted or put elsewhere by anybody but the node. It ends with 0 when there are none, with 1 when there
+            are, and with 2 when that cannot be said. key makes the key.
+
             All read beside a running node, or what a stopped one left, and --file a copy that nobody writes, as holdfast sql does.
             """,
         options: ConfigurationOptions.options + SpoolChoice.options + [
@@ -30,7 +34,7 @@ struct AuditCommand: Command {
             AuditLimits.option,
             CommandHelp.Option(name: "--skip-damaged", value: nil, text: "Leave out rows that cannot be read."),
             CommandHelp.Option(name: "--json", value: nil, text: "Print JSON, a line each."),
-        ],
+        ] + AuditVerify.options,
         examples: [
             CommandHelp.Example(
                 command: #"holdfast audit was-it-delivered --match 'up{job="node"}' --from 24h"#,
@@ -45,6 +49,11 @@ struct AuditCommand: Command {
                 text: "One day's account"),
             CommandHelp.Example(
                 command: "holdfast audit report --from 168h --out week.html", text: "A week, for a browser"),
+            CommandHelp.Example(
+                command: "holdfast audit verify --config /etc/holdfast/holdfast.yaml --all --anchor 1045:3f1c...",
+                text: "Whether anybody has changed what was stored, and that it is not an old copy"),
+            CommandHelp.Example(
+                command: "holdfast audit key --out /etc/holdfast/chain.key", text: "A key, once a node"),
         ], choices: Verb.allCases.map(\.rawValue))
 
     enum Verb: String, CaseIterable {
@@ -52,6 +61,8 @@ struct AuditCommand: Command {
         case sent = "who-sent"
         case reconcile
         case report
+        case verify
+        case key
     }
 
     private let verb: Verb
@@ -60,21 +71,32 @@ struct AuditCommand: Command {
     private let limits: AuditLimits
     private let skipsDamage: Bool
     private let isJSON: Bool
-    private let form: ReportForm
+    private let form: ReportForm?
+    private let verification: AuditVerify?
+    private let keyMaker: AuditKey?
 
     init(_ arguments: Arguments) throws(UsageError) {
         guard arguments.positionals.count <= 1, let word = arguments.positionals.first, let verb = Verb(rawValue: word)
-        else { throw UsageError("holdfast audit needs one of was-it-delivered, who-sent, reconcile and report") }
+        else {
+            throw UsageError("holdfast audit needs one of \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
         self.verb = verb
         choice = try SpoolChoice(arguments)
         limits = try arguments.auditLimits()
         skipsDamage = arguments.flag("--skip-damaged")
         isJSON = arguments.flag("--json")
-        form = try ReportForm(arguments)
-        guard verb == .report || (arguments.value("--format") == nil && form.file == nil) else {
-            throw UsageError("--format and --out are for report")
+        form = verb == .report ? try ReportForm(arguments) : nil
+        guard verb == .report || arguments.value("--format") == nil else { throw UsageError("--format is for report") }
+        guard verb == .report || verb == .key || arguments.value("--out") == nil else {
+            throw UsageError("--out is for report and key")
         }
-        request = try AuditCommand.request(verb, arguments)
+        switch verb {
+        case .verify:
+            (verification, keyMaker, request) = (try AuditVerify(arguments, choice), nil, FateRequest())
+        case .key: (verification, keyMaker, request) = (nil, try AuditKey(arguments), FateRequest())
+        case .delivered, .sent, .reconcile, .report:
+            (verification, keyMaker, request) = (nil, nil, try AuditCommand.request(verb, arguments))
+        }
     }
 
     private static func request(_ verb: Verb, _ arguments: Arguments) throws(UsageError) -> FateRequest {
@@ -111,6 +133,8 @@ struct AuditCommand: Command {
     }
 
     func run() async throws(CommandFailure) {
+        if let verification { return try await verification.run() }
+        if let keyMaker { return try keyMaker.run() }
         let spools = try choice.spools()
         switch verb {
         case .sent:
@@ -118,7 +142,7 @@ struct AuditCommand: Command {
                 sql: request.sendersSQL, form: isJSON ? .ndjson : .table, limits: limits, skipsDamage: skipsDamage,
                 namesTenant: choice.isOfMany)
             try await question.ask(spools)
-        case .delivered, .reconcile:
+        case .delivered, .reconcile, .verify, .key:
             var printer = AuditPrinter(
                 verb, isOfTime: request.received != nil, isJSON: isJSON, namesTenant: choice.isOfMany)
             let areBooks = verb == .reconcile && request.received == nil
@@ -148,7 +172,7 @@ struct AuditCommand: Command {
             reports.append(
                 try await answer(spool) { (database, limits) throws(AuditError) in try database.report(span, limits) })
         }
-        try form.write(reports, madeAt: now)
+        try form?.write(reports, madeAt: now)
     }
 
     private func answer<Found: Sendable>(

@@ -1,0 +1,1 @@
+../../../schema/v006_chain.sql

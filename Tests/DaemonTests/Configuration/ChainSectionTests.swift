@@ -1,0 +1,45 @@
+import TestSupport
+import Testing
+import WALStore
+
+@testable import Daemon
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The key of the chains: named in the config, kept in a file, and no reason not to start.
+@Suite struct ChainSectionTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private var path: String { folder.path + "/chain.key" }
+    private var chain: String { "chain: { key_file: \"\(path)\" }\n" }
+
+    @Test func `with a key every tenant keeps a chain, but for those that say no`() throws {
+        let key = ChainKey.random()
+        try ChainKeyFile.make(path, key)
+        let text = chain + ConfigurationTests.backend + "tenants: { one: {}, two: { chain: false } }\n"
+        let configuration = try ConfigurationTests.parse(text)
+        #expect(configuration.chain.key == key && configuration.warnings.allSatisfy { !$0.contains("chain") })
+        let spools = Dictionary(uniqueKeysWithValues: configuration.spools.map { ($0.tenant, $0.chain) })
+        #expect(spools == ["one": key, "two": nil])
+    }
+
+    @Test func `a key that cannot be read is a warning, and the node runs without it`() throws {
+        let configuration = try ConfigurationTests.parse(chain + ConfigurationTests.backend)
+        #expect(configuration.chain.key == nil && configuration.spools.allSatisfy { $0.chain == nil })
+        #expect(configuration.warnings.contains { $0.hasPrefix("chain.key_file: \(path)") })
+    }
+
+    @Test func `a key's file is its owner's alone, and one that is there is not written over`() throws {
+        let key = ChainKey.random()
+        try ChainKeyFile.make(path, key)
+        #expect(ChainKeyFile.openTo(path) == nil)
+        #expect(throws: ChainKeyFile.Failure.self) { try ChainKeyFile.make(path, .random()) }
+        #expect(try ChainKeyFile.read(path) == key)
+        chmod(path, 0o640)
+        #expect(ChainKeyFile.openTo(path) == "its group")
+    }
+}
