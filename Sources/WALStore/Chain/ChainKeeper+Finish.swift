@@ -99,7 +99,7 @@ extension ChainKeeper {
 
     private func fold(_ rules: ChainRules) throws(SQLiteError) {
         guard let state else { return }
-        let first = try connection.integer("SELECT min(id) FROM links") ?? 0
+        let first = try connection.integer("SELECT min(id) FROM links WHERE id > 0") ?? 0
         guard state.length - first >= rules.maximumLinks else { return }
         let last = state.length - rules.maximumLinks / 2
         var folded: ChainLink?

@@ -78,6 +78,8 @@ extension ChainKeeper {
                 code: SQLITE_MISUSE, operation: "keep the chain", message: "a row changed outside of a transaction")
             return
         }
+        // Held once while it changes, so that the array in it is not copied for each row.
+        self.state = nil
         state.work.changes += 1
         if operation != SQLITE_INSERT { take(table, former, database, isDeleted: operation == SQLITE_DELETE, &state) }
         if operation != SQLITE_DELETE { put(table, new, database, &state) }

@@ -89,8 +89,10 @@ final class ChainKeeper {
     }
 
     private func lastLink() throws(SQLiteError) -> ChainLink? {
-        try Statement("SELECT \(ChainLink.columns) FROM links ORDER BY id DESC LIMIT 1", on: connection)
-            .first { ChainLink($0) }
+        // Behind an id that no chain reaches, which somebody has put there, none could be given.
+        try Statement(
+            "SELECT \(ChainLink.columns) FROM links WHERE id < ?1 ORDER BY id DESC LIMIT 1", on: connection
+        ).first(.integer(SalvageSurvey.maximumID)) { ChainLink($0) }
     }
 
     // MARK: A transaction

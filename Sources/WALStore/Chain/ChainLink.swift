@@ -73,7 +73,7 @@ extension ChainLink {
         """
 
     static let insertion =
-        "INSERT INTO links (\(columns)) VALUES (\((1...17).map { "?\($0)" }.joined(separator: ", ")))"
+        "INSERT OR REPLACE INTO links (\(columns)) VALUES (\((1...17).map { "?\($0)" }.joined(separator: ", ")))"
 
     var values: [SQLValue] {
         [

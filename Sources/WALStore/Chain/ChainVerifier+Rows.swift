@@ -96,8 +96,13 @@ extension ChainVerifier {
         _ table: ChainTable, _ row: Statement, _ columns: Int, _ tag: ChainTag, _ keys: ChainKeys
     ) -> Int64? {
         let id = row.integer(0)
+        // Whatever number somebody has put there.
+        guard (1..<SalvageSurvey.maximumID).contains(id) else { return nil }
+        let rowBytes = table.columns.last == "block" ? row.withBlob(Int32(columns - 1)) { $0.count } : 0
         let reach: Int64 = 64
-        for other in max(0, id - reach)...(id.addingCapped(reach)) where other != id {
+        for other in max(0, id - reach)...(id + reach) where other != id {
+            originBytes -= rowBytes + columns * 16
+            guard originBytes > 0 else { return nil }
             var input = keys.beginTag(table, life: tag.life, epoch: tag.epoch)
             input.add(UInt8(truncatingIfNeeded: SQLITE_INTEGER))
             input.add(other)

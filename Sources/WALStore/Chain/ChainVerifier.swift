@@ -20,6 +20,8 @@ public final class ChainVerifier {
     var isCurrent = false
     /// Positions of rows that the node has deleted.
     var pruned: [Range<Int64>] = []
+    /// What looking for the origins of rows may still hash, so that many altered rows do not take for ever.
+    var originBytes = 1 << 30
 
     /// - Parameters:
     ///   - key: the node's, or an earlier one of it, which has all epochs from its own on.

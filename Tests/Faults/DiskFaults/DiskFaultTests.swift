@@ -81,7 +81,7 @@ struct DiskFaultTests {
     private static func run(_ seed: UInt64, _ phase: DiskFaultPhase, _ fault: DiskFault) async -> (SimulatedDisk?, Bool)
     {
         var run: CrashRun
-        do { run = try await CrashRun(seed: seed) } catch {
+        do { run = try await CrashRun(seed: seed, keepsChain: fault.first / 2 % 2 == 0) } catch {
             Issue.record("seed \(seed): \(error)")
             return (nil, false)
         }

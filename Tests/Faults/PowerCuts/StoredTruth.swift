@@ -62,14 +62,18 @@ enum Standing: UInt8, Sendable, CaseIterable {
 extension Spool {
     /// What its chain says of all that is stored; rows without a tag count too.
     func chainFindings(_ key: ChainKey) throws(SpoolError) -> [ChainFinding] {
-        let connection = try openDatabase().connection
-        let watch = AuditWatch(AuditLimits(time: .seconds(3600)), path: path, isStopped: { false })
-        let answer = try checked { () throws(SQLiteError) in try ChainVerifier.verify(connection, key, watch) }
+        let answer = try chainAnswer(key)
         guard answer.uncoveredRows == 0, answer.formerRows == 0 else {
             throw SpoolError(
                 .unreadable, "\(answer.uncoveredRows) rows have no tag, \(answer.formerRows) another life's")
         }
         return answer.findings
+    }
+
+    func chainAnswer(_ key: ChainKey) throws(SpoolError) -> ChainAnswer {
+        let connection = try openDatabase().connection
+        let watch = AuditWatch(AuditLimits(time: .seconds(3600)), path: path, isStopped: { false })
+        return try checked { () throws(SQLiteError) in try ChainVerifier.verify(connection, key, watch) }
     }
 
     func truth() throws(SpoolError) -> StoredTruth {

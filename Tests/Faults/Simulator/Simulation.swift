@@ -72,6 +72,7 @@ final class Simulation: @unchecked Sendable {
         let network = network
         plan = SimulationPlan { network.addServer(type: $0).number }
         plan.durability = options.durability
+        if seed % 2 == 1 { plan.chain = .random() }
         if isFreshFirst {
             let window: Int64? = network.takesOldPoints ? nil : 7200
             plan.order = .freshFirst(CatchUp(share: 0.3, freshSeconds: 60, outOfOrderSeconds: window))
@@ -244,11 +245,12 @@ final class Simulation: @unchecked Sendable {
     func audit() {
         for tenant in plan.tenants.map(\.name) where scheduler.fault == nil {
             let after = oracle.lastSequence(of: tenant)
+            let key = plan.keepsChain(tenant) ? plan.chain : nil
             let found = perform("audit of \(tenant)") { node -> Result<SpoolAudit, SpoolError> in
                 do throws(SpoolError) {
                     return .success(
                         try await node.store.withSpool(tenant) { (spool) async throws(SpoolError) in
-                            try await spool.audit(after: after)
+                            try await spool.audit(after: after, key)
                         })
                 } catch {
                     return .failure(error)
@@ -262,6 +264,9 @@ final class Simulation: @unchecked Sendable {
             case .success(let audit):
                 do throws(SpoolModel.Broken) { try oracle.check(audit) } catch {
                     scheduler.fail("step \(step), \(tenant): \(error)")
+                }
+                if let finding = audit.chainFindings.first {
+                    scheduler.fail("step \(step), \(tenant): the chain does not hold: \(finding)")
                 }
             }
         }

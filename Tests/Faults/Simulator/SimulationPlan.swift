@@ -34,6 +34,8 @@ struct SimulationPlan {
     /// What is out of the config and may come back.
     var removedBackends: [(backend: Destination, tenants: [String])] = []
     var removedTenants: [Tenant] = []
+    /// Of half of the tenants, in some runs: their chains have to hold at each look.
+    var chain: ChainKey?
     /// Breaks P1 on purpose, for the self-check.
     var durability = Durability.full
     /// Of every backend.
@@ -70,9 +72,11 @@ struct SimulationPlan {
 
     func backend(_ name: String) -> Destination? { backends.first { $0.name == name } }
 
+    func keepsChain(_ tenant: String) -> Bool { chain != nil && tenant.utf8.count % 2 == 0 }
+
     var spools: [SpoolConfiguration] {
         tenants.map { tenant in
-            SpoolConfiguration(
+            var spool = SpoolConfiguration(
                 tenant: tenant.name,
                 backends: tenant.backends.compactMap { backend($0) }.map {
                     BackendRegistration(
@@ -81,6 +85,8 @@ struct SimulationPlan {
                 retainSeconds: tenant.retainSeconds, whenFull: tenant.whenFull, durability: durability,
                 commitLingerNanoseconds: tenant.lingerNanoseconds,
                 deadLetterMaximumAgeSeconds: tenant.deadLetterSeconds)
+            if keepsChain(tenant.name) { spool.chain = chain }
+            return spool
         }
     }
 

@@ -49,13 +49,17 @@ struct SpoolAudit: Sendable {
     var deliveries: [Stretch] = []
     var losses: [Stretch] = []
     var deadLetters: [(backend: Int64, place: Place)] = []
+    var chainFindings: [ChainFinding] = []
 }
 
 extension Spool {
-    /// - Parameter after: rows and receipts up to this sequence are known already.
-    func audit(after: Int64) throws(SpoolError) -> SpoolAudit {
+    /// - Parameters:
+    ///   - after: rows and receipts up to this sequence are known already.
+    ///   - key: of its chain, which is verified.
+    func audit(after: Int64, _ key: ChainKey?) throws(SpoolError) -> SpoolAudit {
         let database = try openDatabase()
         var audit = SpoolAudit()
+        if let key { audit.chainFindings = try chainAnswer(key).findings }
         audit.tenant = tenant
         audit.incarnation = incarnation
         audit.nextSequence = ledger.nextSequence

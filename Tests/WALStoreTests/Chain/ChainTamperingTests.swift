@@ -135,6 +135,24 @@ import Testing
         #expect(answer.findings.count <= 6, "no row is accused that is as it was: \(answer.findings)")
     }
 
+    @Test(arguments: [Int64.min, -5, 0, 1 << 53, .max])
+    func `whatever number a row or a link is given, verify ends and the node goes on`(_ id: Int64) async throws {
+        let life = try ChainLife()
+        try await life.live()
+        try life.tamper(
+            "INSERT INTO links SELECT \(id), kind, wall, ledger_version, life, epoch, NULL, NULL, 0, 0, 0, 0, 0, '', rows, "
+                + "former, head FROM links LIMIT 1",
+            "INSERT INTO dead_letters SELECT \(id), backend_id, origin_sequence + 900, origin_ordinal, request_id, reason, status, "
+                + "excerpt, attempts, first_attempt_wall, buried_at, buried_wall, key_id, block, tag FROM dead_letters LIMIT 1"
+        )
+        let kinds = Set(try life.verify().findings.map(\.kind))
+        #expect(kinds.contains(.links) && kinds.contains(.altered), "\(kinds)")
+        let spool = try await life.open(ChainRules(sealNanoseconds: 0, maximumLinks: 2))
+        for row in 12..<16 { try await life.append(spool, row) }
+        await spool.close()
+        #expect(try !life.verify().isSound)
+    }
+
     @Test func `a former state of the row of the spool is found by what has come since`() async throws {
         let life = try ChainLife()
         try await life.live()

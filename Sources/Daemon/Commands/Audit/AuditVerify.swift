@@ -88,11 +88,11 @@ struct AuditVerify: Sendable {
             case .failure(let error):
                 let whose = choice.isOfMany ? spool.tenant.map { "\($0): " } ?? "" : ""
                 if isJSON {
-                    Terminal.print(
-                        json: .map([
-                            "tenant": spool.tenant.map(JSONValue.string), "sound": .null,
-                            "error": .string(error.message),
-                        ]))
+                    let failure = JSONValue.map([
+                        "tenant": spool.tenant.map(JSONValue.string), "sound": .null,
+                        "error": .string(error.message),
+                    ])
+                    Terminal.print(failure.rendered + "\n")
                 }
                 Terminal.printError("holdfast: \(whose)\(error.message)\n")
                 worst = 2
@@ -140,7 +140,7 @@ struct AuditVerify: Sendable {
     // MARK: Printing
 
     private func show(_ answer: ChainAnswer) {
-        if isJSON { return Terminal.print(json: answer.json) }
+        if isJSON { return Terminal.print(answer.json.rendered + "\n") }
         let tenant = Terminal.harmless(answer.tenant)
         for finding in answer.findings {
             let row = finding.row.map { " \($0)" } ?? ""

@@ -7,16 +7,18 @@ struct CountedCommits {
     /// - Parameters:
     ///   - appends: one commit each.
     ///   - times: how often they are all appended, after the first time, which is not counted.
-    static func run(_ appends: [AppendRequest], times: Int, in parent: String) async throws(BenchFailure)
-        -> CountedResult
-    {
+    static func run(
+        _ appends: [AppendRequest], times: Int, keepsChain: Bool, in parent: String
+    ) async throws(BenchFailure) -> CountedResult {
         let folder = try BenchFolder.make(in: parent)
         defer { BenchFolder.remove(folder) }
         do throws(SpoolError) {
             let store = try WALStore(
                 directory: "\(folder)/data", node: NodeConfiguration(), upkeepInterval: nil, events: { _ in })
             let backend = BackendRegistration(name: "sink", type: "prometheus_remote_write")
-            try await store.configure([SpoolConfiguration(tenant: tenant, backends: [backend])])
+            var configuration = SpoolConfiguration(tenant: tenant, backends: [backend])
+            if keepsChain { configuration.chain = .random() }
+            try await store.configure([configuration])
             var result = CountedResult()
             for request in appends { _ = try await append(request, to: store) }
             for _ in 0..<times {

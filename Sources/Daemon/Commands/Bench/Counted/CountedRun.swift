@@ -26,8 +26,9 @@ enum CountedRun {
                 isRepacked: options.step == .redrain, times: options.times, in: options.folder)
         }
         let work = try CountedWork()
-        if options.step == .commit {
-            return try await CountedCommits.run(work.appends, times: options.times, in: options.folder)
+        if options.step == .commit || options.step == .chain {
+            return try await CountedCommits.run(
+                work.appends, times: options.times, keepsChain: options.step == .chain, in: options.folder)
         }
         var sum = CountedResult()
         for _ in 0..<options.times {

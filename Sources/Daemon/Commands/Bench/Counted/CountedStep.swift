@@ -12,6 +12,8 @@ enum CountedStep: String, CaseIterable {
     case send
     /// Decoded requests into a spool, fsynced, each before the next.
     case commit
+    /// The same into one that keeps a chain.
+    case chain
     /// A backlog of small rows out of a spool and into remote-write requests, up to the network.
     case drain
     /// The same after it was repacked.

@@ -50,7 +50,7 @@ final class CountedWork {
         case .encode: result.bytes = encoded().count
         case .open: result.samples = try opened()
         case .send: result.bytes = sent()
-        case .commit, .drain, .redrain: preconditionFailure("a spool of its own does these")
+        case .commit, .chain, .drain, .redrain: preconditionFailure("a spool of its own does these")
         }
         return result
     }
