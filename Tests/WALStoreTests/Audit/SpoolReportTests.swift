@@ -74,7 +74,7 @@ struct SpoolReportTests {
         let spool = try await filled(fixture)
         let audit = try AuditDatabase(live: fixture.path)
         let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
-        let report = try audit.report(ReportSpan(start..<start + 11 * minute), AuditLimits())
+        let report = try audit.report(ReportSpan(start..<start + 11 * minute), now: start + 11 * minute, AuditLimits())
         #expect(report.tenant == "acme")
         #expect(report.acceptedPoints == Array(repeating: 10, count: 10) + [0])
         #expect(report.requests == Array(repeating: 1, count: 10) + [0])
@@ -84,7 +84,8 @@ struct SpoolReportTests {
         let a = try #require(report.backends.first)
         #expect(a.deliveredPoints == [10, 10, 10, 0, 0, 0, 0, 10, 10, 10, 7])
         #expect(a.owedPoints == [0, 0, 0, 10, 20, 30, 40, 40, 40, 40, 30])
-        #expect(a.outages == [.init(start: start + 3 * minute, end: start + 7 * minute, points: 10)])
+        #expect(
+            a.outages == [.init(start: start + 3 * minute, end: start + 7 * minute, isOver: true, pointsMeanwhile: 40)])
         #expect(a.owedSince == start + 7 * minute)
         #expect(a.books.difference == 0)
         #expect(
@@ -106,7 +107,8 @@ struct SpoolReportTests {
         let spool = try await filled(fixture)
         let audit = try AuditDatabase(live: fixture.path)
         let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
-        let report = try audit.report(ReportSpan(start + 4 * minute..<start + 8 * minute), AuditLimits())
+        let report = try audit.report(
+            ReportSpan(start + 4 * minute..<start + 8 * minute), now: start + 11 * minute, AuditLimits())
         #expect(report.acceptedPoints == [10, 10, 10, 10])
         #expect(report.backends.first?.owedPoints == [20, 30, 40, 40])
         #expect(report.backends.first?.deliveredPoints == [0, 0, 0, 10])
@@ -123,7 +125,7 @@ struct SpoolReportTests {
         while try await spool.dropAged() > 0 {}
         let audit = try AuditDatabase(live: fixture.path)
         let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
-        let report = try audit.report(ReportSpan(start..<start + 11 * minute), AuditLimits())
+        let report = try audit.report(ReportSpan(start..<start + 11 * minute), now: start + 11 * minute, AuditLimits())
         #expect(report.losses.map { "\($0.backend ?? "") \($0.reason)" } == ["a age"])
         let lost = try #require(report.losses.first?.points)
         #expect(lost > 0)
@@ -131,25 +133,85 @@ struct SpoolReportTests {
         #expect(report.backends.first?.owedPoints.dropLast().last == 40)
         // A backend that goes is an event, and is owed nothing from then on.
         try await spool.configure(fixture.configuration(["b"]))
-        let without = try audit.report(ReportSpan(start..<start + 11 * minute), AuditLimits())
+        let without = try audit.report(ReportSpan(start..<start + 11 * minute), now: start + 11 * minute, AuditLimits())
         #expect(without.events.map { "\($0.kind) \($0.detail)" } == ["backend_detached a"])
         #expect(without.backends.map(\.isAttached) == [false, true])
         #expect(without.backends.first?.owedPoints == [])
         await spool.close()
     }
 
-    @Test func `requests that waited for one return are one outage`() {
-        var outages = ReportOutages()
-        let second: Int64 = 1_000_000_000
-        outages.add(from: 0, to: 60 * second, 1)
-        outages.add(from: 100 * second, to: 200 * second, 2)
-        outages.add(from: 90 * second, to: 201 * second, 3)
-        outages.add(from: 300 * second, to: 391 * second, 4)
+    private static let second: Int64 = 1_000_000_000
+
+    /// A batch each minute, from sequence 1 on, of ten points.
+    private func outages() throws -> ReportOutages {
+        var minutes = ReportMinutes()
+        for minute in Int64(0)..<20 where minute != 15 && minute != 16 {
+            let at = minute * SpoolReportTests.minute
+            try minutes.add(.init(firstAt: at, lastAt: at, points: 10, lastSequence: minute + 1))
+        }
+        return ReportOutages(from: 1, minutes)
+    }
+
+    private func row(_ sequence: Int64, _ firstAttemptAt: Int64, _ settledAt: Int64) -> ReportDelivery {
+        ReportDelivery(
+            firstSequence: sequence, points: 10, firstAttemptAt: firstAttemptAt * Self.second,
+            settledAt: settledAt * Self.second)
+    }
+
+    @Test func `an outage is a gap between deliveries in which something was owed`() throws {
+        var outages = try outages()
+        outages.add(row(1, 0, 58))
+        // A minute without anything is none.
+        outages.add(row(2, 120, 125))
+        // The backlog of a gap goes out in two rows, the fresh points first.
+        outages.add(row(8, 420, 421))
+        outages.add(row(3, 422, 423))
+        // It hung, and was answered in the end.
+        outages.add(row(9, 480, 640))
+        outages.add(row(10, 641, 900))
+        // Nothing came for two minutes, so nothing was owed.
+        outages.add(row(18, 1020, 1021))
+        outages.finish(now: 1200 * Self.second, owedSince: 1080 * Self.second)
         #expect(
-            outages.all == [
-                .init(start: 90 * second, end: 201 * second, points: 5),
-                .init(start: 300 * second, end: 391 * second, points: 4),
+            outages.all.map { [$0.start / Self.second, $0.end / Self.second, $0.pointsMeanwhile] } == [
+                [180, 420, 40], [480, 640, 30], [640, 900, 40], [1080, 1200, 20],
             ])
+        #expect(outages.all.map(\.isOver) == [true, true, true, false])
+    }
+
+    @Test func `who was never owed anything has no outage, and who never took anything one from the first point on`()
+        throws
+    {
+        var never = try outages()
+        never.finish(now: 1200 * Self.second, owedSince: nil)
+        #expect(never.all.isEmpty)
+        var none = try outages()
+        none.finish(now: 1200 * Self.second, owedSince: 0)
+        #expect(none.all.map(\.end) == [1200 * Self.second])
+        var late = try outages()
+        late.add(row(1, 300, 301))
+        #expect(late.all.map { [$0.start, $0.end] } == [[0, 300 * Self.second]])
+    }
+
+    @Test func `a row of deliveries that grew over two buckets is laid out over both`() {
+        let span = ReportSpan(SpoolFixture.start..<SpoolFixture.start + 3 * SpoolReportTests.minute)
+        func spread(_ from: Int64, _ to: Int64, _ points: Int64) -> [Int: Int64] {
+            var found: [Int: Int64] = [:]
+            let row = ReportDelivery(
+                firstSequence: 1, points: points, firstAttemptAt: span.start + from * Self.second,
+                settledAt: span.start + to * Self.second)
+            span.spread(row) { found[$0, default: 0] += $1 }
+            return found
+        }
+        #expect(spread(10, 50, 7) == [0: 7])
+        #expect(spread(45, 75, 100) == [0: 50, 1: 50])
+        #expect(spread(55, 70, 1) == [1: 1])
+        #expect(spread(-20, 20, 10) == [0: 5])
+        #expect(spread(-90, 20, 10) == [0: 10])
+        #expect(spread(170, 190, 10) == [2: 5, 3: 5])
+        #expect(spread(300, 300, 10) == [3: 10])
+        #expect(spread(-9, -9, 10) == [:])
+        #expect(spread(30, 90, .max)[0] ?? 0 > 1 << 61)
     }
 
     @Test func `reasons beyond a thousand are added up as others`() {

@@ -170,7 +170,9 @@ struct AuditCommand: Command {
         var reports: [SpoolReport] = []
         for spool in spools {
             reports.append(
-                try await answer(spool) { (database, limits) throws(AuditError) in try database.report(span, limits) })
+                try await answer(spool) { (database, limits) throws(AuditError) in
+                    try database.report(span, now: now, limits)
+                })
         }
         try form?.write(reports, madeAt: now)
     }

@@ -1,23 +1,23 @@
 /// Takes the rows of `ReportQuestion`.
 struct ReportCollector: AuditAnswer {
     private var report: SpoolReport
+    private let now: Int64
     private var tallies = ReportTallies()
-    /// Points that were accepted, by the time of their bucket; rising.
-    private var accepted: [(time: Int64, points: Int64, lastSequence: Int64)] = []
+    private var minutes = ReportMinutes()
     private var sides: [BackendSide] = []
 
-    /// What a backend's chart is made of.
+    /// What a backend's chart and its outages are made of.
     private struct BackendSide {
         let firstSequence: Int64
         /// Points that came to an end of any kind, by bucket; the last is behind the span.
         var settled: [Int64]
-        var outages = ReportOutages()
+        var outages: ReportOutages?
     }
 
-    /// Buckets of receipts, of all time.
-    private static let maximumBuckets = 2_000_000
-
-    init(_ span: ReportSpan) { report = SpoolReport(span) }
+    init(_ span: ReportSpan, now: Int64) {
+        report = SpoolReport(span)
+        self.now = now
+    }
 
     mutating func begin(columns: [String]) {}
     mutating func end() {}
@@ -51,17 +51,20 @@ struct ReportCollector: AuditAnswer {
                 rows: count(0), points: count(1), blockBytes: count(2), since: number(3))
         case .receipts:
             let time = number(0) ?? 0
-            guard accepted.count < ReportCollector.maximumBuckets else {
-                throw AuditError(.tooLarge, "the receipts are of too long a time")
-            }
-            accepted.append((time, count(2), number(5) ?? 0))
+            try minutes.add(
+                ReportMinutes.Minute(
+                    firstAt: time, lastAt: number(6) ?? time, points: count(2), lastSequence: number(5) ?? 0))
             report.knownSince = min(report.knownSince ?? time, time)
             guard let bucket = report.span.index(of: time) else { return }
             report.requests[bucket] += count(1)
             report.acceptedPoints[bucket] += count(2)
             report.refusedPoints[bucket] += count(3)
             report.bodyBytes += count(4)
-        case .deliveries: addDelivery(text(0), text(1), at: number(0) ?? 0, since: number(1) ?? 0, count(2))
+        case .deliveries:
+            add(
+                ReportDelivery(
+                    firstSequence: number(3) ?? 0, points: count(2), firstAttemptAt: number(1) ?? 0,
+                    settledAt: number(0) ?? 0), backend: text(0), outcome: text(1))
         case .deadLetters:
             settle(text(0), count(0), at: number(1) ?? 0)
             add(.dead, backend: text(0), text(1), count(0), number(1), number(2))
@@ -82,13 +85,19 @@ struct ReportCollector: AuditAnswer {
 
     private func index(of backend: String?) -> Int? { report.backends.firstIndex { $0.name == backend } }
 
-    private mutating func addDelivery(
-        _ backend: String?, _ outcome: String?, at: Int64, since: Int64, _ points: Int64
-    ) {
-        settle(backend, points, at: at)
-        guard outcome == "confirmed", let index = index(of: backend) else { return }
-        if let bucket = report.span.index(of: at) { report.backends[index].deliveredPoints[bucket] += points }
-        if since < report.span.end { sides[index].outages.add(from: since, to: at, points) }
+    private mutating func add(_ row: ReportDelivery, backend: String?, outcome: String?) {
+        guard let index = index(of: backend), row.settledAt >= row.firstAttemptAt else { return }
+        let isConfirmed = outcome == "confirmed"
+        report.span.spread(row) { bucket, points in
+            sides[index].settled[bucket] += points
+            if isConfirmed, bucket < report.span.count { report.backends[index].deliveredPoints[bucket] += points }
+        }
+        // What is left out was never sent.
+        guard outcome != "excluded" else { return }
+        if sides[index].outages == nil {
+            sides[index].outages = ReportOutages(from: sides[index].firstSequence, minutes)
+        }
+        sides[index].outages?.add(row)
     }
 
     private mutating func settle(_ backend: String?, _ points: Int64, at: Int64) {
@@ -112,7 +121,7 @@ struct ReportCollector: AuditAnswer {
         report.losses = tallies.all(.lost)
         report.refusals = tallies.all(.refused)
         for index in report.backends.indices {
-            report.backends[index].outages = sides[index].outages.all
+            report.backends[index].outages = outages(report.backends[index], sides[index])
             if report.backends[index].isAttached {
                 report.backends[index].owedPoints = owed(report.backends[index], sides[index])
             }
@@ -120,12 +129,18 @@ struct ReportCollector: AuditAnswer {
         return report
     }
 
+    private func outages(_ backend: BackendReport, _ side: BackendSide) -> [BackendReport.Outage] {
+        var outages = side.outages ?? ReportOutages(from: side.firstSequence, minutes)
+        if backend.isAttached { outages.finish(now: now, owedSince: backend.owedSince) }
+        return outages.all.filter { $0.start < report.span.end && $0.end > report.span.start }
+    }
+
     /// From now back: what was owed before a bucket is what was owed behind it, less what came, and what was settled.
     private func owed(_ backend: BackendReport, _ side: BackendSide) -> [Int64] {
         let span = report.span
         var came = [Int64](repeating: 0, count: span.count + 1)
-        for bucket in accepted where bucket.time >= span.start && bucket.lastSequence >= side.firstSequence {
-            came[span.index(of: bucket.time) ?? span.count] += bucket.points
+        for minute in minutes.all where minute.firstAt >= span.start && minute.lastSequence >= side.firstSequence {
+            came[span.index(of: minute.firstAt) ?? span.count] += minute.points
         }
         var owed = [Int64](repeating: 0, count: span.count)
         var now = backend.books.points[.pending] ?? 0

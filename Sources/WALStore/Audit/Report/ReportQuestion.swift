@@ -1,11 +1,12 @@
 extension AuditDatabase {
     /// What the books tell of a stretch of time.
     ///
+    /// - Parameter now: nanoseconds on the wall clock, for what goes on.
     /// - Throws: as `ask`; `.tooLarge` when there is more of something than a report holds.
     public func report(
-        _ span: ReportSpan, _ limits: AuditLimits, isStopped: @escaping () -> Bool = { false }
+        _ span: ReportSpan, now: Int64, _ limits: AuditLimits, isStopped: @escaping () -> Bool = { false }
     ) throws(AuditError) -> SpoolReport {
-        var collector = ReportCollector(span)
+        var collector = ReportCollector(span, now: now)
         try ask(ReportQuestion.sql(span), limits, into: &collector, isStopped: isStopped)
         return collector.finished()
     }
@@ -46,16 +47,16 @@ enum ReportQuestion {
                 ], "FROM pending p GROUP BY backend"),
             select(
                 .stored, [], ["count(*)", "sum(points)", "sum(bytes)", "min(received_time)"], "FROM batches"),
-            // Of all time: what is owed is counted back from now.
+            // Both of all time: what is owed is counted back from now, and an outage may have begun before.
             select(
                 .receipts, [],
                 [
                     "min(received_time)", requests, "sum(points)", "sum(refused_points)", "sum(body_bytes)",
-                    "max(sequence)",
-                ], "FROM receipts GROUP BY received_time / \(width)"),
+                    "max(sequence)", "max(received_time)",
+                ], "FROM receipts GROUP BY received_time / \(ReportMinutes.width)"),
             select(
-                .deliveries, ["backend", "outcome"], ["settled_time", "first_attempt_time", "points"],
-                "FROM deliveries WHERE settled_time >= \(start)"),
+                .deliveries, ["backend", "outcome"],
+                ["settled_time", "first_attempt_time", "points", "first_sequence"], "FROM deliveries"),
             select(
                 .deadLetters, ["backend", "reason"], ["count(*)", "min(buried_time)", "max(buried_time)"],
                 "FROM dead_letters WHERE buried_time >= \(start) GROUP BY backend, reason, buried_time / \(width)"),
@@ -66,9 +67,9 @@ enum ReportQuestion {
                 "FROM refusals WHERE \(during("received_time")) GROUP BY reason"),
             """
             SELECT * FROM (\(select(
-                .senders, ["source", "peer"], [requests, "sum(points) AS most"],
-                "FROM receipts WHERE \(during("received_time")) GROUP BY source, peer"))
-                ORDER BY most DESC, source, peer LIMIT \(mostSenders))
+                .senders, ["source", "\(host) AS host"], [requests, "sum(points) AS most"],
+                "FROM receipts WHERE \(during("received_time")) GROUP BY source, \(host)"))
+                ORDER BY most DESC, source, host LIMIT \(mostSenders))
             """,
             """
             SELECT * FROM (\(select(
@@ -79,6 +80,9 @@ enum ReportQuestion {
         return parts.joined(separator: "\nUNION ALL ")
     }
 
+    /// Without the port, which is another for each connection; that of a scrape's target is its own.
+    private static let host =
+        "iif(source <> 'scrape' AND peer GLOB '*:[0-9]*', rtrim(rtrim(peer, '0123456789'), ':'), peer)"
     /// One over many batches has a receipt for each.
     private static let requests = "count(*) FILTER (WHERE request_part = 0)"
 

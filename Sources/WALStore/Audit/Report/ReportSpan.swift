@@ -36,6 +36,24 @@ public struct ReportSpan: Sendable, Hashable {
         return Int((time - start) / width)
     }
 
+    /// Calls `body` with the bucket of a time; one behind the last for what is later, and not at all for what is earlier.
+    private func place(_ points: Int64, at time: Int64, _ body: (Int, Int64) -> Void) {
+        if time >= start, points > 0 { body(index(of: time) ?? count, points) }
+    }
+
+    /// Lays out the points of a row of deliveries that grew from its start to its end, evenly. One that took longer than
+    /// such rows grow came to its end at once.
+    func spread(_ row: ReportDelivery, _ body: (Int, Int64) -> Void) {
+        let length = row.settledAt - row.firstAttemptAt
+        let border = row.settledAt / width * width
+        guard (1...ReportSpan.minute).contains(length), row.firstAttemptAt < border else {
+            return place(row.points, at: row.settledAt, body)
+        }
+        let before = Int64(Double(row.points) * Double(border - row.firstAttemptAt) / Double(length))
+        place(min(before, row.points), at: border - 1, body)
+        place(row.points - min(before, row.points), at: border, body)
+    }
+
     /// The start of a bucket.
     public func time(_ index: Int) -> Int64 { start + width * Int64(index) }
 }

@@ -80,12 +80,13 @@ public struct BackendReport: Sendable {
     /// When the oldest of what it is owed was received; nil when it is owed nothing.
     public var owedSince: Int64?
 
-    /// A time in which one delivery did not come to an end.
+    /// A time in which it was owed points, and took none.
     public struct Outage: Sendable, Hashable {
-        /// Of the first attempt.
         public var start: Int64
+        /// When it took points again; of one that goes on, when the report was made.
         public var end: Int64
-        /// That waited so long.
-        public var points: Int64
+        public var isOver: Bool
+        /// That came in meanwhile, in the minutes that began then.
+        public var pointsMeanwhile: Int64
     }
 }

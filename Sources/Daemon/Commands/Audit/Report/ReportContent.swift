@@ -134,16 +134,17 @@ struct ReportContent {
     private mutating func addOutages() {
         heading("Outages")
         let outages = report.backends.flatMap { backend in backend.outages.map { (backend.name, $0) } }
-        guard !outages.isEmpty else { return text("No delivery took longer than 90 s from its first attempt.") }
+        guard !outages.isEmpty else { return text("No backend that was owed points took none for 90 s.") }
         table(
             [
-                ("Backend", .left), ("First attempt", .left), ("Answered", .left), ("Length", .right),
-                ("Points", .right),
+                ("Backend", .left), ("From", .left), ("To", .left), ("Length", .right),
+                ("Came in meanwhile", .right),
             ],
             outages.sorted { $0.1.start < $1.1.start }.map { name, outage in
                 [
-                    name, ReportContent.time(outage.start), ReportContent.time(outage.end),
-                    Amount.duration(seconds: Double(outage.end - outage.start) / 1e9), Amount.count(outage.points),
+                    name, ReportContent.time(outage.start), outage.isOver ? ReportContent.time(outage.end) : "goes on",
+                    Amount.duration(seconds: Double(outage.end - outage.start) / 1e9),
+                    Amount.count(outage.pointsMeanwhile),
                 ]
             })
     }

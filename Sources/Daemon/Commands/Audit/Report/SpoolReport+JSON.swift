@@ -78,6 +78,9 @@ extension BackendReport {
 
 extension BackendReport.Outage {
     fileprivate var json: JSONValue {
-        .object([.init("from", .int(start)), .init("to", .int(end)), .init("points", .int(points))])
+        .object([
+            .init("from", .int(start)), .init("to", .int(end)), .init("is_over", .bool(isOver)),
+            .init("points_meanwhile", .int(pointsMeanwhile)),
+        ])
     }
 }
