@@ -17,6 +17,9 @@ struct DeliveryTuning: Sendable {
     var encoders = 2
     /// Points that all leases which go out in shards may have together.
     var shardedPoints = 1 << 20
+    /// What a lease in shards had answered for so long is settled without the gaps being closed: one request that hangs must
+    /// not let a crash send all the others again.
+    var settlesWithin: Duration = .seconds(2)
     /// How long a tenant begins new requests while others wait for an open spool.
     var placeTurn: Duration = .seconds(1)
 }

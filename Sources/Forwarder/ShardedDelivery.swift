@@ -32,6 +32,7 @@ struct ShardedDelivery {
     private enum Event {
         case ended(DeliveryEnding)
         case settled(Bool)
+        case patienceEnded
     }
 
     func run() async -> DeliveryEnding {
@@ -41,6 +42,7 @@ struct ShardedDelivery {
             var settlements: [Settlement] = []
             var enough = Self.settledTogether
             var (running, writing) = (0, 0)
+            var isTimed = false
             while true {
                 // What is sent while nothing can be settled is sent again after a crash.
                 let (width, isShortOfSpace) = lane.state.withLock { state in
@@ -55,27 +57,43 @@ struct ShardedDelivery {
                     after.resolve(isClear: !ending.isLeft)
                 }
                 guard running + writing > 0, let event = await group.next() else { break }
+                var most = Self.fewRuns
                 switch event {
                 case .ended(let ended):
                     running -= 1
                     ending.isLeft = ending.isLeft || ended.isLeft
                     ending.maybeSent = ending.maybeSent || ended.maybeSent
                     if let settlement = ended.settlement { settlements.append(settlement) }
-                    guard settlements.count >= enough, running > 0 else { continue }
+                    if !isTimed, !settlements.isEmpty, running > 0 {
+                        isTimed = true
+                        group.addTask { await waitPatiently() }
+                    }
+                    guard settlements.count >= enough else { continue }
                     enough = settlements.count + Self.settledTogether
-                    let together = Settlement(together: settlements)
-                    guard together.parts.count <= Self.fewRuns else { continue }
-                    (settlements, enough) = ([], Self.settledTogether)
-                    writing += 1
-                    group.addTask { .settled(await lane.settle(lease, together, context)) }
                 case .settled(let isSettled):
                     writing -= 1
                     if !isSettled { (ending.isLeft, ending.maybeSent) = (true, true) }
+                    continue
+                case .patienceEnded:
+                    isTimed = false
+                    most = Self.maximumRuns
                 }
+                guard running > 0, !settlements.isEmpty else { continue }
+                let together = Settlement(together: settlements)
+                guard together.parts.count <= most else { continue }
+                (settlements, enough) = ([], Self.settledTogether)
+                writing += 1
+                group.addTask { .settled(await lane.settle(lease, together, context)) }
             }
+            group.cancelAll()
             ending.finish(settlements)
             return ending
         }
+    }
+
+    private func waitPatiently() async -> Event {
+        do { try await context.sleep(context.tuning.settlesWithin) } catch { /* The lease is over. */  }
+        return .patienceEnded
     }
 
     private func delivery(of shard: SeriesShard) -> Delivery {

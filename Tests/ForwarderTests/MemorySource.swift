@@ -29,7 +29,7 @@ final class MemorySource: DeliverySource {
         var settles = 0
         /// Runs of the settlement that had most.
         var largestSettlement = 0
-        var waiters: [(backend: String, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [(backend: String, left: Int, continuation: CheckedContinuation<Void, Never>)] = []
         var notify: (@Sendable (String) -> Void)?
     }
 
@@ -91,12 +91,12 @@ final class MemorySource: DeliverySource {
     var largestSettlement: Int { state.withLock { $0.largestSettlement } }
     var openLeases: Int { state.withLock { $0.leases.count } }
 
-    /// Returns once `backend` is owed nothing.
-    func drained(_ backend: String = "central") async {
+    /// Returns once `backend` is owed nothing, or so many points or fewer.
+    func drained(_ backend: String = "central", downTo left: Int = 0) async {
         await withCheckedContinuation { continuation in
             let isDone = state.withLock { state in
-                if State.isDrained(state, backend) { return true }
-                state.waiters.append((backend, continuation))
+                if State.isDrained(state, backend, left) { return true }
+                state.waiters.append((backend, left, continuation))
                 return false
             }
             if isDone { continuation.resume() }
@@ -162,8 +162,8 @@ final class MemorySource: DeliverySource {
             state.ledgers[lease.backend] = ledger
             if lease.pieces[0].ordinals.allSatisfy({ ledger.fates[$0] != nil }) { state.leases[lease.id] = nil }
             let waiters = state.waiters
-            let ready = waiters.filter { State.isDrained(state, $0.backend) }
-            state.waiters = waiters.filter { !State.isDrained(state, $0.backend) }
+            let ready = waiters.filter { State.isDrained(state, $0.backend, $0.left) }
+            state.waiters = waiters.filter { !State.isDrained(state, $0.backend, $0.left) }
             return (ready.map(\.continuation), nil)
         }
         for waiter in waiters { waiter.resume() }
@@ -205,7 +205,7 @@ final class MemorySource: DeliverySource {
 }
 
 extension MemorySource.State {
-    static func isDrained(_ state: MemorySource.State, _ backend: String) -> Bool {
-        state.ledgers[backend].map { !$0.fates.contains(nil) } ?? true
+    static func isDrained(_ state: MemorySource.State, _ backend: String, _ left: Int) -> Bool {
+        state.ledgers[backend].map { $0.fates.count { $0 == nil } <= left } ?? true
     }
 }

@@ -49,6 +49,26 @@ struct ShardedDeliveryTests {
         await fixture.finish(server)
     }
 
+    @Test func `what was answered is settled although another request of its lease hangs`() async throws {
+        let gate = HTTPTestGate()
+        let server = try HTTPTestServer { _, number in number == 2 ? .wait(gate, then: .reply(204)) : .reply(204) }
+        let fixture = LaneFixture(series: Self.series)
+        fixture.source.append(1000)
+        fixture.start(backend(server))
+        await server.received(1 + 4)
+        // Three of four: too few to be settled for their number.
+        let hanging = server.requests[2].ordinals
+        let others = [0, 1, 3, 4].flatMap { server.requests[$0].ordinals }
+        await fixture.source.drained(downTo: 1000 - others.count)
+        let fates = fixture.source.fates()
+        #expect(others.allSatisfy { fates[$0] == .delivered } && hanging.allSatisfy { fates[$0] == nil })
+        gate.open()
+        await fixture.source.drained()
+        #expect(fixture.source.mistakes.elements == [])
+        expectEachSeriesInOrder(server, points: 1000)
+        await fixture.finish(server)
+    }
+
     @Test func `a request that fails is sent again before anything that follows it in its series`() async throws {
         let failed = Mutex<[Int]>([])
         let server = try HTTPTestServer { request, _ in
@@ -140,7 +160,10 @@ struct ShardedDeliveryTests {
         async throws
     {
         let server = try HTTPTestServer()
-        let fixture = LaneFixture(series: 2)
+        // On a clock that jumps any other time would have passed at once.
+        var tuning = DeliveryTuning()
+        tuning.settlesWithin = .seconds(50_000)
+        let fixture = LaneFixture(tuning: tuning, series: 2)
         fixture.source.append(5000)
         var backend = backend(server)
         backend.traits.concurrency = 64
