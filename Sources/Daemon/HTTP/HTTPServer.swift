@@ -27,6 +27,9 @@ final class HTTPServer: Sendable {
     let port: UInt16
     /// libmicrohttpd's, from start to stop.
     private let listener: Int32
+    /// Places of each of libmicrohttpd's threads: it divides them.
+    private let placesPerThread: Int
+    private let threads: Int
     private let core: ServerCore
     private let running: Mutex<Running?>
 
@@ -47,6 +50,8 @@ final class HTTPServer: Sendable {
         // Beyond these nobody is accepted, and waits in the kernel's queue. libmicrohttpd wants at least one a thread.
         let places = settings.maximumConnections + Crowd.reserve(of: settings.maximumConnections)
         options.connections = UInt32(clamping: max(places, settings.threads))
+        placesPerThread = Int(options.connections / options.threads)
+        threads = Int(options.threads)
         options.idle_seconds = UInt32(clamping: max(1, settings.idleTimeout.components.seconds + 1))
         // Half of it is the read buffer that must hold the headers.
         options.connection_memory_bytes = settings.maximumHeaderBytes * 2
@@ -90,13 +95,19 @@ final class HTTPServer: Sendable {
         core.reaper.stop()
     }
 
-    /// Closes the listening socket under libmicrohttpd, which keeps its number: an event counter that nobody raises is
-    /// there instead, to be waited on in vain and closed at the end.
+    /// Shuts the listening socket under libmicrohttpd, which keeps its number, and puts an event counter that nobody raises
+    /// in its place, to be waited on in vain and closed at the end.
     ///
     /// `MHD_quiesce_daemon` is what the manual has for this. It takes the socket out of each thread's epoll set while that
     /// thread, seeing the same flag, does so too; whoever comes second fails, and libmicrohttpd aborts the process
-    /// (daemon.c of 0.9.75, "Failed to remove listen FD from epoll set").
+    /// (daemon.c of 0.9.75, "Failed to remove listen FD from epoll set"). A thread takes it out by itself as well, when the
+    /// last of its places is taken: it must not find something else under that number then. So the socket is shut first, from
+    /// when on places only become free, and stays where it is when a thread may have none left; other threads are woken by
+    /// it for nothing until the drain is over.
     private func stopListening() {
+        shutdown(listener, Int32(SHUT_RDWR))
+        // Of each thread one connection may be counted here and not there, or the other way round.
+        guard connections + 2 * threads < placesPerThread else { return }
         let silence = EventCounter()
         let result = dup2(silence.descriptor, listener)
         precondition(result == listener, "both descriptors are open, and dup2 needs nothing else")

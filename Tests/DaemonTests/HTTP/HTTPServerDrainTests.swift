@@ -54,6 +54,21 @@ import Testing
         drain.join()
     }
 
+    @Test func `a full server drains with a crowd at its door, and never ends the process`() throws {
+        for round in 0..<40 {
+            let server = try startServer([]) {
+                $0.maximumConnections = 4
+                $0.maximumConnectionsPerAddress = 100_000
+                $0.threads = 2
+            }
+            // More than there are places: threads come to their limit while it drains, now these, now those.
+            let crowd = try (0..<10 + round).map { _ in try RawClient(port: server.port) }
+            server.drain(limit: .zero)
+            #expect(throws: RawClient.ClientError.self) { try RawClient(port: server.port) }
+            withExtendedLifetime(crowd) {}
+        }
+    }
+
     @Test func `a drain under fire answers or refuses, and never ends the process`() throws {
         let quick = Route(["GET"], "/quick") { _, responder in responder.reply(.noContent) }
         for _ in 0..<30 {
