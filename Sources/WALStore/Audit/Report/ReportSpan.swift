@@ -46,7 +46,7 @@ public struct ReportSpan: Sendable, Hashable {
     func spread(_ row: ReportDelivery, _ body: (Int, Int64) -> Void) {
         let length = row.settledAt - row.firstAttemptAt
         let border = row.settledAt / width * width
-        guard (1...ReportSpan.minute).contains(length), row.firstAttemptAt < border else {
+        guard (1...ReportOutages.shortest).contains(length), row.firstAttemptAt < border else {
             return place(row.points, at: row.settledAt, body)
         }
         let before = Int64(Double(row.points) * Double(border - row.firstAttemptAt) / Double(length))
