@@ -85,8 +85,10 @@ struct StoredRow: Sendable, Hashable {
     }
 
     /// From the columns sequence, last_sequence, position, points, received_at; nil for numbers that cannot be a row's in
-    /// a spool that ends at `end`.
+    /// a spool that ends at `end`, and for a row of another table: damage puts its page in place of one of ours, and its
+    /// first numbers may be those of a row.
     init?(_ row: Statement, upTo end: Cut) {
+        guard row.isInteger(4) else { return nil }
         self.init(
             sequence: row.integer(0), lastSequence: row.integer(1), position: row.integer(2),
             points: Int(row.integer(3)), receivedAt: row.integer(4))

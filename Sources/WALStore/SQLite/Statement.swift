@@ -141,6 +141,7 @@ final class Statement {
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(raw, column) }
     /// An `sqlite3_value`, until the next step.
     func value(_ column: Int32) -> OpaquePointer? { sqlite3_column_value(raw, column) }
+    func isInteger(_ column: Int32) -> Bool { sqlite3_column_type(raw, column) == SQLITE_INTEGER }
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(raw, column) == SQLITE_NULL }
     func optionalInteger(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
     func text(_ column: Int32) -> String {

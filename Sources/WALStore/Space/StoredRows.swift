@@ -18,7 +18,11 @@ extension Spool {
         var isSound = true
         try checked { () throws(SQLiteError) in
             try database.statements.sizedRows.rows(.integer(sequence), .integer(Int64(limit))) { row in
-                guard let found = StoredRow(row, upTo: ledger.end) else {
+                // A row that is deleted for what another one says of itself would take its points along.
+                guard let found = StoredRow(row, upTo: ledger.end),
+                    found.position >= rows.last?.row.positions.upperBound ?? 0,
+                    found.sequence > rows.last?.row.lastSequence ?? -1
+                else {
                     isSound = false
                     return false
                 }

@@ -13,7 +13,10 @@ import Testing
 /// of exactly its places.
 @Suite struct RotTests {
     /// Seeds that found a defect once.
-    private static let kept: [UInt64] = []
+    private static let kept: [UInt64] = [
+        // A page of receipts in place of one of rows: prune took them for rows, and deleted those with their numbers.
+        4_294_967_341
+    ]
 
     @Test func `whatever happens to its files, a node starts, and every point is owed, settled or a named loss`()
         async throws
