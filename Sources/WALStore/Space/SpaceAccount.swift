@@ -50,8 +50,12 @@ final class SpaceAccount: Sendable {
         var index: Int64 = 0
         /// What the closed spool took, until it is known what the opened one takes.
         var baseline: Int64 = 0
-        /// The budget was made smaller than what is there: what makes room has this much, until it has done so.
+        /// The budget was made smaller than what is there: what makes room has this much, until it has done so. Less and
+        /// less, with what is there.
         var allowance: Int64 = 0
+        /// Then it has done so when there is headroom: just below the budget the log of a page that is to be given back
+        /// may find no room, and nothing would ever be.
+        var endsAtHeadroom = false
         var refusal: Refusal?
         var isClosed = false
 
@@ -158,7 +162,10 @@ final class SpaceAccount: Sendable {
             } else if delta != 0 || ahead != 0 {
                 node?.adjust(by: delta, ahead: ahead)
             }
-            if let limits = next.limits, next.charge <= limits.maximumBytes { next.allowance = 0 }
+            if let limits = next.limits {
+                let end = limits.maximumBytes - (next.endsAtHeadroom ? limits.headroomBytes : 0)
+                next.allowance = next.charge <= end ? 0 : min(next.allowance, next.charge + limits.headroomBytes)
+            }
             state = next
             return true
         }
@@ -184,6 +191,7 @@ final class SpaceAccount: Sendable {
         state.withLock { state in
             state.limits = limits
             state.allowance = 0
+            state.endsAtHeadroom = limits.map { state.charge > $0.maximumBytes } ?? false
             if let limits, state.charge > limits.maximumBytes - limits.headroomBytes {
                 state.allowance = state.charge + limits.headroomBytes
             }
