@@ -107,7 +107,8 @@ extension ChainKeeper {
         try Statement("SELECT \(ChainLink.columns) FROM links WHERE id <= ?1 ORDER BY id", on: connection)
             .rows(.integer(last)) { row in
                 let link = ChainLink(row)
-                kinds[link.kind, default: 0] += 1
+                // However often: what a link says of those in it is not forgotten.
+                for (kind, count) in link.kindsWithin { kinds[kind, default: 0] += count }
                 folded = folded.map { $0.taking(link) } ?? link
                 return true
             }

@@ -1,6 +1,6 @@
 /// Something that happened to the rows as a whole; its head stands for all links up to it.
 struct ChainLink: Sendable, Hashable {
-    enum Kind: String, Sendable {
+    enum Kind: String, Sendable, CaseIterable {
         /// The first of a spool, or of a spool that had no chain.
         case started
         /// The chain began again: the node had run without its key, or its state was not the one it had written.
@@ -32,6 +32,8 @@ struct ChainLink: Sendable, Hashable {
     var rows: ChainDigest
     var former: ChainDigest
     var head = ChainDigest.zero
+    /// As it was read: every column has what a link has there.
+    var isWellFormed = true
 
     /// The head that the link should have, with the key of its epoch.
     func head(_ mac: ChainMAC) -> ChainDigest {
@@ -48,6 +50,18 @@ struct ChainLink: Sendable, Hashable {
         add(to: &input)
         input.add(head)
         return input.end()
+    }
+
+    /// The kinds of the links that it stands for: of a folded one those that its detail counts (`3 sealed, 1 started`).
+    var kindsWithin: [String: Int] {
+        guard kind == Kind.folded.rawValue else { return [kind: 1] }
+        var kinds: [String: Int] = [:]
+        for part in detail.split(separator: ", ").prefix(Kind.allCases.count) {
+            let words = part.split(separator: " ")
+            guard words.count == 2, let count = Int(words[0]), count > 0 else { continue }
+            kinds[String(words[1]), default: 0] = count
+        }
+        return kinds
     }
 
     private func add(to input: inout ChainMACInput) {
@@ -84,9 +98,13 @@ extension ChainLink {
         ]
     }
 
-    /// - Parameter row: of `columns`. What is no digest or no number of its size reads as zero, which is no link's.
+    /// - Parameter row: of `columns`. What is no digest, no number of its size or no span leaves it not well formed.
     init(_ row: Statement) {
-        func digest(_ column: Int32) -> ChainDigest { row.withBlob(column) { ChainDigest(stored: $0) ?? .zero } }
+        let digests = (14..<17).map { column in row.withBlob(column) { ChainDigest(stored: $0) } }
+        let (first, end) = (row.optionalInteger(6), row.optionalInteger(7))
+        isWellFormed =
+            digests.allSatisfy { $0 != nil } && UInt32(exactly: row.integer(4)) != nil
+            && UInt32(exactly: row.integer(5)) != nil && (first == nil) == (end == nil) && (first ?? 0) <= (end ?? 0)
         id = row.integer(0)
         kind = row.text(1)
         wall = row.integer(2)
@@ -94,17 +112,13 @@ extension ChainLink {
         life = UInt32(exactly: row.integer(4)) ?? 0
         epoch = UInt32(exactly: row.integer(5)) ?? .max
         work = ChainState.Work()
-        if let first = row.optionalInteger(6), let end = row.optionalInteger(7), first <= end {
-            work.pruned = first..<end
-        }
+        if let first, let end, first <= end { work.pruned = first..<end }
         work.prunedRows = row.integer(8)
         work.repackedRows = row.integer(9)
         work.mergedRows = row.integer(10)
         work.removedRows = row.integer(11)
         work.alteredRows = row.integer(12)
         detail = row.text(13)
-        rows = digest(14)
-        former = digest(15)
-        head = digest(16)
+        (rows, former, head) = (digests[0] ?? .zero, digests[1] ?? .zero, digests[2] ?? .zero)
     }
 }

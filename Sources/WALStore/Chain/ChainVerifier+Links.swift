@@ -48,6 +48,9 @@ extension ChainVerifier {
                 add(.links, "links", link.id, "links \(last.id + 1) to \(link.id - 1) were removed")
             } else if link.former != last.head {
                 add(.links, "links", link.id, "it does not follow the link before it: one of both was altered")
+            } else if link.epoch < last.epoch {
+                // What the key at hand cannot check is no link's word for it.
+                add(.links, "links", link.id, "it names an epoch of the key before that of the link before it")
             }
         } else if link.id != 1, kind != .folded {
             add(.links, "links", link.id, "the links before it were removed")
@@ -59,15 +62,30 @@ extension ChainVerifier {
             add(
                 .altered, "links", link.id,
                 "rows that the node then changed or deleted, up to \(UTC.text(link.wall)): \(link.detail)")
-        case .salvaged:
-            answer.notes.append(
-                "link \(link.id): the spool took the place of one that was set aside at \(UTC.text(link.wall)); what could be "
-                    + "read of that was carried over with its tags, what not is in `losses`")
+        // Whoever wants former links gone has only to damage a page.
+        case .salvaged where link.id > accepted:
+            add(
+                .gap, "links", link.id,
+                "the spool took the place of one that was set aside at \(UTC.text(link.wall)), and its chain began again: what "
+                    + "could be read was carried over with its tags, what not is in `losses`, and what was removed is not known"
+            )
         case .restored:
             answer.notes.append("link \(link.id): restored from a backup at \(UTC.text(link.wall))")
-        case .folded: answer.notes.append("links up to \(link.id) are folded into one: \(link.detail)")
+        case .folded:
+            answer.notes.append("links up to \(link.id) are folded into one: \(link.detail)")
+            addFolded(link, accepted)
         default: break
         }
+    }
+
+    /// What was a finding of links is one of that which they are folded into.
+    private func addFolded(_ link: ChainLink, _ accepted: Int64) {
+        let kinds = link.kindsWithin
+        func has(_ kind: ChainLink.Kind) -> Bool { kinds[kind.rawValue] != nil }
+        let span = "among the links up to \(link.id), which are folded"
+        if has(.altered) { add(.altered, "links", link.id, "rows that the node then changed or deleted: \(span)") }
+        guard link.id > accepted, has(.resumed) || has(.salvaged) else { return }
+        add(.gap, "links", link.id, "the chain began again, once at least: \(span)")
     }
 
     private func check(_ link: ChainLink, _ kind: ChainLink.Kind?) {
@@ -76,10 +94,13 @@ extension ChainVerifier {
             isTrue = link.rows == link.foldedCode(keys)
         } else if let keys = keys(of: link.epoch) {
             isTrue = link.head == link.head(keys.link)
-        } else {
+        } else if link.epoch < key.epoch {
             answer.uncheckedLinks += 1
             return
+        } else {
+            // No node has come to that epoch.
+            isTrue = false
         }
-        if !isTrue { add(.links, "links", link.id, "it is not as it was written") }
+        if !isTrue || !link.isWellFormed { add(.links, "links", link.id, "it is not as it was written") }
     }
 }

@@ -51,6 +51,8 @@ extension ChainVerifier {
             return
         }
         noteHoles(table, row, id, &walk)
+        // Else it would pass for a row from before the chain.
+        if id < 1 { add(.inserted, "\(table.name)", id, "the node gives no such number\(when(table, row))") }
         row.withBlob(Int32(columns)) { bytes in
             let tag = ChainTag(bytes)
             let isCounted = state?.counts(table, id: id, tag: tag) ?? false
@@ -64,8 +66,14 @@ extension ChainVerifier {
                 return
             }
             guard let keys = keys(of: tag.epoch) else {
-                answer.uncheckedRows += 1
-                return
+                guard tag.epoch >= key.epoch else {
+                    answer.uncheckedRows += 1
+                    return
+                }
+                walk.note(id, tag)
+                return add(
+                    .altered, "\(table.name)", id,
+                    "its tag is of an epoch that no key has come to\(when(table, row))")
             }
             var input = keys.beginTag(table, life: tag.life, epoch: tag.epoch)
             for index in 0..<columns { input.add(value: row.value(Int32(index))) }

@@ -115,6 +115,32 @@ import Testing
             "INSERT INTO links SELECT 2, kind, wall, 99, life, epoch, NULL, NULL, 0, 0, 0, 0, 0, '', rows, head, rows FROM links"
         ),
         Case(
+            "a link of an epoch that never was", .links, "links", 1,
+            "UPDATE links SET epoch = -1, kind = 'sealed' WHERE id = 1"),
+        Case("a link of a later epoch", .links, "links", 1, "UPDATE links SET epoch = 7 WHERE id = 1"),
+        Case(
+            "half a span of what a link says was pruned", .links, "links", 1,
+            "UPDATE links SET pruned_position = 5 WHERE id = 1"),
+        Case(
+            "the first link with half a digest", .links, "links", 1, "PRAGMA ignore_check_constraints = ON",
+            "UPDATE links SET former = x'00' WHERE id = 1"),
+        Case(
+            "a receipt with a tag of an epoch that never was", .altered, "receipts", 5,
+            "UPDATE receipts SET peer = '10.0.0.1', tag = CAST(substr(tag, 1, 4) || x'ffffffff' || substr(tag, 9) AS BLOB) WHERE id = 5"
+        ),
+        Case(
+            "a receipt with the number 0, which needs no tag", .inserted, "receipts", 0,
+            """
+            INSERT INTO receipts SELECT 0, sequence, first_ordinal, points, 'forged', 0, NULL, source, '10.0.0.1', 1, 0, 0,
+                received_at, received_wall, NULL FROM receipts WHERE id = 12
+            """),
+        Case(
+            "a delivery with a number below 0", .inserted, "deliveries", -3,
+            """
+            INSERT INTO deliveries SELECT -3, \(ChainTable.deliveries.columns.dropFirst().joined(separator: ", ")), NULL
+                FROM deliveries WHERE id = 2
+            """),
+        Case(
             "written without the key", .gap, "spool", 1, "UPDATE spool SET ledger_version = ledger_version + 1"),
     ]
 

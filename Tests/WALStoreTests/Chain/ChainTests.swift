@@ -86,10 +86,12 @@ import Testing
         try await spool.carryOver()
         await spool.close()
         let answer = try life.verify()
-        #expect(answer.findings.map(\.kind) == [.altered], "\(answer.findings)")
-        #expect(answer.findings.first?.table == "receipts" && answer.findings.first?.row == 10)
+        // Whoever wants to be rid of links and findings has only to damage a page: that is one itself.
+        #expect(answer.findings.map(\.kind) == [.gap, .altered], "\(answer.findings)")
+        #expect(answer.findings.first?.text.contains("set aside") == true)
+        #expect(answer.findings.last?.table == "receipts" && answer.findings.last?.row == 10)
         #expect(answer.formerRows > 20 && answer.uncoveredRows == 0)
-        #expect(answer.notes.contains { $0.contains("set aside") })
+        #expect(try life.verify(accepting: 1).findings.map(\.kind) == [.altered])
     }
 
     @Test func `a backup, and a spool that is restored of it, have no finding`() async throws {
@@ -166,6 +168,42 @@ import Testing
             "UPDATE batches SET received_wall = 1 WHERE sequence = 10", "DELETE FROM batches WHERE sequence = 14")
         let kinds = Set(try life.verify(accepting: answer.status.length).findings.map(\.kind))
         #expect(kinds == [.altered, .removed])
+    }
+
+    @Test func `a gap stays one when its link is folded into one with others`() async throws {
+        let life = try ChainLife()
+        try await life.live()
+        let without = try await life.open(chain: .some(nil))
+        try await life.append(without, 12)
+        await without.close()
+        let rules = ChainRules(sealNanoseconds: 0, maximumLinks: 4)
+        let spool = try await life.open(rules)
+        for row in 13..<30 {
+            life.fixture.advance(seconds: 10)
+            try await life.append(spool, row)
+        }
+        await spool.close()
+        let answer = try life.verify()
+        #expect(answer.notes.contains { $0.contains("1 resumed") }, "\(answer.notes)")
+        #expect(answer.findings.map(\.kind) == [.gap] && answer.findings.first?.text.contains("folded") == true)
+        #expect(try life.verify(accepting: answer.status.length).findings == [])
+    }
+
+    @Test func `with the present key alone a link cannot be put into an epoch that it cannot check`() async throws {
+        let life = try ChainLife()
+        try await life.live()
+        let next = life.key.next()
+        var spool = try await life.open(chain: next)
+        try await life.append(spool, 12)
+        await spool.close()
+        let without = try await life.open(chain: .some(nil))
+        try await life.append(without, 13)
+        await without.close()
+        spool = try await life.open(chain: next)
+        await spool.close()
+        #expect(try life.verify(next).findings.map(\.kind) == [.gap])
+        try life.tamper("UPDATE links SET epoch = 0, kind = 'sealed', detail = '' WHERE kind = 'resumed'")
+        #expect(try life.verify(next).findings.map(\.kind).contains(.links))
     }
 
     private static let stopped =
