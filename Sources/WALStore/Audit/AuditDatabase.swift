@@ -26,6 +26,9 @@ public final class AuditDatabase {
 
     deinit { connection.close() }
 
+    /// A node has the file, and what goes on in it goes on now.
+    var isLive: Bool { file.isLive }
+
     /// Rows that were left out of answers.
     public var damage: AuditDamage { source.damage }
     var cost: AuditCost { source.cost }

@@ -7,6 +7,8 @@ public struct AuditFile: Sendable {
     public var path: String
     /// Nobody writes it, and it has no log: nothing is locked, and nothing made beside it.
     public var isImmutable: Bool
+    /// A node has it.
+    private(set) var isLive = false
     /// Keeps a node from starting on the file while this is alive.
     private var folder: DataFolder?
     /// A copy that goes with this value.
@@ -34,6 +36,7 @@ public struct AuditFile: Sendable {
             file.isImmutable = Files.system.size(file.path + "-wal") == 0
         } catch {
             guard error.isHeldElsewhere else { throw AuditError(.unavailable, error.description) }
+            file.isLive = true
         }
         return file
     }

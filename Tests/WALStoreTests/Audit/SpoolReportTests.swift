@@ -102,6 +102,23 @@ struct SpoolReportTests {
         await spool.close()
     }
 
+    @Test func `of a file that no node has an outage ends with the last commit, however late it is asked`() async throws
+    {
+        let fixture = try SpoolFixture()
+        let spool = try await fixture.open(["a"])
+        for minute in 0..<4 {
+            _ = try await spool.append(Make.request(Make.batch(minute * 10..<minute * 10 + 10)))
+            fixture.advance(seconds: 60)
+        }
+        await spool.close()
+        let audit = try AuditDatabase(AuditFile.copied(fixture.path))
+        let (start, minute) = (SpoolFixture.start, SpoolReportTests.minute)
+        let report = try audit.report(
+            ReportSpan(start..<start + 11 * minute), now: start + 1000 * minute, AuditLimits())
+        let outage = try #require(report.backends.first?.outages.first)
+        #expect(outage.start == start && outage.end <= start + 4 * minute && !outage.isOver, "\(outage)")
+    }
+
     @Test func `a part of the time has the backlog that there was then, whatever came later`() async throws {
         let fixture = try SpoolFixture()
         let spool = try await filled(fixture)

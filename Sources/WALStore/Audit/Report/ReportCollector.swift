@@ -1,7 +1,8 @@
 /// Takes the rows of `ReportQuestion`.
 struct ReportCollector: AuditAnswer {
     private var report: SpoolReport
-    private let now: Int64
+    private var now: Int64
+    private let isLive: Bool
     private var tallies = ReportTallies()
     private var minutes = ReportMinutes()
     private var sides: [BackendSide] = []
@@ -14,9 +15,10 @@ struct ReportCollector: AuditAnswer {
         var outages: ReportOutages?
     }
 
-    init(_ span: ReportSpan, now: Int64) {
+    init(_ span: ReportSpan, now: Int64, isLive: Bool) {
         report = SpoolReport(span)
         self.now = now
+        self.isLive = isLive
     }
 
     mutating func begin(columns: [String]) {}
@@ -31,6 +33,7 @@ struct ReportCollector: AuditAnswer {
         case .spool:
             report.tenant = text(0) ?? ""
             report.createdAt = number(0) ?? 0
+            if !isLive { now = min(now, number(1) ?? now) }
         case .backend:
             let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]
             let points = fates.enumerated().map { ($1, number($0 + 2) ?? 0) }

@@ -1,12 +1,13 @@
 extension AuditDatabase {
     /// What the books tell of a stretch of time.
     ///
-    /// - Parameter now: nanoseconds on the wall clock, for what goes on.
+    /// - Parameter now: nanoseconds on the wall clock, for what goes on. In a file that no node has everything stands still
+    ///   since the last commit.
     /// - Throws: as `ask`; `.tooLarge` when there is more of something than a report holds.
     public func report(
         _ span: ReportSpan, now: Int64, _ limits: AuditLimits, isStopped: @escaping () -> Bool = { false }
     ) throws(AuditError) -> SpoolReport {
-        var collector = ReportCollector(span, now: now)
+        var collector = ReportCollector(span, now: now, isLive: isLive)
         try ask(ReportQuestion.sql(span), limits, into: &collector, isStopped: isStopped)
         return collector.finished()
     }
@@ -30,7 +31,7 @@ enum ReportQuestion {
         let (start, end, width) = (span.start, span.end, span.width)
         func during(_ column: String) -> String { "\(column) >= \(start) AND \(column) < \(end)" }
         let parts = [
-            select(.spool, ["tenant"], ["created_wall"], "FROM main.spool"),
+            select(.spool, ["tenant"], ["created_wall", "clock_wall"], "FROM main.spool"),
             select(
                 .backend, ["name", "type"],
                 ["attached", "owed", "delivered", "assumed", "pending", "dead", "lost", "excluded", "first_sequence"],
