@@ -87,6 +87,14 @@ import Testing
             #"{"name":"m","exponential_histogram":{"schema":0,"sum":1,"count":1,"positive":{"spans":[[0,2]],"deltas":[1]}}}"#,
             .invalidHistogram
         ),
+        (
+            #"{"name":"m","exponential_histogram":{"schema":10,"sum":1,"count":1,"positive":{"spans":[[0,1]],"deltas":[1]}}}"#,
+            .invalidHistogram
+        ),
+        (
+            #"{"name":"m","exponential_histogram":{"schema":0,"sum":1,"count":1,"positive":{"spans":[[0,1]],"deltas":[-1]}}}"#,
+            .invalidHistogram
+        ),
     ])
     func `what cannot be stored sets its point aside and not its document`(
         _ text: String, _ reason: RefusalReason

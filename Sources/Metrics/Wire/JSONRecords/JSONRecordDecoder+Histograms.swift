@@ -53,6 +53,7 @@ extension JSONRecordDecoder {
         try keys.refuseBoth(5, 6, reader)
         try keys.require(2, reader)
         try keys.require(3, reader)
+        if let fault = histogram.fault { record.fault = (.invalidHistogram, fault) }
         return histogram
     }
 
