@@ -95,7 +95,7 @@ struct FreshFirstDeliveryTests {
             // Something else that is taken, once the lane has waited long enough to ask for proof.
             try await append(rows: 1, points: 10, every: 0, to: store)
             try await drain(store)
-            let ledger = try await ledger(store)
+            let ledger = try await store.ledger()
             #expect(ledger.deadPoints == 1 && ledger.deliveredPoints == 1009 && ledger.balances)
         }
         server.stop()
@@ -180,26 +180,13 @@ struct FreshFirstDeliveryTests {
     /// A row each, one every `seconds`.
     private func append(rows: Int, points: Int, every seconds: Int, to store: WALStore) async throws {
         for _ in 0..<rows {
-            var random = SeededGenerator.fresh()
-            var decoded = DecodedRequest()
-            decoded.batch = RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random)
-            let request = AppendRequest(
-                decoded: decoded, source: "test", peer: "127.0.0.1", requestID: "a request", bodyBytes: 1)
-            let result = await withCheckedContinuation { continuation in
-                store.append(request, tenant: "acme") { continuation.resume(returning: $0) }
-            }
-            _ = try result.get()
+            try await store.appendRandom(points)
             clock.advance(.seconds(seconds))
         }
     }
 
     private func drain(_ store: WALStore) async throws {
-        while try await ledger(store).pendingPoints > 0 { await settled.wait() }
-    }
-
-    private func ledger(_ store: WALStore) async throws -> BackendLedger {
-        let status = try await store.withSpool("acme") { (spool) async throws(SpoolError) in try await spool.status() }
-        return try #require(status.backends.first)
+        while try await store.ledger().pendingPoints > 0 { await settled.wait() }
     }
 }
 

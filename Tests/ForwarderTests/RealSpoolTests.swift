@@ -19,18 +19,18 @@ struct RealSpoolTests {
         try await run { store, forwarder in
             forwarder.configure([route(server)])
             forwarder.start()
-            for _ in 0..<5 { try await append(200, to: store) }
+            for _ in 0..<5 { try await store.appendRandom(200) }
             await server.received(4)
             await forwarder.stop(grace: .seconds(5))
         }
         try await run { store, forwarder in
             forwarder.configure([route(server)])
             forwarder.start()
-            for _ in 0..<5 { try await append(200, to: store) }
+            for _ in 0..<5 { try await store.appendRandom(200) }
             // Settled at the latest when the forwarder has stopped; pending shows when all have been sent.
-            while try await ledger(store).pendingPoints > 0 { await settled.wait() }
+            while try await store.ledger().pendingPoints > 0 { await settled.wait() }
             await forwarder.stop(grace: .seconds(5))
-            let ledger = try await ledger(store)
+            let ledger = try await store.ledger()
             #expect(ledger.owedPoints == 2000)
             #expect(ledger.deliveredPoints == 2000)
             #expect(ledger.balances)
@@ -47,10 +47,10 @@ struct RealSpoolTests {
         try await run { store, forwarder in
             forwarder.configure([route(server)])
             forwarder.start()
-            try await append(50, to: store)
-            while try await ledger(store).pendingPoints > 0 { await settled.wait() }
+            try await store.appendRandom(50)
+            while try await store.ledger().pendingPoints > 0 { await settled.wait() }
             await forwarder.stop(grace: .seconds(5))
-            let ledger = try await ledger(store)
+            let ledger = try await store.ledger()
             #expect(ledger.deadPoints == 1)
             #expect(ledger.deliveredPoints == 49)
             #expect(ledger.balances)
@@ -78,23 +78,6 @@ struct RealSpoolTests {
         ])
         try await body(store, forwarder)
         await store.close()
-    }
-
-    private func append(_ points: Int, to store: WALStore) async throws {
-        var random = SeededGenerator.fresh()
-        var decoded = DecodedRequest()
-        decoded.batch = RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random)
-        let request = AppendRequest(
-            decoded: decoded, source: "test", peer: "127.0.0.1", requestID: "a request", bodyBytes: 1)
-        let result = await withCheckedContinuation { continuation in
-            store.append(request, tenant: "acme") { continuation.resume(returning: $0) }
-        }
-        _ = try result.get()
-    }
-
-    private func ledger(_ store: WALStore) async throws -> BackendLedger {
-        let status = try await store.withSpool("acme") { (spool) async throws(SpoolError) in try await spool.status() }
-        return try #require(status.backends.first)
     }
 }
 
