@@ -1,5 +1,8 @@
 /// One backend's account of all that the spool ever accepted (`storage.md` 3).
 public struct AuditBooks: Sendable, Hashable {
+    /// Its terms, in the order of the equation.
+    public static let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]
+
     public var backend: String
     public var owed: Int64
     /// Points by fate; those that stand in the ledger.
@@ -27,7 +30,6 @@ extension AuditDatabase {
 }
 
 private struct BooksCollector: AuditAnswer {
-    private static let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]
     var books: [AuditBooks] = []
 
     mutating func begin(columns: [String]) {}
@@ -35,7 +37,7 @@ private struct BooksCollector: AuditAnswer {
 
     mutating func add(_ row: AuditAnswerRow, nanosecondsLeft: () -> Int64) {
         var points: [PointFate: Int64] = [:]
-        for (column, fate) in BooksCollector.fates.enumerated() { points[fate] = row[column + 2].integer ?? 0 }
+        for (column, fate) in AuditBooks.fates.enumerated() { points[fate] = row[column + 2].integer ?? 0 }
         books.append(AuditBooks(backend: row[0].string ?? "", owed: row[1].integer ?? 0, points: points))
     }
 }

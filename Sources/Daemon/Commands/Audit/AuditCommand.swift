@@ -65,38 +65,40 @@ struct AuditCommand: Command {
         case key
     }
 
-    private let verb: Verb
+    /// What a command line comes to.
+    private enum Work {
+        case question(Verb, FateRequest)
+        case report(FateRequest, ReportForm)
+        case verify(AuditVerify)
+        case key(AuditKey)
+    }
+
+    private let work: Work
     private let choice: SpoolChoice
-    private let request: FateRequest
     private let limits: AuditLimits
     private let skipsDamage: Bool
     private let isJSON: Bool
-    private let form: ReportForm?
-    private let verification: AuditVerify?
-    private let keyMaker: AuditKey?
 
     init(_ arguments: Arguments) throws(UsageError) {
         guard arguments.positionals.count <= 1, let word = arguments.positionals.first, let verb = Verb(rawValue: word)
         else {
             throw UsageError("holdfast audit needs one of \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
         }
-        self.verb = verb
         choice = try SpoolChoice(arguments)
         limits = try arguments.auditLimits()
         skipsDamage = arguments.flag("--skip-damaged")
         isJSON = arguments.flag("--json")
-        form = verb == .report ? try ReportForm(arguments) : nil
         guard verb == .report || arguments.value("--format") == nil else { throw UsageError("--format is for report") }
         guard verb == .report || verb == .key || arguments.value("--out") == nil else {
             throw UsageError("--out is for report and key")
         }
-        switch verb {
-        case .verify:
-            (verification, keyMaker, request) = (try AuditVerify(arguments, choice), nil, FateRequest())
-        case .key: (verification, keyMaker, request) = (nil, try AuditKey(arguments), FateRequest())
-        case .delivered, .sent, .reconcile, .report:
-            (verification, keyMaker, request) = (nil, nil, try AuditCommand.request(verb, arguments))
-        }
+        work =
+            switch verb {
+            case .delivered, .sent, .reconcile: .question(verb, try AuditCommand.request(verb, arguments))
+            case .report: .report(try AuditCommand.request(verb, arguments), try ReportForm(arguments))
+            case .verify: .verify(try AuditVerify(arguments, choice))
+            case .key: .key(try AuditKey(arguments))
+            }
     }
 
     private static func request(_ verb: Verb, _ arguments: Arguments) throws(UsageError) -> FateRequest {
@@ -133,34 +135,36 @@ struct AuditCommand: Command {
     }
 
     func run() async throws(CommandFailure) {
-        if let verification { return try await verification.run() }
-        if let keyMaker { return try keyMaker.run() }
-        let spools = try choice.spools()
-        switch verb {
-        case .sent:
+        switch work {
+        case .question(.sent, let request):
             let question = SqlQuestion(
                 sql: request.sendersSQL, form: isJSON ? .ndjson : .table, limits: limits, skipsDamage: skipsDamage,
                 namesTenant: choice.isOfMany)
-            try await question.ask(spools)
-        case .delivered, .reconcile, .verify, .key:
-            var printer = AuditPrinter(
-                verb, isOfTime: request.received != nil, isJSON: isJSON, namesTenant: choice.isOfMany)
-            let areBooks = verb == .reconcile && request.received == nil
-            for spool in spools {
-                let found = try await answer(spool) { (database, limits) throws(AuditError) -> AuditFound in
-                    areBooks ? .books(try database.books(limits)) : .fates(try database.fates(request, limits))
-                }
-                printer.add(found, of: spool)
-            }
-            try printer.finish()
-        case .report: try await report(spools)
+            try await question.ask(try choice.spools())
+        case .question(let verb, let request): try await answer(verb, request)
+        case .report(let request, let form): try await report(request, form)
+        case .verify(let verification): try await verification.run()
+        case .key(let maker): try maker.run()
         }
+    }
+
+    private func answer(_ verb: Verb, _ request: FateRequest) async throws(CommandFailure) {
+        var printer = AuditPrinter(
+            verb, isOfTime: request.received != nil, isJSON: isJSON, namesTenant: choice.isOfMany)
+        let areBooks = verb == .reconcile && request.received == nil
+        for spool in try choice.spools() {
+            let found = try await answer(spool) { (database, limits) throws(AuditError) -> AuditFound in
+                areBooks ? .books(try database.books(limits)) : .fates(try database.fates(request, limits))
+            }
+            printer.add(found, of: spool)
+        }
+        try printer.finish()
     }
 
     /// Without a time the last day.
     private static let reportNanoseconds: Int64 = 86_400_000_000_000
 
-    private func report(_ spools: [SqlSpool]) async throws(CommandFailure) {
+    private func report(_ request: FateRequest, _ form: ReportForm) async throws(CommandFailure) {
         let now = TimeSource.system.wall()
         let asked = request.measured
         let end = min(asked?.upperBound ?? now, now + 1)
@@ -168,13 +172,13 @@ struct AuditCommand: Command {
         guard start < end else { throw CommandFailure("a report is of a time before now", code: 2) }
         let span = ReportSpan(start..<end)
         var reports: [SpoolReport] = []
-        for spool in spools {
+        for spool in try choice.spools() {
             reports.append(
                 try await answer(spool) { (database, limits) throws(AuditError) in
                     try database.report(span, now: now, limits)
                 })
         }
-        try form?.write(reports, madeAt: now)
+        try form.write(reports, madeAt: now)
     }
 
     private func answer<Found: Sendable>(

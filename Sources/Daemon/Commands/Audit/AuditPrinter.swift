@@ -109,7 +109,7 @@ struct AuditPrinter {
 
     /// What the ledger has no term for is known of a time only.
     private var fates: [PointFate] {
-        PointFate.allCases.filter { isOfTime || ($0 != .before && $0 != .unknown) }
+        isOfTime ? PointFate.allCases : AuditBooks.fates
     }
 
     // MARK: Cells

@@ -35,8 +35,7 @@ struct ReportCollector: AuditAnswer {
             report.createdAt = number(0) ?? 0
             if !isLive { now = min(now, number(1) ?? now) }
         case .backend:
-            let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]
-            let points = fates.enumerated().map { ($1, number($0 + 2) ?? 0) }
+            let points = AuditBooks.fates.enumerated().map { ($1, number($0 + 2) ?? 0) }
             let name = text(0) ?? ""
             report.backends.append(
                 BackendReport(

@@ -99,13 +99,12 @@ struct ReportContent {
                 ]
             })
         text("Since each backend was first named: owed = delivered + assumed + pending + dead + lost + excluded.")
-        let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]
         table(
-            [("Backend", .left), ("Owed", .right)] + fates.map { ($0.rawValue.capitalizedASCII, .right) }
+            [("Backend", .left), ("Owed", .right)] + AuditBooks.fates.map { ($0.rawValue.capitalizedASCII, .right) }
                 + [("Difference", .right)],
             report.backends.map { backend in
                 let books = backend.books
-                let numbers = [books.owed] + fates.map { books.points[$0] ?? 0 } + [books.difference]
+                let numbers = [books.owed] + AuditBooks.fates.map { books.points[$0] ?? 0 } + [books.difference]
                 return [backend.name] + numbers.map(Amount.count)
             })
     }

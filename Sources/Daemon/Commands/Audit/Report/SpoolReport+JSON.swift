@@ -61,8 +61,7 @@ extension SpoolReport.Tally {
 
 extension BackendReport {
     fileprivate var json: JSONValue {
-        let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]
-        let terms: [JSONValue.Member] = fates.map { .init($0.rawValue, .int(books.points[$0] ?? 0)) }
+        let terms: [JSONValue.Member] = AuditBooks.fates.map { .init($0.rawValue, .int(books.points[$0] ?? 0)) }
         let head: [JSONValue.Member] = [
             .init("name", .string(name)), .init("type", .string(type)), .init("attached", .bool(isAttached)),
             .init("owed", .int(books.owed)),
