@@ -40,9 +40,9 @@ enum SystemFile {
     }
 
     /// Writes a file as a whole: under a name of its own beside it, and from there into its place.
-    static func replace(_ path: String, with text: String) throws(FileError) {
+    static func replace(_ path: String, with text: String, mode: mode_t = 0o644) throws(FileError) {
         let temporary = "\(path).\(getpid()).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
         var failure: Int32 = 0
         var bytes = Array(text.utf8)[...]

@@ -26,12 +26,7 @@ struct SqlHistory {
     func write(_ lines: [String]) {
         guard let path else { return }
         SqlHistory.makeFolders(above: path)
-        let descriptor = open("\(path).new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { return }
-        let bytes = Array(lines.map { $0 + "\n" }.joined().utf8)
-        let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-        close(descriptor)
-        if count == bytes.count { rename("\(path).new", path) } else { unlink("\(path).new") }
+        _ = try? SystemFile.replace(path, with: lines.map { $0 + "\n" }.joined(), mode: 0o600)
     }
 
     private static func makeFolders(above path: String) {
