@@ -53,8 +53,22 @@ final class SimulationOracle {
             }
             for position in try model.take(backend, heirs: heirs, audit) { try check(position, backend, model, tenant) }
         }
+        try checkChain(audit)
         for loss in audit.losses { counts.note("loss.\(loss.kind)") }
         counts.add("audit")
+    }
+
+    /// Nobody touches the files, so a chain has nothing to find; but of a file that took the place of another it must say so.
+    private func checkChain(_ audit: SpoolAudit) throws(SpoolModel.Broken) {
+        guard var findings = audit.chainFindings else { return }
+        if audit.hasSetAside {
+            guard let gap = findings.firstIndex(where: { $0.kind == .gap && $0.table == "links" }) else {
+                throw SpoolModel.Broken(description: "the chain says nothing of the file that was set aside")
+            }
+            findings.remove(at: gap)
+            counts.add("chain.salvaged")
+        }
+        if let finding = findings.first { throw SpoolModel.Broken(description: "the chain does not hold: \(finding)") }
     }
 
     private func model(for audit: SpoolAudit) throws(SpoolModel.Broken) -> SpoolModel {

@@ -49,7 +49,8 @@ struct SpoolAudit: Sendable {
     var deliveries: [Stretch] = []
     var losses: [Stretch] = []
     var deadLetters: [(backend: Int64, place: Place)] = []
-    var chainFindings: [ChainFinding] = []
+    /// nil for a tenant that keeps no chain.
+    var chainFindings: [ChainFinding]?
 }
 
 extension Spool {
