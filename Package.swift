@@ -94,6 +94,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
+            exclude: ["Support/otlp_receiver.py"],
             swiftSettings: tests
         ),
     ],

@@ -123,7 +123,7 @@ struct Bisect {
         for item in items {
             switch item.verdict {
             case .dead(let reason): settled += settle(item.runs, .dead(reason))
-            case .alreadyThere: settled += settle(item.runs, .assumed)
+            case .alreadyThere, .assumed: settled += settle(item.runs, .assumed)
             case .retry, .hold: again += item.runs
             }
         }

@@ -318,6 +318,12 @@ struct Delivery {
             _ = await fail(reason, after: nil, startedAt: context.time.boot())
             return .stop(settlement)
         }
+        for case .assumed(let reason) in items.map(\.verdict) {
+            context.events(
+                Event(
+                    .warning, "the backend took a part of a request and does not say which; it is assumed delivered",
+                    lane.metadata(["reason": reason])))
+        }
         await recover(isDelivery: true)
         return .goOn(settlement)
     }

@@ -31,6 +31,8 @@ public struct ItemOutcome: Equatable, Sendable {
         case dead(DeadLetterReason)
         /// A create conflict: it is there.
         case alreadyThere
+        /// Some of it is there, some is not and never will be, and which is not said.
+        case assumed(reason: String)
         case retry(reason: String)
         case hold(reason: String)
     }

@@ -12,21 +12,24 @@ import Testing
         var random = SeededGenerator.fresh()
         let seed = random.seed
         let bench = try Workbench("both-ends")
-        let (series, search) = (try PointServer(), try BulkServer())
+        let (series, search, collector) = (try PointServer(), try BulkServer(), try OTLPReceiver(bench))
+        try await collector.start()
         let seriesProxy = try FaultProxy(to: series.port, BothEndsTests.script(seed &+ 1))
         let searchProxy = try FaultProxy(to: search.port, BothEndsTests.script(seed &+ 2))
+        let collectorProxy = try FaultProxy(to: collector.port, BothEndsTests.script(seed &+ 4))
         let node = try HoldfastNode(
             bench,
             config: """
                 backends:
                   series: { type: prometheus_remote_write, url: "\(seriesProxy.url)", timeout: 1s, max_points: 500 }
                   search: { type: elasticsearch, url: "\(searchProxy.url)", index: points, timeout: 1s, max_points: 500 }
+                  collector: { type: otlp_http, url: "\(collectorProxy.url)/v1/metrics", timeout: 1s, max_points: 500 }
                 tenants:
-                  default: { backends: [series, search] }
+                  default: { backends: [series, search, collector] }
                 """)
         let front = try FaultProxy(to: node.port, BothEndsTests.script(seed &+ 3))
         defer {
-            for proxy in [seriesProxy, searchProxy, front] { proxy.stop() }
+            for proxy in [seriesProxy, searchProxy, collectorProxy, front] { proxy.stop() }
             series.stop()
             search.stop()
         }
@@ -52,8 +55,8 @@ import Testing
         front.behave { _ in .clean }
         front.cut()
         await load
-        for proxy in [seriesProxy, searchProxy] { proxy.behave { _ in .clean } }
-        for proxy in [seriesProxy, searchProxy] { proxy.cut() }
+        for proxy in [seriesProxy, searchProxy, collectorProxy] { proxy.behave { _ in .clean } }
+        for proxy in [seriesProxy, searchProxy, collectorProxy] { proxy.cut() }
         let status = try await node.drain()
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
 
@@ -63,16 +66,20 @@ import Testing
         let here = Dictionary(series.values.map { ($0, 1) }, uniquingKeysWith: +)
         let seriesFaults = ledger.faults(stored: here, exactly: false)
         #expect(seriesFaults.isEmpty, "series: \(seriesFaults.prefix(5)), seed \(seed)")
+        let taken = Dictionary(try await collector.points().map { (Int($0.value), 1) }, uniquingKeysWith: +)
+        let collectorFaults = ledger.faults(stored: taken, exactly: false)
+        #expect(collectorFaults.isEmpty, "collector: \(collectorFaults.prefix(5)), seed \(seed)")
+        #expect(try await collector.violations() == [])
         let documents = search.documents(in: "points").compactMap { $0.source["value"]?.double.map { Int($0) } }
         let there = Dictionary(documents.map { ($0, 1) }, uniquingKeysWith: +)
         let searchFaults = ledger.faults(stored: there, exactly: false)
         #expect(searchFaults.isEmpty, "search: \(searchFaults.prefix(5)), seed \(seed)")
         // A request may be stored twice when its answer was lost; a document has its id from the point, so it is one.
         #expect(there.values.allSatisfy { $0 == 1 }, "seed \(seed)")
-        let faults = [seriesProxy, searchProxy, front].map { $0.injected.values.reduce(0, +) }
+        let faults = [seriesProxy, searchProxy, collectorProxy, front].map { $0.injected.values.reduce(0, +) }
         print(
             "both ends: \(ledger.acknowledgedRequests) of \(ledger.entries.count) requests acknowledged, 3 kills, faults "
-                + "before series, search and ingest: \(faults), seed \(seed)")
+                + "before series, search, collector and ingest: \(faults), seed \(seed)")
     }
 
     private static func script(_ seed: UInt64) -> FaultProxy.Script {

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The whole promise on real parts: a real Prometheus scrapes a real exporter and writes in; four backends are stopped in
+/// The whole promise on real parts: a real Prometheus scrapes a real exporter and writes in; five backends are stopped in
 /// turn and Holdfast is killed under load; in the end every sample that Prometheus itself holds is in each of them.
 ///
 /// `HOLDFAST_OUTAGE_SECONDS` makes the outages longer than a test run wants them.
@@ -20,20 +20,24 @@ import Testing
         let victoria = try VictoriaMetrics(bench)
         let influx = try InfluxServer(bench)
         let bulk = try BulkServer()
-        let node = try HoldfastNode(bench, config: MainPathTests.config(receiver, victoria, influx, bulk))
+        let collector = try OTLPReceiver(bench)
+        let node = try HoldfastNode(bench, config: MainPathTests.config(receiver, victoria, influx, bulk, collector))
         let sender = try PrometheusServer(
             bench, name: "sender", config: MainPathTests.senderConfig(exporter, node, isScraping: true))
 
-        for start in [receiver.start, victoria.start, influx.start, node.start, sender.start] { try await start() }
+        for start in [
+            receiver.start, victoria.start, influx.start, collector.start, node.start, sender.start,
+        ] { try await start() }
         try await firstSamplesArrive(receiver, victoria, influx, bulk)
 
         // VictoriaMetrics says yes from memory: killed, it would lose what it acknowledged, so it is asked to stop.
-        let stopped: [(stop: () -> Void, start: () async throws -> Void)] = [
+        let stopped: [(stop: () async throws -> Void, start: () async throws -> Void)] = [
             ({ receiver.process.kill() }, receiver.start), ({ _ = victoria.process.stop() }, victoria.start),
             ({ influx.process.kill() }, influx.start), ({ bulk.stop() }, { try bulk.restart() }),
+            ({ try await collector.become(.busy) }, { try await collector.become(.well) }),
         ]
         for backend in stopped {
-            backend.stop()
+            try await backend.stop()
             try await Task.sleep(
                 for: .seconds(Double.random(in: 0.3...1, using: &random) * MainPathTests.outageSeconds))
             node.process.kill()
@@ -50,26 +54,29 @@ import Testing
         print("main path: \(truth.series.count) series, \(truth.samples) samples, \(status), seed \(random.seed)")
         #expect(truth.samples > 5000, "Prometheus did not scrape enough")
         for backend in status.backends { #expect(backend.balances, "\(backend)") }
-        // None of the four refuses a point it has, at least not for good: nothing may end as a dead letter either.
+        // None of the five refuses a point it has, at least not for good: nothing may end as a dead letter either.
         for backend in status.backends { #expect(backend.lost == 0 && backend.dead == 0, "\(backend)") }
 
         let held: [(name: String, dump: SeriesDump, relative: Double)] = [
             ("prometheus", try await receiver.dump(#"{job=~"node.*"}"#), 0),
             ("victoria-metrics", try await victoria.dump(#"{job=~"node.*"}"#), 1e-9),
             ("influxdb", try await influx.dump(), 0), ("bulk", try bulk.seriesDump(), 0),
+            ("otlp", try await collector.dump(), 0),
         ]
         for backend in held {
             let missing = truth.missing(from: backend.dump, relative: backend.relative)
             print("main path: \(backend.name) holds \(backend.dump.samples) samples, misses \(missing.count)")
             #expect(missing.count == 0, "\(backend.name): \(missing.examples), seed \(random.seed)")
         }
+        #expect(try await collector.violations() == [])
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
     }
 
     // MARK: Parts
 
     private static func config(
-        _ receiver: PrometheusServer, _ victoria: VictoriaMetrics, _ influx: InfluxServer, _ bulk: BulkServer
+        _ receiver: PrometheusServer, _ victoria: VictoriaMetrics, _ influx: InfluxServer, _ bulk: BulkServer,
+        _ collector: OTLPReceiver
     ) -> String {
         """
         backends:
@@ -77,8 +84,9 @@ import Testing
           victoria: { type: prometheus_remote_write, url: "\(victoria.url)/api/v1/write" }
           influx: { type: influxdb, version: 1, url: "\(influx.url)", database: metrics }
           search: { type: elasticsearch, url: "\(bulk.url)", index: metrics }
+          collector: { type: otlp_http, url: "\(collector.url)/v1/metrics" }
         tenants:
-          default: { backends: [prometheus, victoria, influx, search] }
+          default: { backends: [prometheus, victoria, influx, search, collector] }
         """
     }
 

@@ -1,6 +1,7 @@
 /// Every type of backend there is: the config's `type` names one. A new backend is a file, a line here, and a test file.
 public let backendTypes: [any Backend.Type] = [
     PrometheusRemoteWrite.self,
+    OTLPHTTP.self,
     InfluxDB.self,
     Elasticsearch.self,
     Archive.self,

@@ -3,7 +3,7 @@ import WALStore
 
 /// Prometheus remote write 1.0: Prometheus itself, Mimir, Cortex, Thanos, VictoriaMetrics and their kin.
 ///
-/// Own keys: `tenant_header` and `tenant_value` (`{tenant}`), the rest as in `HTTPEndpoint`.
+/// Own keys: those of `TenantHeader`, the rest as in `HTTPEndpoint`.
 /// <https://prometheus.io/docs/specs/prw/remote_write_spec/>
 public struct PrometheusRemoteWrite: Backend {
     public static let type = "prometheus_remote_write"
@@ -16,8 +16,7 @@ public struct PrometheusRemoteWrite: Backend {
     public var mayRefuseOldPoints: Bool { true }
 
     private let endpoint: HTTPEndpoint
-    private let tenantHeader: String?
-    private let tenantValue: TenantTemplate
+    private let tenant: TenantHeader?
     private let scratch = ScratchPool { Scratch() }
 
     private struct Scratch: Sendable {
@@ -32,31 +31,13 @@ public struct PrometheusRemoteWrite: Backend {
 
     public init(name: String, settings: Settings) throws(SettingsError) {
         endpoint = try HTTPEndpoint(settings, reserved: Self.reserved)
-        tenantHeader = try settings.string("tenant_header")
-        tenantValue = try TenantTemplate(settings, "tenant_value") ?? TenantTemplate(TenantTemplate.placeholder)
-        if let tenantHeader { try Self.check(tenantHeader, tenantValue, endpoint, settings) }
+        tenant = try TenantHeader(settings, endpoint, reserved: Self.reserved)
         // Order is the protocol's rule: a series' older sample after a newer one is refused. Different series may go out
         // at once; Prometheus itself opens up to 50 connections.
         traits = try BackendTraits(
             keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, concurrency: 32,
             timeout: endpoint.timeout
         ).overridden(by: settings)
-    }
-
-    private static func check(
-        _ header: String, _ value: TenantTemplate, _ endpoint: HTTPEndpoint, _ settings: Settings
-    ) throws(SettingsError) {
-        let lower = header.lowercased()
-        let line = settings.line(of: "tenant_header")
-        guard HTTPRequest.isHeader(name: header, value: value.text) else {
-            throw SettingsError("\(settings.name(of: "tenant_header")): \"\(header)\" is no HTTP header", line: line)
-        }
-        guard !reserved.contains(lower), !endpoint.headers.contains(where: { $0.name.lowercased() == lower }),
-            !["authorization", "content-type", "content-encoding", "user-agent", "host"].contains(lower)
-        else {
-            throw SettingsError(
-                "\(settings.name(of: "tenant_header")): \"\(header)\" is set elsewhere already", line: line)
-        }
     }
 
     // MARK: Out
@@ -136,7 +117,7 @@ public struct PrometheusRemoteWrite: Backend {
         ]
         // Mimir derives its Retry-After from it.
         if attempt > 1 { headers.append((name: "Retry-Attempt", value: "\(attempt - 1)")) }
-        if let tenantHeader { headers.append((name: tenantHeader, value: tenantValue(chunk.tenant))) }
+        if let tenant { headers.append(tenant(chunk.tenant)) }
         return await transport.perform(endpoint.post(request.body, headers: headers))
     }
 
@@ -163,7 +144,7 @@ public struct PrometheusRemoteWrite: Backend {
 
     /// How receivers say that a sample is older than, or as old as, one they hold. Which sample is meant is not read from
     /// the text: the specification forbids that.
-    private static let alreadyTherePhrases = [
+    static let alreadyTherePhrases = [
         // Prometheus storage/interface.go, and who embeds its TSDB: Cortex, Thanos, Mimir's ingesters.
         "out of order sample", "out-of-order sample", "duplicate sample for timestamp", "too old sample",
         // Mimir pkg/util/globalerror: ids that stay when the words change.

@@ -35,8 +35,10 @@ extension FuzzTarget {
         var pieces = input.split(10).map { Array($0) }
         let after = String(decoding: pieces.removeFirst(), as: UTF8.self)
         let location = String(decoding: pieces.isEmpty ? [] : pieces.removeFirst(), as: UTF8.self)
+        let type = status % 2 == 0 ? "application/x-protobuf" : "application/json"
         let response = HTTPResponse(
-            status: status, headers: ["retry-after": after, "location": location], body: pieces.flatMap { $0 + [10] })
+            status: status, headers: ["retry-after": after, "location": location, "content-type": type],
+            body: pieces.flatMap { $0 + [10] })
         let request = EncodedRequest()
         for backend in AnswerChecks.backends {
             switch backend.outcome(of: .response(response), to: request) {
@@ -46,14 +48,15 @@ extension FuzzTarget {
                 try AnswerChecks.isBounded(reason)
             case .refused(let reason, _): try AnswerChecks.isBounded(reason.excerpt)
             case .hold(let reason): try AnswerChecks.isBounded(reason)
-            case .partly, .tooLarge: break
+            case .partly(let outcomes): for outcome in outcomes { try AnswerChecks.hold(for: outcome.verdict) }
+            case .tooLarge: break
             }
         }
     }
 }
 
 private enum AnswerChecks {
-    static let backends: [any Backend] = ["prometheus_remote_write", "influxdb"].map { type in
+    static let backends: [any Backend] = ["prometheus_remote_write", "otlp_http", "influxdb"].map { type in
         var entries = [(key: "url", line: 1, value: SettingsNode(.scalar("http://127.0.0.1:1/w"), line: 1))]
         if type == "influxdb" {
             entries.append((key: "database", line: 1, value: SettingsNode(.scalar("m"), line: 1)))
@@ -69,7 +72,7 @@ private enum AnswerChecks {
     static func hold(for verdict: ItemOutcome.Verdict) throws {
         switch verdict {
         case .dead(let reason): try isBounded(reason.excerpt)
-        case .retry(let reason), .hold(let reason): try isBounded(reason)
+        case .retry(let reason), .hold(let reason), .assumed(let reason): try isBounded(reason)
         case .alreadyThere: break
         }
     }

@@ -20,31 +20,11 @@ extension RemoteWriteEncoder {
     public mutating func append(
         _ batch: Batch, _ runs: some Sequence<Range<Int>>, of series: Range<Int>, into body: inout [UInt8]
     ) -> Int {
-        // By counting: how many points each series has, where its points begin, and then each point in its place.
-        ends.removeAll(keepingCapacity: true)
-        ends.append(contentsOf: repeatElement(0, count: series.count))
-        var points = 0
-        for run in runs {
-            precondition(run.upperBound <= batch.points.count, "a slice lies inside its batch")
-            points += run.count
-            for ordinal in run { ends[Int(batch.points.series[ordinal]) - series.lowerBound] += 1 }
+        order.fill(batch.points.series, runs, of: series)
+        for id in order.series {
+            let ordinals = order.points(of: id)
+            if !ordinals.isEmpty { appendPlain(batch, UInt32(id), ordinals, into: &body) }
         }
-        var start: UInt32 = 0
-        for index in ends.indices { (ends[index], start) = (start, start + ends[index]) }
-        if order.count < points { order = Array(repeating: 0, count: max(points, 2 * order.count)) }
-        for run in runs {
-            for ordinal in run {
-                let index = Int(batch.points.series[ordinal]) - series.lowerBound
-                order[Int(ends[index])] = UInt32(ordinal)
-                ends[index] += 1
-            }
-        }
-        var from = 0
-        for index in ends.indices {
-            let end = Int(ends[index])
-            if end > from { appendPlain(batch, UInt32(series.lowerBound + index), order[from..<end], into: &body) }
-            from = end
-        }
-        return points
+        return order.points
     }
 }

@@ -44,10 +44,8 @@ public struct RemoteWriteEncoder: Sendable {
     /// Exemplars of the slice at hand, by ordinal.
     private(set) var exemplarOrder: [(ordinal: UInt32, index: Int)] = []
     private var nextExemplar = 0
-    /// Where the points of each series at hand end in `order`.
-    var ends: [UInt32] = []
-    /// Ordinals, series by series.
-    var order: [UInt32] = []
+    /// The points at hand, series by series.
+    var order = SeriesOrder()
 
     public init() {}
 

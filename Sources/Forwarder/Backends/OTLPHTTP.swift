@@ -1,0 +1,151 @@
+import Metrics
+import WALStore
+
+/// OTLP over HTTP: the OpenTelemetry Collector, Prometheus, Mimir, and the many services that take it.
+///
+/// Own keys: `compression: gzip | zstd | none`, those of `TenantHeader`, the rest as in `HTTPEndpoint`. `url` is the whole address, mostly `http://host:4318/v1/metrics`.
+/// <https://opentelemetry.io/docs/specs/otlp/#otlphttp>
+public struct OTLPHTTP: Backend {
+    public static let type = "otlp_http"
+    public let traits: BackendTraits
+    public var oldPoints: String {
+        "A collector passes points of any age on; a Prometheus refuses what is older than its newest point of a series, but "
+            + "for its out_of_order_time_window."
+    }
+    public var mayRefuseOldPoints: Bool { true }
+
+    enum Compression: String, CaseIterable {
+        case gzip
+        case zstd
+        case none
+    }
+
+    private let endpoint: HTTPEndpoint
+    private let tenant: TenantHeader?
+    private let compression: Compression
+    private let scratch = ScratchPool { Scratch() }
+
+    private struct Scratch: Sendable {
+        var encoder = OTLPEncoder()
+        var plain: [UInt8] = []
+    }
+
+    public init(name: String, settings: Settings) throws(SettingsError) {
+        endpoint = try HTTPEndpoint(settings, reserved: [])
+        tenant = try TenantHeader(settings, endpoint, reserved: [])
+        compression = try settings.choice("compression", default: .gzip)
+        // A sum of differences counts twice what arrives twice, and a Prometheus behind it wants each series in order.
+        // Servers take 64 MiB before compression by default, a collector 20 MiB: this is far below both.
+        traits = try BackendTraits(
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 4 << 20, concurrency: 8, isIdempotent: false,
+            timeout: endpoint.timeout
+        ).overridden(by: settings)
+    }
+
+    // MARK: Out
+
+    /// Where a series is nothing but its labels: of what has a resource or a kind, two may be one at the receiver.
+    public func keepsSeriesApart(_ batch: Batch) -> Bool { batch.series.isPlain }
+
+    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        request.reset()
+        scratch.withScratch { scratch in
+            scratch.plain.removeAll(keepingCapacity: true)
+            if let series = chunk.series, let batch = chunk.pieces.first?.batch {
+                append(batch, chunk.runs[...], of: series, &scratch, &request)
+            } else {
+                var rest = chunk.runs[...]
+                while let piece = rest.first?.piece {
+                    let runs = rest.prefix { $0.piece == piece }
+                    rest = rest.dropFirst(runs.count)
+                    append(chunk.pieces[piece].batch, runs, of: nil, &scratch, &request)
+                }
+            }
+            guard request.points > 0 else { return }
+            request.rawBytes = scratch.plain.count
+            scratch.plain.withUnsafeBytes { plain in
+                switch compression {
+                case .gzip: Gzip.compress(plain, level: 1, into: &request.body)
+                case .zstd: Zstd.compress(plain, into: &request.body)
+                case .none: request.body.append(contentsOf: plain)
+                }
+            }
+        }
+        // The answer counts refused points and names none: it speaks of all of them.
+        request.items = [chunk.runs.subtracting(request.excluded.map(\.run))]
+    }
+
+    /// - Parameter runs: of one piece, or of pieces that share a batch.
+    private func append(
+        _ batch: Batch, _ runs: ArraySlice<LeasedRun>, of series: Range<Int>?, _ scratch: inout Scratch,
+        _ request: inout EncodedRequest
+    ) {
+        let counts = scratch.encoder.append(batch, runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
+        request.points += counts.points
+        for point in counts.excluded {
+            let piece = runs.first { $0.ordinals.contains(point.ordinal) }?.piece ?? 0
+            request.exclude(piece: piece, ordinal: point.ordinal, reason: point.reason.rawValue)
+        }
+    }
+
+    public func send(
+        _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
+    ) async -> Answer {
+        var headers = [(name: "Content-Type", value: "application/x-protobuf")]
+        if compression != .none { headers.append((name: "Content-Encoding", value: compression.rawValue)) }
+        if let tenant { headers.append(tenant(chunk.tenant)) }
+        return await transport.perform(endpoint.post(request.body, headers: headers))
+    }
+
+    // MARK: Back
+
+    public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
+        switch answer {
+        case .failure(let failure): HTTPOutcome.of(failure)
+        case .stored: .retry(after: nil, reason: "no HTTP answer")
+        case .response(let response): OTLPAnswer.outcome(of: response, to: request)
+        }
+    }
+}
+
+/// Reads an OTLP server's answer. <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>
+enum OTLPAnswer {
+    static func outcome(of response: HTTPResponse, to request: EncodedRequest) -> DeliveryOutcome {
+        switch response.status {
+        case 200...299: taken(response, request)
+        case 400: HTTPOutcome.refused(response, meansAlreadyThere: isAlreadyThere(response))
+        default: HTTPOutcome.of(response, now: TimeSource.system.wall())
+        }
+    }
+
+    private static func taken(_ response: HTTPResponse, _ request: EncodedRequest) -> DeliveryOutcome {
+        guard !response.body.isEmpty else { return .delivered }
+        let type = (response.headers["content-type"] ?? "").prefix { $0 != ";" && $0 != " " }.lowercased()
+        let said: OTLPResponse?
+        switch type {
+        case "application/x-protobuf": said = try? OTLPResponse(protobuf: response.body)
+        case "application/json": said = try? OTLPResponse(json: response.body)
+        default: said = nil
+        }
+        guard let said else {
+            // A login page of a network on the way says 200 as well.
+            return .hold(
+                reason:
+                    "HTTP \(response.status) with a body that is no OTLP answer (\(type))\(HTTPOutcome.said(response))")
+        }
+        guard said.rejectedPoints > 0 else { return .delivered }
+        let words = Excerpt.of(Array(said.message.utf8))
+        // A request that was taken in part must not be sent again, nor a part of it, and which points were not taken is
+        // not said. <https://opentelemetry.io/docs/specs/otlp/#partial-success-1>
+        let verdict: ItemOutcome.Verdict =
+            said.rejectedPoints >= Int64(request.points)
+            ? .dead(DeadLetterReason(code: "refused", excerpt: words, status: response.status))
+            : .assumed(reason: "\(said.rejectedPoints) of \(request.points) points were not taken: \(words)")
+        return .partly(request.items.map { ItemOutcome(runs: $0, verdict: verdict) })
+    }
+
+    /// Prometheus, and who embeds it, speaks of samples as it does to remote write.
+    private static func isAlreadyThere(_ response: HTTPResponse) -> Bool {
+        Excerpt.holds(response.body, PrometheusRemoteWrite.alreadyTherePhrases)
+    }
+}
