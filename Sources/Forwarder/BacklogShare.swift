@@ -22,4 +22,7 @@ struct BacklogShare: Sendable, Hashable {
         }
         ahead += Double(points) * (isOfBacklog ? 1 - share : -share)
     }
+
+    /// - Parameter points: that the backlog may have to come, at most.
+    mutating func limitDebt(to points: Int) { ahead = max(ahead, -Double(points)) }
 }

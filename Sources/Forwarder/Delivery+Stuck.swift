@@ -13,10 +13,12 @@ extension Delivery {
         }
         guard let first = part.runs.first(where: { !$0.ordinals.isEmpty }) else { return nil }
         let now = context.time.boot()
-        let suspicion = lane.state.withLock { state in
-            state.suspect(
+        let (suspicion, isProven) = lane.state.withLock { state in
+            defer { if isOfBacklog { state.backlog.isBackendProven = false } }
+            let suspicion = state.suspect(
                 sequence: lease.pieces[first.piece].places.start.sequence, ordinal: Int64(first.ordinals.lowerBound),
-                points: part.points, isOfBacklog: lease.isOfBacklog, now: now)
+                points: part.points, isOfBacklog: isOfBacklog, now: now)
+            return (suspicion, isOfBacklog && state.backlog.isBackendProven)
         }
         guard context.tuning.stuck.isStuck(suspicion, now: now) else { return nil }
         context.events(
@@ -24,6 +26,7 @@ extension Delivery {
                 .warning, "the same points keep getting 500; looking for those at fault",
                 lane.metadata(["reason": reason, "points": "\(part.points)"])))
         bisect.beginProbe()
+        if isProven { bisect.proveBackend() }
         bisect.putBack(part)
         return []
     }
@@ -37,8 +40,11 @@ extension Delivery {
     ///
     /// The lane's order is broken by it only if the backend recovers between the last failure and this request, which
     /// follows at once.
+    ///
+    /// Beside a backlog fresh points go out meanwhile, and prove as much.
     mutating func proveWithOtherPoints() async -> Bool {
-        let isProven = await sendOtherPoints()
+        let isProvenByFresh = isOfBacklog && lane.state.withLock { $0.backlog.isBackendProven }
+        let isProven = if isProvenByFresh { true } else { await sendOtherPoints() }
         if isProven {
             bisect.proveBackend()
         } else {
@@ -48,10 +54,7 @@ extension Delivery {
     }
 
     private func failProbe() async -> Duration {
-        lane.state.withLock { state in
-            state.suspicion?.tries = 0
-            state.suspicion?.since = context.time.boot()
-        }
+        lane.state.withLock { $0.suspectsAnew(isOfBacklog: isOfBacklog, now: context.time.boot()) }
         return await fail("every request is answered 500", after: nil, startedAt: context.time.boot())
     }
 
@@ -100,9 +103,11 @@ extension Delivery {
     private mutating func sendOther(ahead held: [Lease]) async -> Proof {
         let leased: Lease?
         do throws(SpoolError) {
-            var limit = LeaseLimit(points: lease.points, freshFirst: lane.state.withLock { $0.freshFirst })
-            // The newest are the likeliest to be taken.
-            limit.freshFirst?.turn = .fresh
+            var order = lane.state.withLock { $0.freshFirst(now: context.time.boot()) }
+            // The newest are the likeliest to be taken; but those that go out beside a backlog are for others to send.
+            order?.turn = isOfBacklog ? .backlog : .fresh
+            order?.isAlone = isOfBacklog
+            let limit = LeaseLimit(points: lease.points, freshFirst: order)
             leased = try await lane.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
         } catch {
             return .none(mayHaveArrived: false)

@@ -23,6 +23,8 @@ struct Delivery {
     /// The lease goes out in shards, of which this is one: it takes turns request by request, and looks for no points at
     /// fault, which needs the lane to itself.
     let shard: SeriesShard?
+    /// Fresh points go out beside it: what is wrong with it is its own trouble.
+    let isOfBacklog: Bool
     private let before: Handover?
     private let hintsBefore: RefusalHints
     var bisect: Bisect
@@ -57,6 +59,7 @@ struct Delivery {
         self.shard = shard
         self.before = before
         holdsTurn = shard == nil
+        isOfBacklog = lease.isOfBacklog && route.order != .oldestFirst
         hintsBefore = lane.state.withLock { $0.refusalHints }
         bisect = Bisect(lease.pieces, runs: shard?.runs, maximumPoints: max(1, points), hints: hintsBefore)
     }
@@ -212,8 +215,8 @@ struct Delivery {
                 return .goOn(part.settlement(settled, status: answer.status, context))
             }
             let wait = await fail(reason, after: after, startedAt: startedAt)
-            // Whether points are at fault is found out among points.
-            let mayStay = !lease.isOfBodies || !StuckRule.counts(answer)
+            // Whether points are at fault is found out among points; and what is fresh does not wait for a backlog that fails.
+            let mayStay = (!lease.isOfBodies || !StuckRule.counts(answer)) && (!isOfBacklog || bisect.isProbing)
             guard mayStay, await pause(wait, holding: request) else {
                 bisect.putBack(part)
                 return .stop(nil)
@@ -242,20 +245,16 @@ struct Delivery {
         part.attempts += 1
         if part.firstAttemptAt == 0 { part.firstAttemptAt = context.time.wall() }
         let points = part.points
+        let startedAt = context.time.boot()
         lane.state.withLock { state in
-            state.requestsInFlight += 1
-            state.pointsInFlight += points
+            state.sends(points: points, now: startedAt)
             state.counters.requests += 1
             state.counters.rawBytes += UInt64(request.rawBytes)
             state.counters.sentBytes += UInt64(request.body.count)
         }
-        let startedAt = context.time.boot()
         let answer = await route.backend.send(request, of: chunk, attempt: part.attempts, over: context.transport)
-        let seconds = Double(context.time.boot() - startedAt) / 1e9
         lane.state.withLock { state in
-            state.requestsInFlight -= 1
-            state.pointsInFlight -= points
-            state.answered(after: seconds, isTaken: answer.isTaken)
+            state.answered(points: points, startedAt: startedAt, now: context.time.boot(), isTaken: answer.isTaken)
         }
         if case .failure(let failure) = answer, failure.mayHaveArrived {
             part.isUncertain = true
@@ -337,53 +336,6 @@ struct Delivery {
         lane.state.withLock { $0.learnTooLarge(points: points) }
     }
 
-    // MARK: Lane state
-
-    /// The backend answered for good: whatever the lane waited for is over.
-    private func recover(isDelivery: Bool) async {
-        let wasFailing = lane.state.withLock { state in
-            if isDelivery { state.delivered() }
-            return state.answered()
-        }
-        guard wasFailing else { return }
-        context.events(Event(.info, "the backend answers again", lane.metadata()))
-        await lane.persistRetry(context)
-    }
-
-    private func hold(_ reason: String) async {
-        let delay = context.probeDelay()
-        let isNew = lane.state.withLock { state in
-            state.hold(
-                reason: reason, generation: generation, probeIn: delay, now: context.time.boot(),
-                wall: context.time.wall())
-        }
-        if isNew {
-            context.events(
-                Event(
-                    .error, "the lane is held until an operator acts; everything is kept",
-                    lane.metadata(["reason": reason])))
-        }
-        await lane.persistRetry(context)
-    }
-
-    /// - Returns: how long the lane waits now.
-    func fail(_ reason: String, after: Duration?, startedAt: Int64) async -> Duration {
-        let (wait, opened) = lane.state.withLock { state in
-            let wasOpen = state.breaker.isOpen
-            let wait = state.failed(
-                reason: reason, generation: generation, startedAt: startedAt, now: context.time.boot(),
-                wall: context.time.wall()
-            ) { context.backoff(attempts: $0, retryAfter: after) }
-            return (wait, state.breaker.isOpen && !wasOpen)
-        }
-        if opened {
-            context.events(
-                Event(.warning, "the backend keeps failing; one request at a time", lane.metadata(["reason": reason])))
-        }
-        await lane.persistRetry(context)
-        return wait
-    }
-
     /// Waits without a turn, with the request kept if there is room, and if nobody waits for the open spool.
     ///
     /// - Returns: whether the same request goes out now.
@@ -391,7 +343,7 @@ struct Delivery {
         // The decoded points are kept too: about as much as the body before compression.
         let bytes = request.body.count + request.rawBytes
         // An open breaker admits one request: of several that wait, each goes back but the last.
-        let isAdmitted = lane.state.withLock { !$0.breaker.isOpen || shard == nil && $0.deliveries == 1 }
+        let isAdmitted = lane.state.withLock { $0.keepsWaiting(points: lease.points, isShard: shard != nil) }
         guard isAdmitted, wait <= context.tuning.keepsRequestFor, !context.places.isWanted(of: lane.tenant),
             context.keep(bytes: bytes)
         else { return false }

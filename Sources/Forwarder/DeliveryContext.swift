@@ -20,6 +20,10 @@ struct DeliveryTuning: Sendable {
     /// What a lease in shards had answered for so long is settled without the gaps being closed: one request that hangs must
     /// not let a crash send all the others again.
     var settlesWithin: Duration = .seconds(2)
+    /// Fresh points wait so long for a lease of a backlog that is on its way; then they go out beside it.
+    var passesAfter: Duration = .seconds(2)
+    /// Where fresh points go ahead, a backend that fails is asked again within so much, with a small request.
+    var probesWithin: Duration = .seconds(10)
     /// How long a tenant begins new requests while others wait for an open spool.
     var placeTurn: Duration = .seconds(1)
 }
@@ -79,8 +83,11 @@ final class DeliveryContext: Sendable {
         }
     }
 
-    func backoff(attempts: Int, retryAfter: Duration?) -> Duration {
-        random.withLock { tuning.backoff.delay(attempts: attempts, retryAfter: retryAfter, using: &$0) }
+    /// - Parameter cap: below that of the backoff; nil: its own.
+    func backoff(attempts: Int, retryAfter: Duration?, cap: Duration? = nil) -> Duration {
+        var backoff = tuning.backoff
+        backoff.cap = min(backoff.cap, cap ?? backoff.cap)
+        return random.withLock { backoff.delay(attempts: attempts, retryAfter: retryAfter, using: &$0) }
     }
 
     /// Until a settle that found no room is tried again: short enough to go on soon after space was made.

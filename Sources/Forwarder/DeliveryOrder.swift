@@ -27,4 +27,7 @@ public struct CatchUp: Sendable, Hashable {
     /// A backlog older than this keeps its place ahead of what is fresh: the other half of the window is left for the time
     /// that refilling takes.
     var maximumBacklogSeconds: Int64? { outOfOrderSeconds.map { $0 / 2 } }
+
+    /// What is not fresh any more, after twice that time, is not too old to be passed yet.
+    public var canGoAhead: Bool { maximumBacklogSeconds.map { $0 > 2 * freshSeconds } ?? true }
 }

@@ -46,6 +46,7 @@ final class Lane: Sendable {
             state.generation += 1
             state.isRemoved = false
             state.resumeAt = 0
+            state.backlog.answered()
             state.learnedPoints = nil
             state.refusalHints = RefusalHints()
         }
@@ -96,6 +97,19 @@ final class Lane: Sendable {
             sleeper.cancel()
         }
         sleepers.withLock { $0[id] = nil }
+    }
+
+    /// Until something changes, or `duration` has passed.
+    func waitForChange(upTo duration: Duration, generation: UInt64, _ context: DeliveryContext) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await self.sleep(duration, generation: generation, context)
+                // After a change nobody waits for another one.
+                if !Task.isCancelled { self.changed.set() }
+            }
+            await changed.wait()
+            group.cancelAll()
+        }
     }
 
     private func wake() {

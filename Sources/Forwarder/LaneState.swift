@@ -1,9 +1,5 @@
 import WALStore
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// Everything a lane knows: a value, changed under the lane's lock, that decides and leaves acting to the worker.
 struct LaneState: Sendable {
     var route: DeliveryRoute
@@ -17,6 +13,8 @@ struct LaneState: Sendable {
     var news: UInt64 = 0
     /// The spool had nothing more, and no news came since.
     var isDry = false
+    /// The same of what is fresh, when only that was asked for.
+    var isFreshDry = false
     /// Deliveries that hold a lease and are not settling yet.
     var deliveries = 0
     var settling = 0
@@ -28,7 +26,9 @@ struct LaneState: Sendable {
     private var answerSeconds = 0.0
     /// So many of the next leases are of points, whatever the backend takes.
     private var leasesOfPoints = 0
+    private var sendRate = SendRate()
     var backlogShare = BacklogShare()
+    var backlog = BacklogState()
     /// There was no room to hold a lease that waits; nothing has ended since.
     var isCramped = false
     /// The spool has no room to settle what was delivered: why, and when it is asked again, on the boot clock.
@@ -43,6 +43,7 @@ struct LaneState: Sendable {
     var breaker = Breaker()
     /// Boot clock of the last failure, so that requests that failed together count once.
     var lastFailureAt: Int64 = 0
+    /// What is suspected of a backlog beside fresh points is in `backlog`.
     var suspicion: StuckRule.Suspicion?
     /// Points a request may have at most, after the backend called one too large.
     var learnedPoints: Int?
@@ -54,12 +55,12 @@ struct LaneState: Sendable {
     var counters = LaneCounters()
     var requestsInFlight = 0
     var pointsInFlight = 0
-    private var rate = 0.0
-    private var rateAt: Int64 = 0
-    private var firstSettledAt: Int64?
+    var rate = 0.0
+    var rateAt: Int64 = 0
+    var firstSettledAt: Int64?
 
     /// Of a replay: it has one request at a time, at its cursor.
-    private var pace: ReplayPace?
+    var pace: ReplayPace?
 
     init(_ route: DeliveryRoute, pace: ReplayPace? = nil) {
         self.route = route
@@ -78,6 +79,8 @@ struct LaneState: Sendable {
         case lease(LeasePlan)
         /// Until then, or until woken.
         case sleep(Duration, generation: UInt64)
+        /// Until something changes, and no longer than this.
+        case waitUpTo(Duration, generation: UInt64)
         /// Until something changes.
         case wait
         case end
@@ -91,6 +94,10 @@ struct LaneState: Sendable {
         var shards: Int
         /// Another lease is on its way, which this one has to wait for.
         var isSuccessor: Bool
+        /// What is on its way is of the backlog.
+        var followsBacklog: Bool
+        /// And fresh points need not wait for it.
+        var mayPass: Bool
         /// Bodies will do, in place of points.
         var takesBodies: Bool
         /// Whose turn it is, where what is fresh goes ahead; nil: oldest first.
@@ -102,12 +109,16 @@ struct LaneState: Sendable {
         var limit: LeaseLimit {
             LeaseLimit(points: points, bodyPoints: takesBodies ? points : nil, freshFirst: freshFirst)
         }
+        /// Whether the lease is of a backlog that fresh points may pass.
+        func isBesideFresh(_ lease: Lease) -> Bool { freshFirst != nil && lease.isOfBacklog }
         /// Whether a lease of bodies, which are not cut, was about as large as it could be.
         func isFilled(by lease: Lease) -> Bool { lease.points >= points / 2 }
     }
 
-    /// - Parameter now: boot clock, nanoseconds.
-    mutating func nextStep(now: Int64) -> Step {
+    /// - Parameters:
+    ///   - now: boot clock, nanoseconds.
+    ///   - passesAfter: fresh points wait so long for a lease of the backlog, then they go out beside it.
+    mutating func nextStep(now: Int64, passesAfter: Duration) -> Step {
         let isIdle = deliveries == 0 && settling == 0
         if isStopping || isRemoved || isDry {
             guard isIdle else { return .wait }
@@ -116,23 +127,39 @@ struct LaneState: Sendable {
         }
         let resumeAt = max(resumeAt, pace?.nextAt ?? 0)
         if now < resumeAt { return .sleep(.nanoseconds(resumeAt - now), generation: generation) }
+        guard settleProblem == nil, settling < (isReplay ? 1 : LaneState.maximumSettling) else { return .wait }
+        let order = freshFirst(now: now)
+        let shards = shards(order)
         let isSuccessor = sharded == 1 && deliveries == 1 && shards > 1 && !isCramped
-        guard settleProblem == nil, isSuccessor || deliveries < breaker.concurrency(allowed: allowed),
-            settling < (isReplay ? 1 : LaneState.maximumSettling)
-        else { return .wait }
-        deliveries += 1
-        pace?.begins(at: now)
-        let plan = LeasePlan(
-            route: route, points: maximumPoints, shards: shards, isSuccessor: isSuccessor, takesBodies: takesBodies,
-            freshFirst: freshFirst, generation: generation, news: news)
-        if leasesOfPoints > 0 { leasesOfPoints -= 1 }
-        return .lease(plan)
+        if isSuccessor || deliveries < breaker.concurrency(allowed: allowed) {
+            // Only the backlog is left, and it waits.
+            if let order, order.isAlone, isFreshDry {
+                guard now < backlog.resumeAt else { return .wait }
+                return .waitUpTo(.nanoseconds(backlog.resumeAt - now), generation: generation)
+            }
+            return .lease(plan(order, shards: shards, isSuccessor: isSuccessor, now: now))
+        }
+        guard let passesAt = passesAt(after: passesAfter) else { return .wait }
+        if now < passesAt { return .waitUpTo(.nanoseconds(passesAt - now), generation: generation) }
+        return .lease(plan(freshFirst(now: now, isPassing: true), shards: 1, isSuccessor: false, now: now))
     }
 
-    /// Only while all is well: whoever looks for what is wrong needs points.
-    private var takesBodies: Bool { route.backend.takesBodies && leasesOfPoints == 0 && isWell && !isReplay }
+    private mutating func plan(_ order: FreshFirst?, shards: Int, isSuccessor: Bool, now: Int64) -> LeasePlan {
+        deliveries += 1
+        pace?.begins(at: now)
+        defer { if leasesOfPoints > 0 { leasesOfPoints -= 1 } }
+        return LeasePlan(
+            route: route, points: maximumPoints(order), shards: shards, isSuccessor: isSuccessor,
+            followsBacklog: backlog.deliveries > 0,
+            mayPass: order != nil && backlog.deliveries > 0 && backlog.mayBePassed,
+            takesBodies: route.backend.takesBodies && leasesOfPoints == 0 && isWell(order) && !isReplay,
+            freshFirst: order, generation: generation, news: news)
+    }
 
     var isWell: Bool { retry.mode == .ok && breaker.failures == 0 && suspicion == nil }
+
+    /// Whoever looks for what is wrong needs points, in an order in which requests follow each other.
+    private func isWell(_ order: FreshFirst?) -> Bool { isWell && !(order?.turn == .backlog && backlog.isInTrouble) }
 
     /// A request of bodies was refused, in part or as a whole: its points go out the other way, and those behind them for a
     /// while, as they are likely to fare the same.
@@ -145,25 +172,39 @@ struct LaneState: Sendable {
         return traits.keepsOrder || isReplay ? 1 : max(1, traits.concurrency)
     }
 
-    /// Of the next lease. Only with a backlog and while all is well: looking for what is wrong needs an order in which
-    /// requests follow each other.
-    private var shards: Int {
+    /// Of the next lease. Only with more owed than a request has, and while all is well.
+    private func shards(_ order: FreshFirst?) -> Int {
         let traits = route.backend.traits
-        guard traits.keepsOrder, isBehind, isWell, !isReplay else { return 1 }
-        guard case .freshFirst = route.order, answerSeconds > 0 else { return traits.concurrency }
-        // What is fresh waits for a lease that is on its way: it shall be done within about a second.
-        return max(1, Int(min(Double(traits.concurrency), Double(width) / answerSeconds)))
+        guard traits.keepsOrder, isBehind, isWell(order), !isReplay else { return 1 }
+        guard order != nil else { return traits.concurrency }
+        let points = (sendRate.pointsPerSecond ?? 0) * LaneState.leaseSeconds
+        return max(1, Int(min(Double(traits.concurrency), points / Double(maximumPoints(order)))))
     }
 
-    private var maximumPoints: Int {
+    private func maximumPoints(_ order: FreshFirst?) -> Int {
         let limit = min(route.backend.traits.maximumPoints, learnedPoints ?? .max, pace?.maximumPoints ?? .max)
-        return max(1, min(limit, suspicion?.points ?? .max))
+        let suspicion = order?.turn == .backlog ? backlog.suspicion : suspicion
+        return max(1, min(limit, suspicion?.points ?? (isProbing ? LaneState.probePoints : .max)))
+    }
+
+    /// The backend keeps failing, whatever it is asked, and what is fresh is to go out as soon as it is back.
+    private var isProbing: Bool { breaker.isOpen && asksOften }
+
+    /// So that the wait for the next attempt is short. What gets 500 may be at fault itself, and is not small.
+    var asksOften: Bool { catchUp != nil && suspicion == nil }
+
+    /// Whether a request may be kept until its next attempt; an open breaker admits one, and that a small one.
+    ///
+    /// - Parameter points: of its lease.
+    func keepsWaiting(points: Int, isShard: Bool) -> Bool {
+        guard breaker.isOpen else { return true }
+        return !isShard && deliveries == 1 && (!isProbing || points <= LaneState.probePoints)
     }
 
     /// - Returns: whether a worker has to be started.
     mutating func workArrived() -> Bool {
         news += 1
-        isDry = false
+        (isDry, isFreshDry) = (false, false)
         guard !isRunning, !isStopping, !isRemoved else { return false }
         isRunning = true
         return true
@@ -183,16 +224,36 @@ struct LaneState: Sendable {
 
     // MARK: Answers
 
-    /// - Parameter isTaken: who fails says nothing about how far away he is: a refused connection is quick.
-    mutating func answered(after seconds: Double, isTaken: Bool) {
+    /// A request goes out.
+    mutating func sends(points: Int, now: Int64) {
+        requestsInFlight += 1
+        pointsInFlight += points
+        sendRate.begin(now: now)
+    }
+
+    /// - Parameters:
+    ///   - startedAt: boot clock, as `now`.
+    ///   - isTaken: who fails says nothing about how far away he is: a refused connection is quick.
+    mutating func answered(points: Int, startedAt: Int64, now: Int64, isTaken: Bool) {
+        requestsInFlight -= 1
+        pointsInFlight -= points
+        sendRate.end(taken: isTaken ? points : nil, now: now)
+        let seconds = Double(now - startedAt) / 1e9
         counters.latency.record(seconds: seconds)
         guard isTaken else { return }
         answerSeconds += (seconds - answerSeconds) / (answerSeconds == 0 ? 1 : 8)
     }
 
     /// A request was taken.
-    mutating func delivered() {
-        suspicion = nil
+    ///
+    /// - Parameter isOfBacklog: beside which fresh points go out.
+    mutating func delivered(isOfBacklog: Bool = false) {
+        if isOfBacklog {
+            backlog.suspicion = nil
+        } else {
+            suspicion = nil
+            backlog.isBackendProven = true
+        }
         guard let learned = learnedPoints else { return }
         deliveriesSinceTooLarge += 1
         // One bulky stretch must not keep requests small for ever.
@@ -204,11 +265,15 @@ struct LaneState: Sendable {
     /// The backend said yes or no, and not "later".
     ///
     /// - Returns: whether the lane was held or backing off before.
-    mutating func answered() -> Bool {
+    mutating func answered(isOfBacklog: Bool = false) -> Bool {
+        if isOfBacklog { backlog.answered() }
         lastError = ""
         breaker.succeeded()
         guard retry.mode != .ok else { return false }
         retry = .ok
+        sendRate.forget()
+        // It failed as all did.
+        backlog.answered()
         // What was leased before an outage did not go out: nobody has to pay for it.
         backlogShare = BacklogShare()
         resumeAt = 0
@@ -266,81 +331,28 @@ struct LaneState: Sendable {
         deliveriesSinceTooLarge = 0
     }
 
-    /// Counts one more answer of 500 to the points that begin at `place`.
+    /// Counts one more answer of 500 to the points that begin at this place.
+    ///
+    /// - Parameter isOfBacklog: beside which fresh points go out.
     mutating func suspect(
         sequence: Int64, ordinal: Int64, points: Int, isOfBacklog: Bool, now: Int64
     ) -> StuckRule.Suspicion {
-        if var known = suspicion, known.firstSequence == sequence, known.firstOrdinal == ordinal, known.points == points
-        {
-            known.tries += 1
-            suspicion = known
-            return known
+        var new = StuckRule.Suspicion(
+            firstSequence: sequence, firstOrdinal: ordinal, points: points, tries: 1, since: now)
+        if let known = isOfBacklog ? backlog.suspicion : suspicion, known.isOf(new) {
+            new = known
+            new.tries += 1
         }
-        let new = StuckRule.Suspicion(
-            firstSequence: sequence, firstOrdinal: ordinal, points: points, isOfBacklog: isOfBacklog, tries: 1,
-            since: now)
-        suspicion = new
+        if isOfBacklog { backlog.suspicion = new } else { suspicion = new }
         return new
     }
 
-    // MARK: Status
-
-    mutating func settled(_ parts: [Settlement.Part], now: Int64) {
-        let before = counters.deliveredPoints
-        for part in parts {
-            let points = UInt64(part.run.ordinals.count)
-            switch part.fate {
-            case .delivered: counters.deliveredPoints += points
-            case .assumed: counters.assumedPoints += points
-            case .dead: counters.deadPoints += points
-            case .excluded: counters.excludedPoints += points
-            case .released: continue
-            }
+    /// It was an outage as far as anybody can tell: the suspicion starts anew.
+    mutating func suspectsAnew(isOfBacklog: Bool, now: Int64) {
+        if isOfBacklog {
+            backlog.suspicion?.startAnew(now: now)
+        } else {
+            suspicion?.startAnew(now: now)
         }
-        pace?.took(points: parts.reduce(0) { $0 + ($1.fate == .released ? 0 : $1.run.ordinals.count) })
-        rate = decayedRate(now) + Double(counters.deliveredPoints - before) / LaneState.rateWindowSeconds
-        rateAt = now
-        if firstSettledAt == nil { firstSettledAt = now }
-    }
-
-    private func decayedRate(_ now: Int64) -> Double {
-        rate * exp(-Double(max(0, now - rateAt)) / 1e9 / LaneState.rateWindowSeconds)
-    }
-
-    /// The average of a window that has not passed yet is over what has; one second at least.
-    private func pointsPerSecond(_ now: Int64) -> Double {
-        guard let firstSettledAt else { return 0 }
-        let age = max(1, Double(now - firstSettledAt) / 1e9)
-        return decayedRate(now) / (1 - exp(-age / LaneState.rateWindowSeconds))
-    }
-
-    /// - Parameters:
-    ///   - now: boot clock, nanoseconds. Waits are kept on it, so that the next attempt is told right whatever the wall clock
-    ///     did since the last one.
-    ///   - wall: wall clock at that moment.
-    func status(now: Int64, wall: Int64) -> LaneStatus {
-        let next = wall + max(0, resumeAt - now)
-        var status = LaneStatus(tenant: route.tenant, backend: route.name, type: Swift.type(of: route.backend).type)
-        switch retry.mode {
-        case .ok: status.state = .ok
-        case .backingOff: status.state = .backingOff(until: next)
-        case .held: status.state = .held(because: retry.reason, probe: next)
-        }
-        status.attempts = retry.attempts
-        status.lastError = lastError
-        if let problem = settleProblem, retry.mode != .held {
-            status.state = .backingOff(until: wall + max(0, problem.at - now))
-            status.lastError = "what was delivered cannot be settled: \(problem.reason)"
-        }
-        // Two things to say: the spool's is nearer.
-        if let problem = leaseProblem, retry.mode != .held, settleProblem == nil {
-            status.state = .backingOff(until: next)
-            status.lastError = "the spool gives nothing to be sent: \(problem)"
-        }
-        status.requestsInFlight = requestsInFlight
-        status.pointsInFlight = pointsInFlight
-        status.counters = counters
-        status.pointsPerSecond = pointsPerSecond(now)
-        return status
     }
 }

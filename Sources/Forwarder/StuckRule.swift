@@ -13,10 +13,15 @@ struct StuckRule: Sendable, Hashable {
         var firstSequence: Int64
         var firstOrdinal: Int64
         var points: Int
-        var isOfBacklog = false
         var tries: Int
         /// Boot clock, nanoseconds.
         var since: Int64
+
+        func isOf(_ other: Suspicion) -> Bool {
+            firstSequence == other.firstSequence && firstOrdinal == other.firstOrdinal && points == other.points
+        }
+
+        mutating func startAnew(now: Int64) { (tries, since) = (0, now) }
     }
 
     static func counts(_ answer: Answer) -> Bool {

@@ -13,13 +13,16 @@ struct Worker {
     func run() async {
         await restore()
         await withDiscardingTaskGroup { group in
-            // Said when the newest lease in shards has ended.
-            var latest: Handover?
+            var latest = Handovers()
             while true {
-                let step = lane.state.withLock { $0.nextStep(now: context.time.boot()) }
+                let step = lane.state.withLock {
+                    $0.nextStep(now: context.time.boot(), passesAfter: context.tuning.passesAfter)
+                }
                 switch step {
                 case .end: return
                 case .wait: await lane.changed.wait()
+                case .waitUpTo(let duration, let generation):
+                    await lane.waitForChange(upTo: duration, generation: generation, context)
                 case .sleep(let duration, let generation):
                     await lane.sleep(duration, generation: generation, context)
                 case .lease(let plan) where plan.shards > 1: await beginShards(plan, after: &latest, in: &group)
@@ -58,7 +61,7 @@ struct Worker {
         group.addTask {
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
-            await finish(lease, stay, with: await delivery.run())
+            await finish(lease, plan, stay, with: await delivery.run())
         }
     }
 
@@ -89,13 +92,13 @@ struct Worker {
         group.addTask {
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
-            await finish(lease, stay, with: await delivery.run())
+            await finish(lease, plan, stay, with: await delivery.run())
         }
     }
 
     /// Leases for many requests at once, or for one where the node holds as much as it may.
     private func beginShards(
-        _ plan: LaneState.LeasePlan, after latest: inout Handover?, in group: inout DiscardingTaskGroup
+        _ plan: LaneState.LeasePlan, after latest: inout Handovers, in group: inout DiscardingTaskGroup
     ) async {
         // A series is not cut: what does not fit into one shard begins the next, and there shall not be one too many.
         let points = plan.points * plan.shards * 15 / 16
@@ -119,8 +122,8 @@ struct Worker {
             state.isBehind = lease.points > plan.points || lease.isOfBodies && plan.isFilled(by: lease)
             state.sharded += 1
         }
-        let (before, after) = (plan.isSuccessor ? latest : nil, Handover())
-        latest = after
+        let (before, after) = (latest.before(lease, plan), Handover())
+        latest.add(after, of: lease, plan)
         group.addTask {
             let ending = await ShardedDelivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation,
@@ -128,7 +131,7 @@ struct Worker {
                 before: before, after: after
             ).run()
             context.giveUp(shardedPoints: points)
-            await finish(lease, stay, with: ending, isSharded: true)
+            await finish(lease, plan, stay, with: ending, isSharded: true)
         }
     }
 
@@ -140,8 +143,11 @@ struct Worker {
             let lease = try await lane.source.lease(tenant: lane.tenant, backend: lane.backend, limit: limit)
             lane.state.withLock { state in
                 state.leaseProblem = nil
-                if let lease { state.leased(lease, plan) }
-                if lease == nil { state.isDry = state.news == plan.news }
+                if let lease {
+                    state.leased(lease, plan, now: context.time.boot())
+                } else {
+                    state.foundNothing(plan)
+                }
             }
             return lease
         } catch {
@@ -158,13 +164,15 @@ struct Worker {
     /// Settles what a delivery ended with, beside the lane's next request. What is left goes back first: the next request
     /// may not overtake it.
     private func finish(
-        _ lease: Lease, _ stay: SpoolPlaces.Stay, with ending: DeliveryEnding, isSharded: Bool = false
+        _ lease: Lease, _ plan: LaneState.LeasePlan, _ stay: SpoolPlaces.Stay, with ending: DeliveryEnding,
+        isSharded: Bool = false
     ) async {
         var isSettled = true
         if ending.isLeft { isSettled = await settle(lease, ending) }
         lane.state.withLock { state in
             state.deliveries -= 1
             state.sharded -= isSharded ? 1 : 0
+            if plan.isBesideFresh(lease) { state.backlog.ended() }
             state.isCramped = false
             state.settling += 1
         }
@@ -175,7 +183,7 @@ struct Worker {
         lane.state.withLock { state in
             state.settling -= 1
             // What was given back is owed again.
-            if ending.isLeft || !isSettled { state.isDry = false }
+            if ending.isLeft || !isSettled { (state.isDry, state.isFreshDry) = (false, false) }
         }
         lane.changed.set()
     }
@@ -197,6 +205,23 @@ struct Worker {
     private func pause() {
         let pause = context.tuning.spoolPause.wholeNanoseconds
         lane.state.withLock { $0.resumeAt = max($0.resumeAt, context.time.boot() + pause) }
+    }
+}
+
+/// Said when the newest lease in shards has ended: of the backlog beside which fresh points go out, and of all else.
+private struct Handovers {
+    private var ofBacklog: Handover?
+    private var ofOthers: Handover?
+
+    /// - Returns: what the requests of a lease wait for.
+    func before(_ lease: Lease, _ plan: LaneState.LeasePlan) -> Handover? {
+        guard plan.isSuccessor else { return nil }
+        guard plan.followsBacklog else { return ofOthers }
+        return plan.mayPass && !plan.isBesideFresh(lease) ? nil : ofBacklog
+    }
+
+    mutating func add(_ handover: Handover, of lease: Lease, _ plan: LaneState.LeasePlan) {
+        if plan.isBesideFresh(lease) { ofBacklog = handover } else { ofOthers = handover }
     }
 }
 

@@ -148,7 +148,7 @@ extension Spool {
             if room == 0 || record.pieces.count(where: { !$0.isEmpty }) >= Spool.maximumPieces { break }
         }
         guard let last = record.pieces.last, !record.remaining.isEmpty else { return nil }
-        if let owed, owed.isAhead, lane == .live, limit.freshFirst?.keepsOrder == true { try noteOvertaking(index) }
+        if let owed, owed.isAhead, limit.freshFirst?.keepsOrder == true { try noteOvertaking(index) }
         try reserveSending(last.row.lastSequence, backend: index)
         let id = nextLeaseID()
         record.name = backend

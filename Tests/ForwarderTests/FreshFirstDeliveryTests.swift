@@ -157,14 +157,18 @@ struct FreshFirstDeliveryTests {
         let store = try WALStore(
             directory: folder.path, node: NodeConfiguration(), time: clock.time, upkeepInterval: nil,
             openWait: .seconds(3600), scheduling: .patient, events: { _ in })
+        // Time passes at each wait here: what takes any would be passed at once.
+        var tuning = DeliveryTuning()
+        tuning.passesAfter = .seconds(50_000)
         let clock = clock
         let context = DeliveryContext(
             source: WatchedStore(store: store, settled: settled), transport: HTTPTransport(), time: clock.time,
             sleep: { duration in
                 try Task.checkCancellation()
+                if duration >= .seconds(40_000) { return try await Task.sleep(for: duration) }
                 clock.advance(duration)
                 await Task.yield()
-            }, random: SeededGenerator.fresh(), tuning: DeliveryTuning(), events: { _ in })
+            }, random: SeededGenerator.fresh(), tuning: tuning, events: { _ in })
         let forwarder = Forwarder(context: context)
         try await store.configure([
             SpoolConfiguration(tenant: "acme", backends: [BackendRegistration(name: "central", type: "line")])

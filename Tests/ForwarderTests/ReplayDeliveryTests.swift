@@ -114,24 +114,24 @@ struct ReplayDeliveryTests {
         backend.traits.maximumPoints = 100
         let route = DeliveryRoute(tenant: "acme", name: "central", backend: backend)
         var state = LaneState(route, pace: ReplayPace(pointsPerSecond: 20))
-        guard case .lease(let plan) = state.nextStep(now: 0) else {
+        guard case .lease(let plan) = state.nextStep(now: 0, passesAfter: .zero) else {
             Issue.record("it leases at once")
             return
         }
         #expect(plan.points == 20 && plan.shards == 1 && !plan.takesBodies)
-        guard case .wait = state.nextStep(now: 0) else {
+        guard case .wait = state.nextStep(now: 0, passesAfter: .zero) else {
             Issue.record("one request at a time")
             return
         }
         state.deliveries = 0
         state.settling = 1
-        guard case .wait = state.nextStep(now: 0) else {
+        guard case .wait = state.nextStep(now: 0, passesAfter: .zero) else {
             Issue.record("what is being settled moves the cursor first")
             return
         }
         state.settled([Settlement.Part(LeasedRun(piece: 0, ordinals: 0..<20), .delivered)], now: 1)
         state.settling = 0
-        guard case .sleep(let duration, _) = state.nextStep(now: 400_000_000) else {
+        guard case .sleep(let duration, _) = state.nextStep(now: 400_000_000, passesAfter: .zero) else {
             Issue.record("the second is not over")
             return
         }

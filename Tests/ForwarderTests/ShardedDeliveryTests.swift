@@ -232,8 +232,12 @@ struct ShardedDeliveryTests {
         far.traits = BackendTraits(keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 1 << 20, concurrency: 32)
         var lane = LaneState(DeliveryRoute(tenant: "acme", name: "far", backend: far))
         // An outage says nothing about how far away it is.
-        for _ in 0..<20 { lane.answered(after: 0.0001, isTaken: false) }
-        lane.answered(after: answerSeconds, isTaken: true)
+        func answer(after seconds: Double, isTaken: Bool) {
+            lane.sends(points: 1, now: 0)
+            lane.answered(points: 1, startedAt: 0, now: Int64(seconds * 1e9), isTaken: isTaken)
+        }
+        for _ in 0..<20 { answer(after: 0.0001, isTaken: false) }
+        answer(after: answerSeconds, isTaken: true)
         #expect(lane.width == requests)
     }
 

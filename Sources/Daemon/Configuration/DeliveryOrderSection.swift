@@ -27,6 +27,15 @@ enum DeliveryOrderSection {
             let window = try settings.duration("out_of_order_window", default: .zero, in: .seconds(1)...longest)
             catchUp.outOfOrderSeconds = window.components.seconds
         }
+        guard catchUp.canGoAhead else {
+            let key = "out_of_order_window"
+            throw SettingsError(
+                "\(settings.name(of: key)) must be more than four times fresh_within, "
+                    + "\(Amount.duration(seconds: 4 * Double(catchUp.freshSeconds))): points are backlog once they have waited "
+                    + "for twice fresh_within, and go first once they are older than half of the window, so nothing would ever "
+                    + "go ahead. Make fresh_within smaller, or the window larger, here and at the receiver",
+                line: settings.line(of: key))
+        }
         return .freshFirst(catchUp)
     }
 

@@ -5,6 +5,8 @@ public struct FreshFirst: Sendable, Hashable {
 
     /// Whose turn it is; the other has it where this one is owed nothing that is free.
     public var turn: Turn
+    /// The other has it in no case.
+    public var isAlone: Bool
     /// What was received within the last so many seconds is fresh. Once something fresh has waited for twice as long, what
     /// is older than this becomes the backlog.
     public var freshSeconds: Int64
@@ -14,10 +16,12 @@ public struct FreshFirst: Sendable, Hashable {
     public var keepsOrder: Bool
 
     public init(
-        turn: Turn = .fresh, freshSeconds: Int64, maximumBacklogSeconds: Int64? = nil, keepsOrder: Bool = false
+        turn: Turn = .fresh, isAlone: Bool = false, freshSeconds: Int64, maximumBacklogSeconds: Int64? = nil,
+        keepsOrder: Bool = false
     ) {
         precondition(freshSeconds > 0, "what came a moment ago is fresh")
         self.turn = turn
+        self.isAlone = isAlone
         self.freshSeconds = freshSeconds
         self.maximumBacklogSeconds = maximumBacklogSeconds
         self.keepsOrder = keepsOrder

@@ -11,18 +11,21 @@ extension Spool {
     ///
     /// Sets apart what has waited too long to be fresh, in a transaction of its own.
     ///
-    /// - Returns: also whether what is fresh goes ahead; not where the backlog is too old for that.
+    /// - Returns: also whether what is fresh goes ahead of a backlog; not where that is too old.
     func owedInTurn(_ index: Int, _ order: FreshFirst) throws(SpoolError) -> (ranges: [OwedRange], isAhead: Bool) {
         try setBacklogApart(index, order)
         let owed = ledger.backends[index].owedInOrder(upTo: ledger.end)
-        let backlog = owed.filter { $0.lane == .backlog }
-        guard let first = backlog.first, backlog.count < owed.count else { return (owed, false) }
-        if !isOvertaken(index), try isTooOld(first.start, order) { return (owed, false) }
-        let fresh = owed.filter { $0.lane != .backlog }
-        return (order.turn == .fresh ? fresh + backlog : backlog + fresh, true)
+        let (backlog, fresh) = (owed.filter { $0.lane == .backlog }, owed.filter { $0.lane != .backlog })
+        guard let first = backlog.first else { return (order.isAlone && order.turn == .backlog ? [] : owed, false) }
+        if !isOvertaken(index), try isTooOld(first.start, order) {
+            // Whoever asks for what is fresh alone has to wait.
+            return (!order.isAlone ? owed : order.turn == .fresh ? [] : backlog, false)
+        }
+        let (inTurn, others) = order.turn == .fresh ? (fresh, backlog) : (backlog, fresh)
+        return (order.isAlone ? inTurn : inTurn + others, true)
     }
 
-    /// What is leased goes ahead of the backlog: to a backend that keeps order this has to be known before it is sent, since
+    /// What is fresh goes ahead of the backlog, also of what is leased of it: to a backend that keeps order this has to be known before it is sent, since
     /// that "out of order" is no proof then that the points are there.
     func noteOvertaking(_ index: Int) throws(SpoolError) {
         let backend = ledger.backends[index]

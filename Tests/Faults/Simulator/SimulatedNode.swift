@@ -42,8 +42,10 @@ final class SimulatedNode: @unchecked Sendable {
     let forwarder: Forwarder
     var made: [String: any Backend] = [:]
 
+    typealias Network = @Sendable (HTTPRequest, SimulatedLife) async -> Answer
+
     init(
-        _ scheduler: SimulatedScheduler, disk: SimulatedDisk, clock: SimulatedClock, network: SimulatedNetwork,
+        _ scheduler: SimulatedScheduler, disk: SimulatedDisk, clock: SimulatedClock, network: @escaping Network,
         seed: UInt64, events: @escaping EventSink
     ) throws(SpoolError) {
         let life = SimulatedLife(scheduler)
@@ -56,7 +58,7 @@ final class SimulatedNode: @unchecked Sendable {
             time: clock.time, upkeepInterval: .seconds(60), openWait: .seconds(10), disk: mount,
             scheduling: life.scheduling, bases: .eager, events: events)
         let context = DeliveryContext(
-            source: store, transport: HTTPTransport { await network.perform($0, life: life) }, time: clock.time,
+            source: store, transport: HTTPTransport { await network($0, life) }, time: clock.time,
             sleep: life.scheduling.sleep, random: SeededGenerator(seed: seed), tuning: DeliveryTuning(),
             tasks: life.tasks, events: events)
         forwarder = Forwarder(context: context)

@@ -159,8 +159,10 @@ final class Simulation: @unchecked Sendable {
     func start() {
         guard node == nil else { return }
         do throws(SpoolError) {
+            let network = network
             let node = try SimulatedNode(
-                scheduler, disk: disk, clock: clock, network: network, seed: random.next()
+                scheduler, disk: disk, clock: clock, network: { await network.perform($0, life: $1) },
+                seed: random.next()
             ) { [self] event in
                 counts.add("event.\(event.message)")
                 say("\(event.level) \(event.message) \(event.metadata.sorted { $0.key < $1.key })")
