@@ -113,11 +113,16 @@ struct SqlCommandTests {
         var ends: [Int32] = [0, 0]
         #expect(pipe(&ends) == 0)
         defer { for end in ends { close(end) } }
+        // Full: however long the first rows take, who writes them waits.
+        let flags = fcntl(ends[1], F_GETFL)
+        #expect(fcntl(ends[1], F_SETFL, flags | O_NONBLOCK) == 0)
+        while write(ends[1], [UInt8](repeating: 0, count: 4096), 4096) > 0 {}
+        #expect(errno == EAGAIN && fcntl(ends[1], F_SETFL, flags) == 0)
         let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
         var printer = SqlPrinter(.ndjson, tenant: nil, to: SqlSink(ends[1]))
         let database = try await SqlFixture().database()
         let error = #expect(throws: AuditError.self) {
-            try database.ask(sql, AuditLimits(time: .milliseconds(100)), into: &printer)
+            try database.ask(sql, AuditLimits(time: .seconds(2)), into: &printer)
         }
         #expect(error?.code == .tooLong && error?.message.contains("was not read") == true)
     }

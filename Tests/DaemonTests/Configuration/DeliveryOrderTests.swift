@@ -55,6 +55,8 @@ import Testing
         ("order: fresh_first\n    out_of_order_window: 1h\n    backlog_share: 0.5", "from 1% to 99%"),
         ("order: fresh_first\n    out_of_order_window: 1h\n    fresh_within: 0", "fresh_within must be from"),
         ("order: fresh_first\n    out_of_order_window: never", "is not a duration"),
+        ("order: fresh_first\n    out_of_order_window: 4m", "more than four times fresh_within, 4m0s"),
+        ("order: fresh_first\n    fresh_within: 1h\n    out_of_order_window: 2h", "Make fresh_within smaller"),
         ("order: fresh_first\n    out_of_order_windows: 1h", "did you mean \"out_of_order_window\"?"),
     ])
     func `a mistake is named`(_ keys: String, _ words: String) {
