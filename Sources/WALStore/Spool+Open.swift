@@ -76,10 +76,7 @@ extension Spool {
     /// - Returns: whether the last process that had it closed it.
     @discardableResult
     func load() throws(SpoolError) -> Bool {
-        let vfs = environment.files.disk.vfs
-        let database = try Database(
-            path: path, vfs: vfs, configuration.durability, account, schema: environment.schema,
-            chain: configuration.chain.map { ($0, tenant) })
+        let database = try openChained()
         self.database = database
         upkeep.logLimit = nil
         do throws(SpoolError) {
@@ -87,7 +84,7 @@ extension Spool {
             try checked { () throws(SQLiteError) in
                 let isNamed = try connection.integer("SELECT 1 FROM spool") != nil
                 if !isNamed { try writeIdentity(connection) }
-                try connection.chain?.load()
+                try loadChain(connection)
             }
             let wasClean = try readLedger(connection)
             // Of the bases that the file has only its own rows stand on any.

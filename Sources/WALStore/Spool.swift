@@ -69,6 +69,10 @@ public actor Spool {
     var isBeingSalvaged = false
     /// Rows of a spool that was set aside are being carried over; nil when there is nothing to carry.
     var salvage: SalvageWork?
+    /// What the node remembers of its chain.
+    var chainRecord: ChainRecord?
+    /// Links that its chain had when it was opened first.
+    var chainFound: Int64?
     /// A copy of it is being made, through `database`.
     var copy: LiveCopy?
     /// Its files, as they were when it was opened.

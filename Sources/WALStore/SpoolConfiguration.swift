@@ -106,6 +106,8 @@ public struct NodeConfiguration: Sendable, Hashable {
     public var readerThreads: Int
     /// Decoded requests that wait for a commit, over all tenants; beyond it a request is answered as full.
     public var ingestMemoryBytes: Int
+    /// Where the node remembers which spools have a chain; nil: in the data folder.
+    public var chainMemoryFile: String?
 
     public init(
         maximumBytes: Int64? = nil, freeSpaceReservePercent: Double = 5, openSpools: Int = 256, writerThreads: Int = 2,

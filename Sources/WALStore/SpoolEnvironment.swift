@@ -24,6 +24,8 @@ struct SpoolEnvironment: Sendable {
     var scheduling = Scheduling.system
     var schema = Schema.released
     var chainRules = ChainRules()
+    /// What the node remembers of its chains; nil: a spool on its own.
+    var chainMemory: ChainMemory?
     /// Where the end of each commit is noted, outside the database; nil: a spool on its own.
     var commitMark: CommitMark?
     /// Counts the spool's files; nil: one of its own.

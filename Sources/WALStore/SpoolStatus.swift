@@ -62,7 +62,7 @@ public struct SpoolStatus: Sendable, Hashable, Codable {
     public var maximumBytes: Int64?
     /// Why new points are refused at present; nil while they are not.
     public var refusal: String?
-    /// The end of its chain; nil while it keeps none, or is not open.
+    /// The end of its chain, of a closed spool as it was when it closed; nil while it keeps none.
     public var chain: ChainStatus?
     /// Until `maximumBytes` is reached at the present growth, 0 when it is; nil when it does not grow or has no budget.
     public var secondsToFull: Double?

@@ -17,6 +17,7 @@ public final class WALStore: Sendable {
     let baseAllowance = BaseAllowance()
     let baseRules: BaseRules
     let space: NodeSpace
+    let chainMemory: ChainMemory
     let state: Mutex<StoreState>
     private let work = WorkNotice()
     let openWait: Duration
@@ -67,6 +68,8 @@ public final class WALStore: Sendable {
             threads: node.readerThreads, make: scheduling.makeExecutor, limits: scheduling.stalls,
             onStalls: { reading.looked($0) })
         space = NodeSpace(folder: folder, node: node, measure: measure)
+        chainMemory = ChainMemory(
+            path: node.chainMemoryFile ?? folder.chains, files: folder.files, events: events)
         self.openWait = openWait
         self.scheduling = scheduling
         state = Mutex(
@@ -110,7 +113,7 @@ public final class WALStore: Sendable {
     public func configure(_ tenants: [SpoolConfiguration], asked: String? = nil) async throws(SpoolError) {
         for tenant in tenants { try TenantID.check(tenant.tenant) }
         let seen = state.withLock { $0.isConfigured ? [:] : space.closedAtStart }
-        let changed = state.withLock { $0.configure(tenants, folder, seen, bootTime: time.boot()) }
+        let changed = state.withLock { $0.configure(tenants, folder, seen, chainMemory, bootTime: time.boot()) }
         var refusal: SpoolError?
         let end = scheduling.monotonic() + openWait.wholeNanoseconds
         for (tenant, configuration) in changed {
@@ -159,12 +162,14 @@ public final class WALStore: Sendable {
 
     /// Every configured tenant's status: of an open spool as it is, of a closed one as it was when it closed.
     public func statuses() async -> [SpoolStatus] {
-        let tenants = state.withLock { $0.tenants.mapValues { $0.configuration.maximumBytes } }
+        let tenants = state.withLock { $0.tenants.mapValues(\.configuration) }
         var statuses: [SpoolStatus] = []
-        for (tenant, maximumBytes) in tenants.sorted(by: { $0.key < $1.key }) {
+        for (tenant, configuration) in tenants.sorted(by: { $0.key < $1.key }) {
             var status = await status(tenant) ?? SpoolStatus()
             status.tenant = tenant
-            status.maximumBytes = maximumBytes
+            status.maximumBytes = configuration.maximumBytes
+            // One that is closed was noted while it had one.
+            if configuration.chain.map({ chainMemory.recall(tenant, $0) == .otherKey }) ?? true { status.chain = nil }
             statuses.append(status)
         }
         return statuses

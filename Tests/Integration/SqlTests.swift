@@ -156,7 +156,8 @@ import Testing
         let markdown = try report()
         #expect(markdown.status == 0 && markdown.errors == "", "\(markdown)")
         #expect(markdown.output.hasPrefix("# Holdfast report: default\n"))
-        for part in ["300 points in 1 requests", "| nobody  |", "add up for every backend", "Nothing was lost.", "█"] {
+        for part in ["300 points in 1 request of", "| nobody  |", "add up for every backend", "Nothing was lost.", "█"]
+        {
             #expect(markdown.output.contains(part), "\(part) in \(markdown.output)")
         }
         let file = bench.path("day.html")

@@ -6,17 +6,27 @@ struct ChainSection: Sendable, Hashable {
     var keyFile: String?
     /// nil without a file, or with one that is no key.
     var key: ChainKey?
-    /// Why the file is not used. No reason not to start: points are taken all the same, and nothing of them is proven.
+    /// Where the node remembers which spools have a chain; nil: in the data folder.
+    var memoryFile: String?
+    /// Why the key's file is not used. No reason not to start: points are taken all the same, and nothing of them is proven.
     var problem: String?
 
     init(_ settings: Settings) throws(SettingsError) {
-        guard let path = try settings.string("key_file") else { return }
-        guard path.hasPrefix("/") else {
-            throw SettingsError(
-                "\(settings.name(of: "key_file")): \"\(path)\" must be a whole path, such as /etc/holdfast/chain.key",
-                line: settings.line(of: "key_file"))
-        }
+        memoryFile = try ChainSection.path("memory_file", settings, example: "/var/lib/holdfast-chains/chains")
+        guard let path = try ChainSection.path("key_file", settings, example: "/etc/holdfast/chain.key") else { return }
         keyFile = path
         do throws(ChainKeyFile.Failure) { key = try ChainKeyFile.read(path) } catch { problem = error.description }
+    }
+
+    private static func path(
+        _ key: String, _ settings: Settings, example: String
+    ) throws(SettingsError) -> String? {
+        guard let path = try settings.string(key) else { return nil }
+        guard path.hasPrefix("/") else {
+            throw SettingsError(
+                "\(settings.name(of: key)): \"\(path)\" must be a whole path, such as \(example)",
+                line: settings.line(of: key))
+        }
+        return path
     }
 }

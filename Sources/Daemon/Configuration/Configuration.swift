@@ -90,6 +90,7 @@ extension Configuration {
         log = try LogSection(try settings.section("log") ?? Settings(empty: "log"))
         node = try NodeConfiguration(try settings.section("node") ?? Settings(empty: "node"))
         chain = try ChainSection(try settings.section("chain") ?? Settings(empty: "chain"))
+        node.chainMemoryFile = chain.memoryFile
         let environment = BackendEnvironment(
             dataDirectory: dataDirectory, space: overrides.space, events: overrides.events)
         backends = try BackendSection.list(settings, root, environment: environment, readSecret: readSecret)

@@ -36,7 +36,7 @@ struct Doctor: Sendable {
             ]
         }
         // That it cannot be read is a warning of the config.
-        guard configuration.chain.key != nil else { return [] }
+        guard let key = configuration.chain.key else { return [] }
         if let others = ChainKeyFile.openTo(file) {
             return [
                 Finding(
@@ -53,7 +53,21 @@ struct Doctor: Sendable {
                     advice: "Move it, and name its new place in chain.key_file.")
             ]
         }
-        return [Finding("chain", .ok, "\(file) is the key of the chains")]
+        return [memory(of: key) ?? Finding("chain", .ok, "\(file) is the key of the chains")]
+    }
+
+    /// What is wrong with what the node remembers of its chains; nil: nothing is.
+    private func memory(of key: ChainKey) -> Finding? {
+        do throws(AuditError) {
+            let remembered = try RememberedChains(
+                in: configuration.dataDirectory, path: configuration.chain.memoryFile, key: key)
+            guard let problem = remembered.problem else { return nil }
+            return Finding(
+                "chain", .error, "\(problem): nothing that the node writes is proven",
+                advice: "Put the key or the file back that was there before, and restart the node.")
+        } catch {
+            return Finding("chain", .error, error.message, advice: "Give it to the node's user, or mend its disk.")
+        }
     }
 
     // MARK: The data folder

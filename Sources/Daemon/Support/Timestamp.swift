@@ -36,6 +36,9 @@ enum Amount {
         return (number < 0 ? "-" : "") + String(text.reversed())
     }
 
+    /// `1 row`, `20,280 rows`.
+    static func count(_ number: Int64, _ what: String) -> String { "\(count(number)) \(what)\(number == 1 ? "" : "s")" }
+
     /// `350ms`, `12s`, `4m10s`, `3h05m`, `2d4h`.
     static func duration(seconds: Double) -> String {
         guard seconds.isFinite else { return "-" }

@@ -124,7 +124,8 @@ struct MetricsPage {
     /// Where the metrics of a node are kept, its chains have an anchor.
     private func writeChains(into page: inout ExpositionWriter) {
         page.family(
-            "holdfast_chain_length", .gauge, "Links of the spool's chain; absent while it keeps none or is not open.")
+            "holdfast_chain_length", .gauge,
+            "Links of the spool's chain, as of the close of one that is closed; absent without one.")
         for tenant in report.tenants {
             guard let chain = tenant.spool.chain else { continue }
             page.sample("holdfast_chain_length", [("tenant", tenant.spool.tenant)], Double(chain.length))

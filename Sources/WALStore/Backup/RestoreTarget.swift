@@ -2,6 +2,7 @@
 public final class RestoreTarget: Sendable {
     private let data: DataFolder
     private let node: NodeConfiguration
+    private let chainMemory: ChainMemory
     private let time: TimeSource
 
     /// Takes the data folder, which is made when there is none, until the value goes.
@@ -15,6 +16,8 @@ public final class RestoreTarget: Sendable {
         data = try DataFolder(directory, on: files)
         self.node = node
         self.time = time
+        chainMemory = ChainMemory(
+            path: node.chainMemoryFile ?? data.chains, files: data.files, events: { _ in })
     }
 
     /// Why a tenant's spool is not put there; nil when nothing is in the way. Nothing is opened, locked or written.
@@ -60,11 +63,12 @@ public final class RestoreTarget: Sendable {
     /// - Parameters:
     ///   - replacing: whether a spool that is there may be renamed away; nothing of it is deleted.
     ///   - chain: the node's key. Without it the chain of a spool that has one goes on only with the next start, and does
-    ///     not tell what happened before.
+    ///     not tell what happened before. The chain of another key ends here, and one of this key begins.
     public func restore(
         _ spool: BackupManifest.Spool, from backup: BackupReader, replacing: Bool, chain: ChainKey? = nil
     ) throws(SpoolError) -> Restored {
         let swap = RestoreSwap(spool.tenant, in: data)
+        let chain = chain.flatMap { chainMemory.recall(spool.tenant, $0) == .otherKey ? nil : $0 }
         try data.files.makeFolder(swap.folder)
         try swap.finish()
         try data.setAside(of: spool.tenant).finish(wall: time.wall())
@@ -80,6 +84,10 @@ public final class RestoreTarget: Sendable {
             try mark(spool.tenant).set(first)
             let replaced = try swap.decide(wall: time.wall())
             try swap.finish()
+            if let chain {
+                try chainMemory.remember(
+                    ChainRecord(tenant: spool.tenant, wall: time.wall(), foundLength: 0), chain)
+            }
             return Restored(firstSequence: first, replaced: replaced)
         } catch {
             // Nothing was decided, or what was is ended here; the next one looks again.
@@ -117,6 +125,7 @@ public final class RestoreTarget: Sendable {
     private func adopt(
         _ path: String, _ spool: BackupManifest.Spool, _ first: Int64, _ key: ChainKey?
     ) throws(SpoolError) {
+        if let key { try takeOffChain(ofAnother: key, path) }
         let database = try Database(
             path: path, vfs: data.files.disk.vfs, .full, chain: key.map { ($0, spool.tenant) })
         defer { database.connection.close() }
@@ -145,6 +154,25 @@ public final class RestoreTarget: Sendable {
         guard try !data.files.exists(path + "-wal") else {
             throw SpoolError(.commitFailed, "the log of \(path) could not be folded into it")
         }
+    }
+}
+
+extension RestoreTarget {
+    /// What this node cannot prove would only be in the way of what it can. The copy that is restored still has it.
+    private func takeOffChain(ofAnother key: ChainKey, _ path: String) throws(SpoolError) {
+        let connection = try Database(path: path, vfs: data.files.disk.vfs, .full).connection
+        defer { connection.close() }
+        do throws(SQLiteError) {
+            guard try ChainKeeper.isOfAnother(key, connection) else { return }
+            try connection.execute("BEGIN IMMEDIATE")
+            for table in ChainTable.allCases where table.isTagged {
+                try connection.execute("UPDATE \(table.name) SET tag = NULL WHERE tag IS NOT NULL")
+            }
+            try connection.execute("DELETE FROM links")
+            try connection.execute("UPDATE spool SET chain_state = NULL")
+            try connection.execute("COMMIT")
+            connection.setCheckpointOnClose(true)
+        } catch { throw error.asSpoolError }
     }
 }
 

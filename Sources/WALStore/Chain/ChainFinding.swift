@@ -31,16 +31,19 @@ public struct ChainFinding: Sendable, Hashable {
 
 /// What was noted of a chain outside the spool: its length then, and its head.
 public struct ChainAnchor: Sendable, Hashable {
+    /// Whose chain; nil: that of the spool that is asked.
+    public var tenant: String?
     public var length: Int64
     /// 64 hexadecimal digits.
     public var head: String
 
     /// `LENGTH:HEAD`; nil for anything else.
-    public init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol, tenant: String? = nil) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 2, let length = Int64(parts[0]), length > 0, parts[1].utf8.count == 64,
             parts[1].allSatisfy(\.isHexDigit)
         else { return nil }
+        self.tenant = tenant
         self.length = length
         head = parts[1].lowercased()
     }
@@ -66,6 +69,8 @@ public struct ChainAnswer: Sendable {
     /// Rows of a former life of the chain: each is as it was written, but that none is missing is not proven.
     public var formerRows: Int64 = 0
     public var uncheckedLinks: Int64 = 0
+    /// Anchors that were noted of this chain, and those of them that are links of it.
+    public var anchors = 0
     public var confirmedAnchors = 0
     /// What is no finding, and should be known.
     public var notes: [String] = []

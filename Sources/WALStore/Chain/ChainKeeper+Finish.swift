@@ -21,7 +21,7 @@ extension ChainKeeper {
             try link(kind, detail, version: version, wall: wall, at: at)
         }
         if isBeginning {
-            let found = self.beginning(version)
+            let found = self.beginning(version, isExplained: beginning != nil)
             try add(beginning ?? found.kind, found.detail)
         }
         for span in notePlaces() {
@@ -45,9 +45,20 @@ extension ChainKeeper {
         try fold(rules)
     }
 
-    private func beginning(_ version: Int64) -> (kind: ChainLink.Kind, detail: String) {
+    /// - Parameter isExplained: the spool took another's place, and whoever did that has said so.
+    private func beginning(_ version: Int64, isExplained: Bool) -> (kind: ChainLink.Kind, detail: String) {
         switch standing {
         case .none, .sound: return (.started, "")
+        case .takenOff(let record):
+            let since = UTC.text(record.wall)
+            if !isExplained {
+                news.append(
+                    Event(
+                        .error,
+                        "a spool has no chain, and the node remembers one: it was taken off, or the spool is another one",
+                        ["chain.since": since]))
+            }
+            return (.resumed, "the node remembers a chain since \(since), and there was none: \(ChainRecord.meaning)")
         case .behind(let last, let wall):
             news.append(
                 Event(

@@ -13,6 +13,8 @@ final class ChainKeeper {
     enum Standing: Equatable {
         /// There was none.
         case none
+        /// There was none, and the node remembers one.
+        case takenOff(ChainRecord)
         case sound
         /// The node went on without the key after this version.
         case behind(version: Int64, wall: Int64)
@@ -60,9 +62,19 @@ final class ChainKeeper {
 
     // MARK: What was there
 
+    /// Whether what stands in the file was written with another key: the chain is then left as it is.
+    static func isOfAnother(_ key: ChainKey, _ connection: Connection) throws(SQLiteError) -> Bool {
+        let claim =
+            try Statement("SELECT chain_state FROM spool", on: connection)
+            .first { row in ChainState.claim(of: row.withBlob(0) { Array($0) }) } ?? nil
+        return claim.map { $0.key != key.number } ?? false
+    }
+
     /// Reads where the chain stands; to be called before the first transaction.
-    func load() throws(SQLiteError) {
-        (kept, state, standing) = (nil, nil, .none)
+    ///
+    /// - Parameter remembered: the chain that the spool should have.
+    func load(remembered: ChainRecord? = nil) throws(SQLiteError) {
+        (kept, state, standing) = (nil, nil, remembered.map { .takenOff($0) } ?? .none)
         let statement = try Statement(ChainRow.query, on: connection)
         defer { statement.reset() }
         guard try statement.step() else { return }
@@ -104,13 +116,13 @@ final class ChainKeeper {
             state = kept
             return
         }
-        var fresh = ChainState(life: .random(in: 1 ... .max), epoch: keys.epoch)
+        var fresh = ChainState(life: .random(in: 1 ... .max), keys)
         if let last = try lastLink() { (fresh.length, fresh.head) = (last.id, last.head) }
         for table in ChainTable.allCases where table.isTagged {
             fresh[table].floor =
                 try connection.integer("SELECT max(\(table.columns[0])) FROM \(table.name)") ?? 0
         }
-        try count(.backends, into: &fresh)
+        for table in ChainTable.allCases where !table.isTagged { try count(table, into: &fresh) }
         state = fresh
     }
 

@@ -1,6 +1,8 @@
 /// What the node's key comes to for one tenant: a key for each purpose, so that no code stands for another's.
 struct ChainKeys: Sendable {
     let epoch: UInt32
+    /// `ChainKey.number`.
+    let number: UInt64
     /// Of the epoch: tags of rows, and heads of links.
     let tag: ChainMAC
     let link: ChainMAC
@@ -16,6 +18,7 @@ struct ChainKeys: Sendable {
             return ChainMAC(key: ChainMAC(key: secret).digest(label).array)
         }
         epoch = key.epoch
+        number = key.number
         tag = mac(key.evolving, "tag")
         link = mac(key.evolving, "link")
         sum = mac(key.lasting, "sum")

@@ -31,6 +31,8 @@ struct ChainState: Sendable, Hashable {
     var life: UInt32
     /// Of the key that wrote it.
     var epoch: UInt32
+    /// `ChainKey.number`, of all its epochs.
+    let key: UInt64
     /// The spool's, and the wall clock, of the transaction.
     var version: Int64 = 0
     var wall: Int64 = 0
@@ -48,9 +50,14 @@ struct ChainState: Sendable, Hashable {
         set { tables[table.index] = newValue }
     }
 
-    init(life: UInt32, epoch: UInt32) {
+    init(life: UInt32, _ keys: ChainKeys) {
+        self.init(life: life, epoch: keys.epoch, key: keys.number)
+    }
+
+    private init(life: UInt32, epoch: UInt32, key: UInt64) {
         self.life = life
         self.epoch = epoch
+        self.key = key
     }
 
     /// Whether a row is in the sum of its table.
@@ -77,7 +84,8 @@ struct ChainState: Sendable, Hashable {
 /// (<https://www.rfc-editor.org/rfc/rfc5297>): who can see a sum before and after a row could look for rows that cancel out.
 extension ChainState {
     private static let format: UInt8 = 1
-    private static let versionOffset = 1 + 4 + 4
+    private static let keyOffset = 1 + 4 + 4
+    private static let versionOffset = keyOffset + 8
     static let encodedBytes =
         versionOffset + 8 * 3 + ChainDigest.bytes + 8 * 9 + ChainTable.allCases.count * (16 + ChainDigest.bytes)
         + ChainDigest.bytes
@@ -98,6 +106,7 @@ extension ChainState {
         put(ChainState.format)
         put(life)
         put(epoch)
+        put(key)
         put(version)
         put(wall)
         put(length)
@@ -137,15 +146,22 @@ extension ChainState {
         return input.end()
     }
 
-    /// Of which transaction a state says it is; nothing vouches for it. nil for what no state is.
-    static func claim(of bytes: [UInt8]) -> (version: Int64, wall: Int64)? {
+    /// What a state says of itself; nothing vouches for it.
+    struct Claim {
+        /// Of the key.
+        var key: UInt64
+        /// Of the transaction.
+        var version: Int64
+        var wall: Int64
+    }
+
+    /// nil for what no state is.
+    static func claim(of bytes: [UInt8]) -> Claim? {
         guard bytes.count == encodedBytes, bytes[0] == format else { return nil }
-        return bytes.withUnsafeBytes {
-            (
-                Int64(bigEndian: $0.loadUnaligned(fromByteOffset: versionOffset, as: Int64.self)),
-                Int64(bigEndian: $0.loadUnaligned(fromByteOffset: versionOffset + 8, as: Int64.self))
-            )
+        func number<Number: FixedWidthInteger>(_ offset: Int) -> Number {
+            bytes.withUnsafeBytes { Number(bigEndian: $0.loadUnaligned(fromByteOffset: offset, as: Number.self)) }
         }
+        return Claim(key: number(keyOffset), version: number(versionOffset), wall: number(versionOffset + 8))
     }
 
     /// - Returns: nil for what was not written with these keys and this row.
@@ -164,7 +180,7 @@ extension ChainState {
                 ChainDigest(UnsafeRawBufferPointer(rebasing: $0[at..<at + ChainDigest.bytes]))
             }
         }
-        self.init(life: take(UInt32.self), epoch: take(UInt32.self))
+        self.init(life: take(UInt32.self), epoch: take(UInt32.self), key: take(UInt64.self))
         (version, wall, length) = (take(Int64.self), take(Int64.self), take(Int64.self))
         head = takeDigest()
         linkedAt = take(Int64.self)

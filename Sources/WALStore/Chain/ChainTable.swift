@@ -2,8 +2,8 @@
 enum ChainTable: UInt8, CaseIterable, Sendable {
     case batches = 1
     case receipts, deliveries, deadLetters, losses, events, bases, baseCopies
-    /// Few rows that many transactions change: they have no tags, and are in a sum only.
-    case backends
+    /// Few rows, some of which many transactions change: they have no tags, and are in a sum only.
+    case backends, incarnations
 
     var name: StaticString {
         switch self {
@@ -16,10 +16,11 @@ enum ChainTable: UInt8, CaseIterable, Sendable {
         case .bases: "bases"
         case .baseCopies: "base_copies"
         case .backends: "backends"
+        case .incarnations: "incarnations"
         }
     }
 
-    var isTagged: Bool { self != .backends }
+    var isTagged: Bool { self != .backends && self != .incarnations }
     /// In tags: a base and its copy are one row, stored twice, and a salvage makes either of the other.
     var tagNumber: UInt8 { self == .baseCopies ? ChainTable.bases.rawValue : rawValue }
     /// In `ChainState.tables`.
@@ -52,6 +53,7 @@ enum ChainTable: UInt8, CaseIterable, Sendable {
         tail_position delivered_points assumed_points dead_points lost_points excluded_points sent_before \
         unknown_before retry limits
         """,
+        "id uuid reason first_sequence created_wall",
     ].map { $0.split(separator: " ").map { String($0) } }
 
     /// What a row has where an `INSERT` says nothing; elsewhere NULL.

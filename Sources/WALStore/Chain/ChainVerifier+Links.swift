@@ -1,13 +1,15 @@
 /// Whether each link follows the one before it, and the last one is that of the state.
 extension ChainVerifier {
-    func verifyLinks(_ anchors: [ChainAnchor], _ accepted: Int64) throws(SQLiteError) {
+    func verifyLinks() throws(SQLiteError) {
+        let anchors = expected.anchors.filter { $0.tenant == nil || $0.tenant == answer.tenant }
+        answer.anchors = anchors.count
         var wanted = Dictionary(grouping: anchors, by: \.length)
         var (last, folded): (ChainLink?, Int64) = (nil, 0)
         let statement = try Statement("SELECT \(ChainLink.columns) FROM links ORDER BY id", on: connection)
         defer { statement.reset() }
         while try statement.step() {
             let link = ChainLink(statement)
-            verify(link, after: last, accepted)
+            verify(link, after: last)
             if link.kind == ChainLink.Kind.folded.rawValue { folded = link.id }
             for anchor in wanted.removeValue(forKey: link.id) ?? [] {
                 if anchor.head == link.head.text {
@@ -41,7 +43,8 @@ extension ChainVerifier {
         }
     }
 
-    private func verify(_ link: ChainLink, after last: ChainLink?, _ accepted: Int64) {
+    private func verify(_ link: ChainLink, after last: ChainLink?) {
+        let accepted = expected.acceptedGaps
         let kind = ChainLink.Kind(rawValue: link.kind)
         if let last {
             if link.id != last.id + 1 {
@@ -73,18 +76,18 @@ extension ChainVerifier {
             answer.notes.append("link \(link.id): restored from a backup at \(UTC.text(link.wall))")
         case .folded:
             answer.notes.append("links up to \(link.id) are folded into one: \(link.detail)")
-            addFolded(link, accepted)
+            addFolded(link)
         default: break
         }
     }
 
     /// What was a finding of links is one of that which they are folded into.
-    private func addFolded(_ link: ChainLink, _ accepted: Int64) {
+    private func addFolded(_ link: ChainLink) {
         let kinds = link.kindsWithin
         func has(_ kind: ChainLink.Kind) -> Bool { kinds[kind.rawValue] != nil }
         let span = "among the links up to \(link.id), which are folded"
         if has(.altered) { add(.altered, "links", link.id, "rows that the node then changed or deleted: \(span)") }
-        guard link.id > accepted, has(.resumed) || has(.salvaged) else { return }
+        guard link.id > expected.acceptedGaps, has(.resumed) || has(.salvaged) else { return }
         add(.gap, "links", link.id, "the chain began again, once at least: \(span)")
     }
 

@@ -151,7 +151,7 @@ extension ChainVerifier {
         // Only the oldest of these are ever deleted.
         case .receipts, .deliveries, .events:
             if let last = walk.lastID, id > last + 1 { walk.hole(last, id) }
-        case .deadLetters, .losses, .bases, .baseCopies, .backends: break
+        case .deadLetters, .losses, .bases, .baseCopies, .backends, .incarnations: break
         }
     }
 

@@ -11,6 +11,7 @@ public final class ChainVerifier {
     let keys: ChainKeys
     let key: ChainKey
     let watch: AuditWatch
+    let expected: ChainExpectation
     private let progress: (Double) -> Void
     private var keysOfEpochs: [UInt32: ChainKeys?] = [:]
     var answer = ChainAnswer()
@@ -27,7 +28,7 @@ public final class ChainVerifier {
     ///   - key: the node's, or an earlier one of it, which has all epochs from its own on.
     ///   - progress: hears how much is done, from 0 to 1.
     public static func verify(
-        _ file: AuditFile, key: ChainKey, anchors: [ChainAnchor] = [], acceptingGapsBefore accepted: Int64 = 0,
+        _ file: AuditFile, key: ChainKey, expecting expected: ChainExpectation = ChainExpectation(),
         limits: AuditLimits = AuditLimits(time: .seconds(3600)), progress: @escaping (Double) -> Void = { _ in },
         isStopped: @escaping () -> Bool = { false }
     ) throws(AuditError) -> ChainAnswer {
@@ -36,20 +37,28 @@ public final class ChainVerifier {
             let connection = try Connection(path: file.path, access: .readOnly, isImmutable: file.isImmutable)
             defer { connection.close() }
             try connection.execute("PRAGMA query_only = 1")
-            return try verify(connection, key, watch, anchors, accepted, progress)
-        } catch { throw watch.reason ?? AuditError(error) }
+            return try verify(connection, key, watch, expected, progress)
+        } catch {
+            guard let reason = watch.reason else { throw AuditError(error) }
+            guard reason.code == .logGrew else { throw reason }
+            throw AuditError(
+                .logGrew,
+                "the spool's log grew by more than \(limits.logGrowthBytes >> 20) MiB while it was read, and is as long as that goes "
+                    + "on: nothing is said of the spool; make a copy with `holdfast backup DIR --tenant ID`, and verify that with "
+                    + "`--file DIR/spools/ID.db`")
+        }
     }
 
     /// Through a connection that is in no transaction.
     static func verify(
-        _ connection: Connection, _ key: ChainKey, _ watch: AuditWatch, _ anchors: [ChainAnchor] = [],
-        _ accepted: Int64 = 0, _ progress: @escaping (Double) -> Void = { _ in }
+        _ connection: Connection, _ key: ChainKey, _ watch: AuditWatch,
+        _ expected: ChainExpectation = ChainExpectation(), _ progress: @escaping (Double) -> Void = { _ in }
     ) throws(SQLiteError) -> ChainAnswer {
         try AuditDatabase.check(connection)
         try connection.execute("BEGIN")
         do throws(SQLiteError) {
-            let verifier = try ChainVerifier(connection, key, watch, progress)
-            try verifier.run(anchors, accepted)
+            let verifier = try ChainVerifier(connection, key, watch, expected, progress)
+            try verifier.run()
             try connection.execute("COMMIT")
             return verifier.answer
         } catch {
@@ -59,15 +68,14 @@ public final class ChainVerifier {
     }
 
     private init(
-        _ connection: Connection, _ key: ChainKey, _ watch: AuditWatch, _ progress: @escaping (Double) -> Void
+        _ connection: Connection, _ key: ChainKey, _ watch: AuditWatch, _ expected: ChainExpectation,
+        _ progress: @escaping (Double) -> Void
     ) throws(SQLiteError) {
         self.key = key
         self.watch = watch
+        self.expected = expected
         self.progress = progress
         self.connection = connection
-        guard try connection.integer("PRAGMA user_version") ?? 0 >= ChainVerifier.schemaVersion else {
-            throw ChainVerifier.noChain
-        }
         let tenant = try Statement("SELECT tenant FROM spool", on: connection).first { $0.text(0) } ?? ""
         keys = ChainKeys(key, tenant: tenant)
         answer.tenant = tenant
@@ -79,13 +87,17 @@ public final class ChainVerifier {
         code: SQLITE_ERROR, operation: "verify",
         message: "the spool has no chain: the config had no key when it was written")
 
-    private func run(_ anchors: [ChainAnchor], _ accepted: Int64) throws(SQLiteError) {
+    private func run() throws(SQLiteError) {
+        checkExpectations()
+        guard try connection.integer("PRAGMA user_version") ?? 0 >= ChainVerifier.schemaVersion else {
+            return try addMissingChain()
+        }
         try readState()
-        try verifyLinks(anchors, accepted)
+        try verifyLinks()
         for table in ChainTable.allCases { try verify(table) }
         // Of a spool that was altered something is still as it was.
         let isNothingProven = state == nil && answer.soundRows == 0 && answer.uncheckedRows == 0
-        guard !isNothingProven || answer.confirmedAnchors > 0 else {
+        guard !isNothingProven || answer.confirmedAnchors > 0 || expected.record != nil else {
             throw SQLiteError(
                 code: SQLITE_ERROR, operation: "verify",
                 message: "the key does not belong to this spool, or every part of it was altered")
@@ -94,6 +106,28 @@ public final class ChainVerifier {
     }
 
     // MARK: The state
+
+    private func checkExpectations() {
+        if let tenant = expected.tenant, tenant != answer.tenant {
+            add(
+                .changed, "spool", 1,
+                "the spool of tenant \(answer.tenant) lies in the folder of tenant \(tenant): somebody has put it there"
+            )
+        }
+        guard let record = expected.record, record.foundLength > expected.acceptedGaps else { return }
+        add(
+            .gap, "links", record.foundLength,
+            "at \(UTC.text(record.wall)) the node found \(record.foundLength) links of a chain that it did not remember: what it "
+                + "remembered was removed, or could not be written, or the spool was put in its place from elsewhere")
+    }
+
+    /// - Throws: where nothing says that there should be a chain.
+    private func addMissingChain() throws(SQLiteError) {
+        guard let record = expected.record else { throw ChainVerifier.noChain }
+        add(
+            .removed, "links", nil,
+            "the node remembers a chain since \(UTC.text(record.wall)), and there is none: \(ChainRecord.meaning)")
+    }
 
     private func readState() throws(SQLiteError) {
         let statement = try Statement(ChainRow.query, on: connection)
@@ -104,7 +138,7 @@ public final class ChainVerifier {
         let bytes = statement.withBlob(Int32(ChainRow.columns.count)) { Array($0) }
         guard !bytes.isEmpty else {
             // A spool that had one cannot lose it by itself.
-            guard try connection.integer("SELECT count(*) FROM links") ?? 0 > 0 else { throw ChainVerifier.noChain }
+            guard try connection.integer("SELECT count(*) FROM links") ?? 0 > 0 else { return try addMissingChain() }
             return add(.state, "spool", 1, "the state of the chain was removed")
         }
         let version = statement.integer(Int32(ChainRow.version))
@@ -123,6 +157,12 @@ public final class ChainVerifier {
                 "the row is not as it was written: the end of the spool, its counters or its clock were altered")
         }
         (state, isCurrent) = (found, true)
+        if expected.tenant != nil, expected.record == nil, found.length > max(1, expected.acceptedGaps) {
+            add(
+                .gap, "links", found.length,
+                "the node does not remember this chain: what it remembered was removed, or could not be written, or the spool was "
+                    + "put in its place from elsewhere")
+        }
         (answer.version, answer.wall) = (found.version, found.wall)
         answer.status = ChainStatus(length: found.length, head: found.head.text)
         if let span = found.work.pruned { pruned.append(span) }

@@ -9,6 +9,7 @@
 ///                           is locked too, so that nothing depends on that file being left where it is
 /// summary                   which tenants have work (NodeSummary)
 /// ballast                   space to give back on a full disk (Ballast)
+/// chains                    which spools have a chain (ChainMemory)
 /// sequences/<tenant>        the sequence reserved outside the database (HighWaterMark)
 /// sequences/<tenant>.last   where its last commit ended (CommitMark)
 /// tenants/<tenant>/spool.db the spool, with -wal and -shm while it is open
@@ -42,7 +43,7 @@ final class DataFolder: Sendable {
         if let name = try files.clear(path + "/LOCK", wall: wall) { moved.append((path + "/LOCK", name)) }
         let fileLock = try DataFolder.takeLock(path + "/LOCK", on: files, isReader: isReader)
         locks = [folderLock, fileLock].compactMap(\.self)
-        for file in [path + "/summary", path + "/ballast"] {
+        for file in [path + "/summary", path + "/ballast", path + "/chains"] {
             // The node does without either; writing them says what is wrong.
             do throws(SpoolError) {
                 if let name = try files.clear(file, wall: wall) { moved.append((file, name)) }
@@ -115,6 +116,8 @@ final class DataFolder: Sendable {
 
     var summary: String { path + "/summary" }
     var ballast: String { path + "/ballast" }
+    var chains: String { DataFolder.chains(in: path) }
+    static func chains(in path: String) -> String { path + "/chains" }
     func folder(of tenant: String) -> String { "\(path)/tenants/\(tenant)" }
     func setAside(of tenant: String) -> SetAside { SetAside(folder: folder(of: tenant), files: files) }
     func spool(of tenant: String) -> String { "\(path)/tenants/\(tenant)/spool.db" }

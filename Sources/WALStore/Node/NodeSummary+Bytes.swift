@@ -1,9 +1,9 @@
 import CXXHash
 
-/// The file: `holdfast summary 3\n`, the number of entries, the entries, and the XXH3-64 of all that. Integers are eight
+/// The file: `holdfast summary 4\n`, the number of entries, the entries, and the XXH3-64 of all that. Integers are eight
 /// bytes, little-endian; texts are their length and their UTF-8.
 extension NodeSummary {
-    private static let header = Array("holdfast summary 3\n".utf8)
+    private static let header = Array("holdfast summary 4\n".utf8)
     private static let maximumTextBytes: Int64 = 4096
 
     func encoded() -> [UInt8] {
@@ -73,6 +73,8 @@ extension NodeSummary {
             put(status.incarnation)
             for field in NodeSummary.statusFields { put(status[keyPath: field]) }
             put(status.maximumBytes ?? -1)
+            put(status.chain?.length ?? 0)
+            put(status.chain?.head ?? "")
             put(Int64(status.backends.count))
             for backend in status.backends {
                 put(backend.name)
@@ -122,8 +124,10 @@ extension NodeSummary {
                 guard let value = integer() else { return nil }
                 status[keyPath: field] = value
             }
-            guard let maximum = integer(), let count = integer(), count >= 0 else { return nil }
+            guard let maximum = integer(), let length = integer(), let head = text(), let count = integer(), count >= 0
+            else { return nil }
             status.maximumBytes = maximum < 0 ? nil : maximum
+            if length > 0 { status.chain = ChainStatus(length: length, head: head) }
             for _ in 0..<count {
                 guard let backend = backend() else { return nil }
                 status.backends.append(backend)

@@ -4,7 +4,8 @@ extension StoreState {
     /// - Parameter seen: stamps of closed spools that were looked at a moment ago: they are not looked at again.
     /// - Returns: open ones whose configuration is another now.
     mutating func configure(
-        _ new: [SpoolConfiguration], _ folder: DataFolder, _ seen: [String: NodeSummary.Stamp], bootTime: Int64
+        _ new: [SpoolConfiguration], _ folder: DataFolder, _ seen: [String: NodeSummary.Stamp],
+        _ chainMemory: ChainMemory, bootTime: Int64
     ) -> [(String, SpoolConfiguration)] {
         isConfigured = true
         var changed: [(String, SpoolConfiguration)] = []
@@ -13,6 +14,7 @@ extension StoreState {
             guard let old = tenants[name] else {
                 tenants[name] = Tenant(configuration: configuration, notedAt: bootTime, visitedAt: bootTime)
                 if isStale(name, configuration, folder, seen[name]) { lookAgain(name, folder) }
+                if isMissing(configuration, folder, seen[name], chainMemory) { visitSoon(name) }
                 continue
             }
             tenants[name]?.isRemoved = false
@@ -40,6 +42,16 @@ extension StoreState {
             }
         }
         return changed
+    }
+
+    /// Whether a spool that should have a chain is not there: opening it says so.
+    private func isMissing(
+        _ configuration: SpoolConfiguration, _ folder: DataFolder, _ seen: NodeSummary.Stamp?, _ memory: ChainMemory
+    ) -> Bool {
+        guard let key = configuration.chain, seen == nil, !folder.files.mayExist(folder.spool(of: configuration.tenant))
+        else { return false }
+        if case .record = memory.recall(configuration.tenant, key) { return true }
+        return false
     }
 
     /// Whether the summary may be wrong about a closed spool: no entry, another stamp, or backends that came or went.

@@ -246,6 +246,7 @@ extension WALStore {
         environment.baseAllowance = baseAllowance
         environment.baseRules = baseRules
         environment.commitMark = commitMark(of: tenant)
+        environment.chainMemory = chainMemory
         environment.files = folder.files
         environment.scheduling = scheduling
         environment.maximumQueuedBytes = node.ingestMemoryBytes

@@ -5,6 +5,8 @@ final class Database {
     private var resendStatements: ResendStatements?
 
     /// Opens the spool's file, or makes it, with the newest schema and our settings.
+    ///
+    /// - Parameter chain: the node's key. The connection keeps no chain with it where the file has one of another key.
     init(
         path: String, vfs: String?, _ durability: Durability, _ account: SpaceAccount? = nil,
         schema: Schema = .released, chain: (key: ChainKey, tenant: String)? = nil
@@ -16,7 +18,7 @@ final class Database {
         }
         do throws(SpoolError) {
             try schema.apply(to: connection)
-            if let chain {
+            if let chain, try !Database.hasChain(ofAnother: chain.key, connection) {
                 // Nothing is wrong with the file.
                 do throws(SQLiteError) { try connection.keepChain(chain.key, tenant: chain.tenant) } catch {
                     throw SpoolError(.unavailable, error.message)
@@ -26,6 +28,12 @@ final class Database {
         } catch {
             connection.close()
             throw error
+        }
+    }
+
+    private static func hasChain(ofAnother key: ChainKey, _ connection: Connection) throws(SpoolError) -> Bool {
+        do throws(SQLiteError) { return try ChainKeeper.isOfAnother(key, connection) } catch {
+            throw error.asSpoolError
         }
     }
 

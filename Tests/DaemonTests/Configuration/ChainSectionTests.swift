@@ -33,6 +33,14 @@ import WALStore
         #expect(configuration.warnings.contains { $0.hasPrefix("chain.key_file: \(path)") })
     }
 
+    @Test func `the file that remembers chains can be elsewhere than in the data folder`() throws {
+        let text = "chain: { memory_file: /var/lib/chains }\n" + ConfigurationTests.backend
+        #expect(try ConfigurationTests.parse(text).node.chainMemoryFile == "/var/lib/chains")
+        #expect(throws: ConfigurationError.self) {
+            try ConfigurationTests.parse("chain: { memory_file: chains }\n" + ConfigurationTests.backend)
+        }
+    }
+
     @Test func `a key's file is its owner's alone, and one that is there is not written over`() throws {
         let key = ChainKey.random()
         try ChainKeyFile.make(path, key)

@@ -73,7 +73,9 @@ extension Spool {
     func chainAnswer(_ key: ChainKey) throws(SpoolError) -> ChainAnswer {
         let connection = try openDatabase().connection
         let watch = AuditWatch(AuditLimits(time: .seconds(3600)), path: path, isStopped: { false })
-        return try checked { () throws(SQLiteError) in try ChainVerifier.verify(connection, key, watch) }
+        var expected = ChainExpectation(tenant: tenant)
+        if case .record(let record)? = environment.chainMemory?.recall(tenant, key) { expected.record = record }
+        return try checked { () throws(SQLiteError) in try ChainVerifier.verify(connection, key, watch, expected) }
     }
 
     func truth() throws(SpoolError) -> StoredTruth {

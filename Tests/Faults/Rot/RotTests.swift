@@ -51,25 +51,43 @@ import Testing
         let isClean = isClean ?? drawnClean
         let label = "seed \(seed) \(damage) \(isClean ? "after a clean end" : "after a kill")"
         let node = try RotNode()
-        try await fill(node, &random, isClean: isClean)
+        var tenant = RotNode.tenant()
+        // Half of the seeds keep a chain, and each kind of damage after a kill.
+        if seed % 2 == 0 { tenant.chain = .random() }
+        try await fill(node, tenant, &random, isClean: isClean)
         let pages = try DamagedPages(node.spool(), copy: node.folder.path + "/sound.db")
         damage.apply(to: node.tenantFolder(), spare: node.folder.path, &random)
         var oracle = RotOracle(node, label)
         if !damage.costsWhatIsSound { oracle.damagedSequences = pages.touched(node.spool()) }
-        let outcome = try await oracle.check()
+        let outcome = try await oracle.check(configuration: tenant)
         if damage.keepsEverything {
             #expect(outcome.lost["a"] == 0 && outcome.lost["b"] == 0, "\(label): \(outcome)")
         }
         if damage.needsNoSalvage {
             #expect(node.raised("a spool was set aside and a fresh one opened") == 0, "\(label)")
         }
+        if let key = tenant.chain { try checkChain(node, key, damage, label) }
         return damage
     }
 
+    /// A chain says so when its spool was set aside, and of damage that leaves the spool alone it has nothing to say.
+    private static func checkChain(_ node: RotNode, _ key: ChainKey, _ damage: Damage, _ label: String) throws {
+        let remembered = try RememberedChains(in: node.path, key: key)
+        let file = AuditFile(path: Files.system.resolved(node.spool()), isImmutable: false)
+        let findings = try ChainVerifier.verify(
+            file, key: key, expecting: remembered.expect(ChainExpectation(), of: "acme")
+        ).findings
+        if damage.needsNoSalvage { #expect(findings == [], "\(label)") }
+        guard node.raised("a spool was set aside and a fresh one opened") > 0 else { return }
+        #expect(findings.contains { $0.kind == .gap && $0.table == "links" }, "\(label): \(findings)")
+    }
+
     /// A life of commits, deliveries, dead letters and checkpoints, ended cleanly or by a kill.
-    private static func fill(_ node: RotNode, _ random: inout SeededGenerator, isClean: Bool) async throws {
+    private static func fill(
+        _ node: RotNode, _ tenant: SpoolConfiguration, _ random: inout SeededGenerator, isClean: Bool
+    ) async throws {
         let store = try node.open()
-        try await store.configure([RotNode.tenant(), RotNode.tenant("other")])
+        try await store.configure([tenant, RotNode.tenant("other")])
         try await node.append(3, to: store, tenant: "other")
         node.known.withLock { $0.places = [:] }
         let steps = 5 + Int(random.next() % 20)

@@ -63,8 +63,8 @@ struct ChainLife {
         _ key: ChainKey? = nil, anchors: [ChainAnchor] = [], accepting accepted: Int64 = 0
     ) throws(AuditError) -> ChainAnswer {
         try ChainVerifier.verify(
-            AuditFile(path: fixture.path, isImmutable: false), key: key ?? self.key, anchors: anchors,
-            acceptingGapsBefore: accepted)
+            AuditFile(path: fixture.path, isImmutable: false), key: key ?? self.key,
+            expecting: ChainExpectation(anchors: anchors, acceptedGaps: accepted))
     }
 
     func open(_ rules: ChainRules = ChainRules(), chain: ChainKey?? = .none) async throws -> Spool {

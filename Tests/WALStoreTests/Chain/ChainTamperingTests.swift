@@ -108,6 +108,9 @@ import Testing
         Case(
             "a backend's count of what was delivered", .changed, "backends", nil,
             "UPDATE backends SET delivered_points = delivered_points + 1, dead_points = dead_points - 1 WHERE id = 1"),
+        Case(
+            "a former life that was another", .changed, "incarnations", nil,
+            "UPDATE incarnations SET first_sequence = first_sequence + 1"),
         Case("a link altered", .links, "links", 1, "UPDATE links SET wall = wall + 1 WHERE id = 1"),
         Case("all links cut", .links, "links", nil, "DELETE FROM links"),
         Case(

@@ -18,7 +18,7 @@ import Testing
         let answer = try expectSound(life)
         #expect(answer.tenant == "acme" && answer.status.length > 0)
         #expect(answer.uncoveredRows == 0 && answer.formerRows == 0 && answer.uncheckedRows == 0)
-        var rows = try life.number("SELECT count(*) FROM backends")
+        var rows = try life.number("SELECT (SELECT count(*) FROM backends) + (SELECT count(*) FROM incarnations)")
         for table in ChainTable.allCases where table.isTagged {
             let found = try life.number("SELECT count(*) FROM \(table.name)")
             #expect(found > 0, "a life without rows in \(table.name) shows too little")
@@ -290,6 +290,23 @@ import Testing
         try FileBytes.write(life.fixture.path, former)
         #expect(try life.verify().findings == [], "the file alone cannot tell")
         #expect(try life.verify(anchors: [anchor]).findings.map(\.kind) == [.anchor])
+    }
+
+    @Test func `a spool whose log grows too far while it is read is not judged, and what to do is said`() async throws {
+        let life = try ChainLife()
+        let spool = try await life.open(ChainRules(sealNanoseconds: 0))
+        for row in 0..<80 { try await life.append(spool, row) }
+        await spool.close()
+        var limits = AuditLimits(time: .seconds(60))
+        // Any log has grown by more.
+        limits.logGrowthBytes = -1
+        do {
+            _ = try ChainVerifier.verify(
+                AuditFile(path: life.fixture.path, isImmutable: false), key: life.key, limits: limits)
+            Issue.record("the spool was judged")
+        } catch {
+            #expect(error.code == .logGrew && error.message.contains("holdfast backup DIR"))
+        }
     }
 
     @Test func `a commit with a chain writes as many pages as one without`() async throws {

@@ -57,7 +57,7 @@ struct AuditPrinter {
         let whose = namesTenant ? spool.tenant.map { "\($0): " } ?? "" : ""
         let known = answer.knownSince.map { "; requests are known since \(RFC3339.format($0))" } ?? ""
         let verb = what == "match" && answer.points == 1 ? "matches" : what
-        remarks += "\(whose)\(Amount.count(answer.points)) point\(answer.points == 1 ? "" : "s") \(verb)\(known)\n"
+        remarks += "\(whose)\(Amount.count(answer.points, "point")) \(verb)\(known)\n"
     }
 
     // MARK: Fates

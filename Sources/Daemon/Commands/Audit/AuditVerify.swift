@@ -12,7 +12,8 @@ struct AuditVerify: Sendable {
         CommandHelp.Option(
             name: "--anchor", value: "LENGTH:HEAD",
             text:
-                "verify: an end of the chain that was noted outside; may be given again, or name a file of such lines."),
+                "verify: an end of the chain that was noted outside; may be given again, or name a file of what verify, status --json or /metrics printed."
+        ),
         CommandHelp.Option(
             name: "--accept-gaps", value: "LENGTH",
             text: "verify: times without the key are known about, up to this link."),
@@ -47,8 +48,6 @@ struct AuditVerify: Sendable {
         accepted = length
     }
 
-    private static let maximumAnchorBytes = 8 << 20
-
     private static func anchors(_ given: [String]) throws(UsageError) -> [ChainAnchor] {
         var anchors: [ChainAnchor] = []
         for text in given {
@@ -56,49 +55,63 @@ struct AuditVerify: Sendable {
                 anchors.append(anchor)
                 continue
             }
-            guard let lines = SystemFile.text(text, limit: maximumAnchorBytes) else {
-                throw UsageError("--anchor: \"\(text)\" is no LENGTH:HEAD, and no file of such lines")
+            guard let lines = SystemFile.text(text, limit: AnchorFile.maximumBytes) else {
+                throw UsageError("--anchor: \"\(text)\" is no LENGTH:HEAD, and no file with anchors")
             }
-            for line in lines.split(whereSeparator: \.isNewline) {
-                guard let anchor = ChainAnchor(line.trimmingPrefix(while: \.isWhitespace)) else {
-                    throw UsageError("--anchor: \(text) has a line that is no LENGTH:HEAD: \(line.prefix(40))")
-                }
-                anchors.append(anchor)
+            do throws(AnchorFile.Mistake) { anchors += try AnchorFile.anchors(in: lines) } catch {
+                throw UsageError("--anchor: \(text) has \(error.text)")
             }
         }
         return anchors
     }
 
     func run() async throws(CommandFailure) {
-        let spools: [SqlSpool]
         let key: ChainKey
+        let (spools, remembered): ([SqlSpool], RememberedChains?)
         do throws(CommandFailure) {
-            spools = try choice.spools()
             key = try loadKey()
+            (spools, remembered) = try find(key)
         } catch { throw CommandFailure(error.description, code: 2) }
-        guard anchors.isEmpty || spools.count == 1 else {
-            throw CommandFailure("--anchor is of one spool: name it with --tenant", code: 2)
+        guard spools.count == 1 || anchors.allSatisfy({ $0.tenant != nil }) else {
+            throw CommandFailure(
+                "--anchor LENGTH:HEAD is of one spool: name it with --tenant, or give a file that says whose they are",
+                code: 2)
         }
+        let printer = VerifyPrinter(isJSON: isJSON)
         var worst: Int32 = 0
+        if let problem = remembered?.problem {
+            printer.show(memoryProblem: problem)
+            worst = 1
+        }
         for spool in spools {
-            switch await answer(spool, key) {
+            switch await answer(spool, key, remembered) {
             case .success(let answer):
-                show(answer)
+                printer.show(answer)
                 if !answer.isSound { worst = max(worst, 1) }
             case .failure(let error):
-                let whose = choice.isOfMany ? spool.tenant.map { "\($0): " } ?? "" : ""
-                if isJSON {
-                    let failure = JSONValue.map([
-                        "tenant": spool.tenant.map(JSONValue.string), "sound": .null,
-                        "error": .string(error.message),
-                    ])
-                    Terminal.print(failure.rendered + "\n")
-                }
-                Terminal.printError("holdfast: \(whose)\(error.message)\n")
+                printer.show(error, spool.tenant, namesTenant: choice.isOfMany)
                 worst = 2
             }
         }
         if worst > 0 { throw CommandFailure("", code: worst) }
+    }
+
+    /// The spools that are there, and those that should be.
+    private func find(_ key: ChainKey) throws(CommandFailure) -> ([SqlSpool], RememberedChains?) {
+        var remembered: RememberedChains?
+        let spools = try choice.spools { (configuration) throws(CommandFailure) in
+            let found: RememberedChains
+            do throws(AuditError) {
+                found = try RememberedChains(
+                    in: configuration.dataDirectory, path: configuration.node.chainMemoryFile, key: key)
+            } catch { throw CommandFailure(error.message) }
+            remembered = found
+            // Whoever takes a tenant out of the config may take its folder away.
+            guard configuration.file != nil else { return found.tenants + anchors.compactMap(\.tenant) }
+            let configured = Set(configuration.tenants.map(\.id))
+            return (found.tenants + anchors.compactMap(\.tenant)).filter(configured.contains)
+        }
+        return (spools, remembered)
     }
 
     private func loadKey() throws(CommandFailure) -> ChainKey {
@@ -117,8 +130,17 @@ struct AuditVerify: Sendable {
         }
     }
 
-    private func answer(_ spool: SqlSpool, _ key: ChainKey) async -> Result<ChainAnswer, AuditError> {
-        let (anchors, accepted, limits, isQuiet) = (anchors, accepted, limits, isJSON)
+    private func answer(
+        _ spool: SqlSpool, _ key: ChainKey, _ remembered: RememberedChains?
+    ) async -> Result<ChainAnswer, AuditError> {
+        var expected = ChainExpectation(anchors: anchors, acceptedGaps: accepted)
+        if case .tenant(let tenant, let directory) = spool, let remembered {
+            let isThere = AuditFile.tenants(in: directory).contains(tenant)
+            let isNoted = anchors.contains { $0.tenant == tenant }
+            if !isThere, let answer = remembered.missing(tenant, isNoted: isNoted) { return .success(answer) }
+            expected = remembered.expect(expected, of: tenant)
+        }
+        let (limits, isQuiet, expectation) = (limits, isJSON, expected)
         return await SqlThread.run {
             var line = ProgressLine(isQuiet: isQuiet)
             defer { line.end() }
@@ -126,7 +148,7 @@ struct AuditVerify: Sendable {
             var shown = -1
             return Result { () throws(AuditError) in
                 try ChainVerifier.verify(
-                    try spool.open(), key: key, anchors: anchors, acceptingGapsBefore: accepted, limits: limits,
+                    try spool.open(), key: key, expecting: expectation, limits: limits,
                     progress: { share in
                         let percent = Int(share * 100)
                         guard percent != shown else { return }
@@ -135,76 +157,5 @@ struct AuditVerify: Sendable {
                     })
             }
         }
-    }
-
-    // MARK: Printing
-
-    private func show(_ answer: ChainAnswer) {
-        if isJSON { return Terminal.print(answer.json.rendered + "\n") }
-        let tenant = Terminal.harmless(answer.tenant)
-        for finding in answer.findings {
-            let row = finding.row.map { " \($0)" } ?? ""
-            Terminal.print(
-                "\(tenant): \(finding.kind.rawValue.uppercased()): \(finding.table)\(row): \(Terminal.harmless(finding.text))\n"
-            )
-        }
-        if answer.unlistedFindings > 0 {
-            Terminal.print("\(tenant): and \(Amount.count(Int64(answer.unlistedFindings))) findings more\n")
-        }
-        for note in answer.notes { Terminal.print("\(tenant): \(Terminal.harmless(note))\n") }
-        for (count, meaning) in AuditVerify.counts(answer) where count > 0 {
-            Terminal.print("\(tenant): \(Amount.count(count)) \(meaning)\n")
-        }
-        let rows = "\(Amount.count(answer.soundRows)) rows are as they were written"
-        let verdict =
-            answer.isSound
-            ? "no sign of tampering" : "\(answer.findings.count + answer.unlistedFindings) findings"
-        Terminal.print("\(tenant): \(verdict); \(rows), up to \(RFC3339.format(answer.wall))\n")
-        guard answer.status.length > 0 else { return }
-        Terminal.print("\(tenant): anchor \(answer.status.length):\(answer.status.head)\n")
-        if anchors.isEmpty {
-            Terminal.print(
-                "\(tenant): that all of it was not rolled back to a former state shows only against an --anchor noted elsewhere\n"
-            )
-        } else {
-            Terminal.print(
-                "\(tenant): \(answer.confirmedAnchors) of \(anchors.count) anchors are links of this chain\n")
-        }
-    }
-
-    private static func counts(_ answer: ChainAnswer) -> [(Int64, String)] {
-        [
-            (answer.uncoveredRows, "rows have no tag: they were written before the chain, or without the key"),
-            (
-                answer.formerRows,
-                "rows are of before the chain began again: none was altered; that none is missing is not proven"
-            ),
-            (
-                answer.uncheckedRows,
-                "rows are of epochs of the key before this one: --key with an earlier key checks them"
-            ),
-            (answer.uncheckedLinks, "links are of epochs of the key before this one"),
-        ]
-    }
-}
-
-extension ChainAnswer {
-    fileprivate var json: JSONValue {
-        .map([
-            "tenant": .string(tenant), "sound": .bool(isSound), "length": .int(status.length),
-            "head": .string(status.head), "ledger_version": .int(version),
-            "time": wall > 0 ? .string(RFC3339.format(wall)) : .null,
-            "findings": .array(
-                findings.map {
-                    .map([
-                        "kind": .string($0.kind.rawValue), "table": .string($0.table),
-                        "row": $0.row.map { .int($0) } ?? .null, "text": .string($0.text),
-                    ])
-                }),
-            "unlisted_findings": .int(Int64(unlistedFindings)), "sound_rows": .int(soundRows),
-            "uncovered_rows": .int(uncoveredRows), "former_rows": .int(formerRows),
-            "unchecked_rows": .int(uncheckedRows), "unchecked_links": .int(uncheckedLinks),
-            "confirmed_anchors": .int(Int64(confirmedAnchors)), "notes": .array(notes.map(JSONValue.string)),
-        ])
     }
 }

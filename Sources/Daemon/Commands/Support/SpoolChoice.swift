@@ -27,10 +27,14 @@ struct SpoolChoice: Sendable {
     /// Whether an answer has to say whose it is.
     var isOfMany: Bool { asksAll || tenants.count > 1 }
 
-    func spools() throws(CommandFailure) -> [SqlSpool] {
+    /// - Parameter remembered: tenants of a data folder that should have a spool, whether or not they do.
+    func spools(
+        remembered: (Configuration) throws(CommandFailure) -> [String] = { _ in [] }
+    ) throws(CommandFailure) -> [SqlSpool] {
         if let file { return [.file(file)] }
-        let directory = try options.loadForData().dataDirectory
-        let known = AuditFile.tenants(in: directory)
+        let configuration = try options.loadForData()
+        let directory = configuration.dataDirectory
+        let known = Set(AuditFile.tenants(in: directory)).union(try remembered(configuration)).sorted()
         guard !known.isEmpty else { throw CommandFailure("\(directory) has no spool") }
         try StoppedData.checkOwner(directory)
         if asksAll { return known.map { .tenant($0, directory) } }

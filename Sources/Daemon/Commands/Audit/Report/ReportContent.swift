@@ -58,15 +58,15 @@ struct ReportContent {
                 [
                     "Accepted",
                     """
-                    \(Amount.count(sum(report.acceptedPoints))) points in \(Amount.count(sum(report.requests))) requests of \
+                    \(Amount.count(sum(report.acceptedPoints), "point")) in \(Amount.count(sum(report.requests), "request")) of \
                     \(Amount.bytes(report.bodyBytes))
                     """,
                 ],
-                ["Refused as invalid", "\(Amount.count(sum(report.refusedPoints))) points"],
+                ["Refused as invalid", Amount.count(sum(report.refusedPoints), "point")],
                 [
                     "Stored now",
                     """
-                    \(Amount.count(stored.points)) points, \(Amount.bytes(stored.blockBytes)) compressed, received since \
+                    \(Amount.count(stored.points, "point")), \(Amount.bytes(stored.blockBytes)) compressed, received since \
                     \(ReportContent.time(stored.since))
                     """,
                 ],
