@@ -38,8 +38,10 @@ struct StoreState: Sendable {
         var unreadSince: (incarnation: [UInt8], at: Int64)?
         /// Boot clock, nanoseconds: when what the summary says of it was noted, or found at the start.
         var notedAt: Int64
-        /// Boot clock, nanoseconds, of its last upkeep.
-        var visitedAt: Int64 = .min
+        /// Boot clock, nanoseconds, of its last upkeep; before the first one, of the start.
+        var visitedAt: Int64
+        /// Its upkeep has run in this process.
+        var isVisited = false
     }
 
     /// What the store is to do next, outside the lock.

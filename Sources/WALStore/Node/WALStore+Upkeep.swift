@@ -2,8 +2,6 @@ import Synchronization
 
 /// What is looked after for all spools, now and then.
 extension WALStore {
-    /// Closed spools with rows in them are opened this often, for their ages and what they may forget.
-    private static let visitNanoseconds: Int64 = 3600 * 1_000_000_000
     /// Closed spools looked at in one round.
     private static let visitsARound = 32
 
@@ -23,7 +21,7 @@ extension WALStore {
         }
         await repack()
         let closed = state.withLock { state in
-            for tenant in state.due(before: time.boot() - WALStore.visitNanoseconds) { state.markStale(tenant) }
+            for tenant in state.due(boot: now, wall: time.wall()) { state.markStale(tenant) }
             return state.takeStale(WALStore.visitsARound)
         }
         for tenant in closed { await upkeep(tenant) { [self] in await visit(tenant) } }
@@ -91,6 +89,7 @@ extension WALStore {
             state.withLock { state in
                 state.note(status, nil, tenant, bootTime: time.boot())
                 state.tenants[tenant]?.visitedAt = time.boot()
+                state.tenants[tenant]?.isVisited = true
             }
         } catch {
             guard error.code != .closing else { return }
@@ -140,11 +139,31 @@ extension WALStore {
 }
 
 extension StoreState {
-    /// Closed spools with rows, last looked at before `time`.
-    fileprivate func due(before time: Int64) -> [String] {
+    /// Closed spools with rows are opened this often, for their ages and what they may forget.
+    private static let visitNanoseconds: Int64 = 3600 * 1_000_000_000
+    /// Those whose oldest row has expired sooner: after so much of the time that it was kept, a minute at least.
+    private static let shareOfRetain: Int64 = 16
+    private static let shortestPause: Int64 = 60 * 1_000_000_000
+
+    /// Closed spools that are to be looked at: each once in a while, and what is known to have expired soon, at once where
+    /// it did so before the start. With nothing to delete a spool of the idle thousands stays closed.
+    ///
+    /// - Parameters:
+    ///   - boot: the boot clock, nanoseconds.
+    ///   - wall: the wall clock, nanoseconds since the epoch. It only says when to look: the spool's clock says what goes.
+    fileprivate func due(boot: Int64, wall: Int64) -> [String] {
         tenants.filter { name, tenant in
-            guard case .closed = tenant.phase, !tenant.isStale, tenant.visitedAt < time else { return false }
-            return (summary.entries[name]?.status.batches ?? 0) > 1
+            guard case .closed = tenant.phase, !tenant.isStale, let status = summary.entries[name]?.status,
+                status.batches > 1
+            else { return false }
+            let passed = boot - tenant.visitedAt
+            if passed > StoreState.visitNanoseconds { return true }
+            let retain = tenant.configuration.retainSeconds
+            guard status.oldestStoredAt > 0, status.oldestStoredAt <= wall.subtractingSeconds(retain) else {
+                return false
+            }
+            let pause = Duration.seconds(retain / StoreState.shareOfRetain).wholeNanoseconds
+            return !tenant.isVisited || passed > max(StoreState.shortestPause, pause)
         }.keys.sorted()
     }
 
