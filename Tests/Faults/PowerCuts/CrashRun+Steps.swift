@@ -1,5 +1,4 @@
 import Metrics
-import Synchronization
 import TestSupport
 
 @testable import WALStore
@@ -63,18 +62,8 @@ extension CrashRun {
         }
         note("append \(tenant) \(requests.map { $0.request.requestID })")
         let floor = models[tenant]?.highestSequence ?? 0
-        let gate = Semaphore()
-        store.writers[tenant].submit { gate.wait() }
-        let store = store
-        let answers = await withTaskGroup(of: (Int, Result<AppendReceipt, SpoolError>).self) { group in
-            for (index, request) in requests {
-                group.addTask { (index, await store.append(request, tenant: tenant)) }
-            }
-            while await store.waiting(tenant) < count { await Task.yield() }
-            gate.post()
-            return await group.reduce(into: []) { $0.append($1) }
-        }
-        for (index, answer) in answers.sorted(by: { $0.0 < $1.0 }) {
+        let answers = await store.appendInOneCommit(requests.map(\.request), tenant: tenant)
+        for ((index, _), answer) in zip(requests, answers) {
             switch answer {
             case .success(let receipt): try models[tenant]?.acknowledge(index, receipt, above: floor)
             case .failure(let error): guard disk.isOff || toleratesErrors else { throw error }
@@ -289,13 +278,5 @@ extension Spool {
     /// The position of the first point of each piece.
     fileprivate func starts(of lease: Lease) -> [Int64] {
         leases[lease.id]?.pieces.map { $0.row.position + Int64($0.ordinals.lowerBound) } ?? []
-    }
-}
-
-extension WALStore {
-    /// Requests of the tenant that wait for a commit.
-    func waiting(_ tenant: String) async -> Int {
-        guard case .open(let spool)? = state.withLock({ $0.tenants[tenant]?.phase }) else { return .max }
-        return spool.queue.withLock { $0.refusal == nil ? $0.appends.count : .max }
     }
 }

@@ -144,7 +144,7 @@ private final class ResendRun: Sendable {
                 requests += [request, request]
             }
             guard !requests.isEmpty else { return }
-            let answers = await answers(requests, store)
+            let answers = await store.appendInOneCommit(requests, tenant: Self.tenant)
             for (request, answer) in zip(requests, answers) {
                 let receipt = try answer.get()
                 switch request.mark?.name {
@@ -156,21 +156,6 @@ private final class ResendRun: Sendable {
                     told.withLock { $0.requests = number + 1 }
                 }
             }
-        }
-    }
-
-    private func answers(
-        _ requests: [AppendRequest], _ store: WALStore
-    ) async -> [Result<AppendReceipt, SpoolError>] {
-        let gate = Semaphore()
-        store.writers[Self.tenant].submit { gate.wait() }
-        return await withTaskGroup(of: (Int, Result<AppendReceipt, SpoolError>).self) { group in
-            for (index, request) in requests.enumerated() {
-                group.addTask { (index, await store.append(request, tenant: Self.tenant)) }
-            }
-            while await store.waiting(Self.tenant) < requests.count { await Task.yield() }
-            gate.post()
-            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
     }
 
