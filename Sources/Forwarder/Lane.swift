@@ -12,7 +12,14 @@ final class Lane: Sendable {
     let changed = Signal()
     private let sleepers = Mutex<[UInt64: Task<Void, Never>]>([:])
     private let nextSleeper = Atomic<UInt64>(0)
-    private let worker = Mutex<Task<Void, Never>?>(nil)
+    private let worker = Mutex(Workers())
+
+    private struct Workers {
+        /// The newest that may not have ended yet.
+        var latest: Task<Void, Never>?
+        /// How many there were.
+        var count = 0
+    }
 
     /// - Parameter pace: of a replay; nil for the lane of what is owed.
     init(_ route: DeliveryRoute, _ source: any DeliverySource, pace: ReplayPace? = nil) {
@@ -26,16 +33,24 @@ final class Lane: Sendable {
 
     /// There may be work: starts a worker unless one runs.
     func notify(_ context: DeliveryContext) {
-        worker.withLock { worker in
+        worker.withLock { workers in
             guard state.withLock({ $0.workArrived() }) else { return }
-            let before = worker
-            worker = Task(executorPreference: context.tasks) {
+            let before = workers.latest
+            workers.count += 1
+            let number = workers.count
+            workers.latest = Task(executorPreference: context.tasks) {
                 // The one before has decided to end, and may still be on its last lines.
                 await before?.value
                 await Worker(lane: self, context: context).run()
+                self.forget(number)
             }
         }
         changed.set()
+    }
+
+    /// A task keeps its memory, about ten kilobytes, until nobody knows it any more: too much for thousands of idle lanes.
+    private func forget(_ number: Int) {
+        worker.withLock { if $0.count == number { $0.latest = nil } }
     }
 
     /// The config's new idea of this lane: the attempt in flight is finished as it was begun, the next one is made anew,
@@ -75,10 +90,10 @@ final class Lane: Sendable {
     func resume() { state.withLock { $0.isStopping = false } }
 
     /// Aborts what is in flight.
-    func cancel() { worker.withLock { $0 }?.cancel() }
+    func cancel() { worker.withLock { $0.latest }?.cancel() }
 
     /// Returns once no worker runs.
-    func ended() async { await worker.withLock { $0 }?.value }
+    func ended() async { await worker.withLock { $0.latest }?.value }
 
     // MARK: Waiting
 
