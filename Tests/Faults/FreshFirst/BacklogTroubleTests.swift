@@ -77,6 +77,9 @@ import WALStore
                 #expect(refused.dropFirst(10).allSatisfy { $0.received.count <= LaneState.probePoints })
                 #expect(first.received.contains { $0 > start + outage - 130 }, "it has fresh points")
                 #expect(refused.count < Int(outage) / 3, "\(refused.count) tries")
+                // Not by luck at its end.
+                let waits = zip(refused, refused.dropFirst()).map { $1.seconds - $0.seconds }
+                #expect(try #require(waits.max()) < 11)
             }
         }
     }
