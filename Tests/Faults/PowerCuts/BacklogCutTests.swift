@@ -41,7 +41,7 @@ struct BacklogCutTests {
     @Test func `with fresh points ahead of a backlog what was acknowledged is there whole, once, through power cuts`()
         async
     {
-        let count = TestSeed.fixed == nil ? max(1, Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 2000) / 20) : 1
+        let count = TestSeed.fixed == nil ? max(1, Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 1500) / 20) : 1
         let ahead = Mutex(0)
         let tally = await SeedLanes.run(from: TestSeed.first, count: count) { seed in
             var run: CrashRun?

@@ -6,7 +6,7 @@ import Testing
 
 /// The power goes off at any call, again and again; what was promised is there (P1, P2, P3; `storage.md` 1-4, 8, 12).
 struct PowerCutTests {
-    private static let seeds = Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 2000)
+    private static let seeds = Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 1500)
     private static let steps = 24
     private static let base = TestSeed.first
 

@@ -7,7 +7,7 @@ import Testing
 
 /// The power goes off while clients send a stream and requests with keys; after each start they go on as they were told.
 struct ResendCutTests {
-    private static let seeds = Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 2000)
+    private static let seeds = Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 1500)
 
     @Test func `whichever call the power goes off at, a stream and its keys are there once`() async {
         for call in 1...2000 {
