@@ -108,13 +108,21 @@ public final class HTTPTestServer: Sendable {
     /// Ends every connection; the port refuses from now on.
     public func stop() {
         stopGate.open()
-        let (threads, waiters) = state.withLock { state in
+        let waiters = state.withLock { state in
             state.isStopped = true
-            defer { (state.threads, state.waiters) = ([], []) }
-            return (state.threads, state.waiters)
+            defer { state.waiters = [] }
+            return state.waiters
         }
         for waiter in waiters { waiter.continuation.resume() }
-        for thread in threads { pthread_join(thread, nil) }
+        // Who accepts may have begun another before it ends.
+        while true {
+            let threads = state.withLock { state in
+                defer { state.threads = [] }
+                return state.threads
+            }
+            if threads.isEmpty { break }
+            for thread in threads { pthread_join(thread, nil) }
+        }
         shutdown(listener, Int32(SHUT_RDWR))
     }
 
