@@ -7,7 +7,7 @@ import Testing
 /// Pages that go bad under an open spool, and are no row's own.
 struct DamagedTreeTests {
     /// Found by an attack: each row behind such a page was given up, one after the other.
-    @Test(.timeLimit(.minutes(2)), arguments: [false, true])
+    @Test(.timeLimit(.minutes(10)), arguments: [false, true])
     func `a damaged page on the way to the rows has the spool set aside, and costs none of them`(
         isFirstPage: Bool
     ) async throws {

@@ -75,7 +75,7 @@ import Testing
     }
 
     /// As damaged pages can make it: rows are found, and what is to delete them finds none.
-    @Test(.timeLimit(.minutes(2)), arguments: ["deliveries", "batches", "dead_letters"])
+    @Test(.timeLimit(.minutes(10)), arguments: ["deliveries", "batches", "dead_letters"])
     func `rows that cannot be deleted end upkeep with an error, and do not keep it going for ever`(
         _ table: String
     ) async throws {

@@ -38,7 +38,7 @@ import Testing
         await events.first { $0.message == message && $0.level == level && $0.metadata["tenant"] == "slow" }
     }
 
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func `while the disk of one tenant does not answer, the others of its thread go on, and status tells`()
         async throws
     {
@@ -76,7 +76,7 @@ import Testing
         await store.close()
     }
 
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func `a request for a spool whose disk does not let it open is told so`() async throws {
         let fixture = try StoreFixture()
         let folder = "\(fixture.path)/tenants/slow"
@@ -92,7 +92,7 @@ import Testing
     }
 
     /// Each piece of work but the last waits for one of another queue, behind it: with two threads that takes stand-ins.
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func `a queue is run by one thread at a time, in order, however many stand in`() async {
         let crew = ThreadCrew(threads: 2, limits: Self.limits)
         let (queues, rounds) = (12, 40)
