@@ -316,13 +316,13 @@ struct LaneState: Sendable {
         return !wasHeld
     }
 
-    /// What an earlier process left: its wait goes on, but never longer than `bound`, whatever the wall clock did.
-    mutating func restore(_ saved: RetryState, now: Int64, wall: Int64, bound: Duration) {
+    /// What an earlier process left: its wait goes on, as far as the wall clock can be believed.
+    mutating func restore(_ saved: RetryState, now: Int64, wall: Int64, _ backoff: Backoff) {
         isRestored = true
         retry = saved
         guard saved.mode != .ok else { return }
         let (wait, overflow) = saved.nextAttemptAt.subtractingReportingOverflow(wall)
-        resumeAt = now + (overflow ? 0 : min(max(0, wait), bound.wholeNanoseconds))
+        resumeAt = now + (overflow ? 0 : backoff.left(of: wait).wholeNanoseconds)
         lastError = saved.reason
     }
 

@@ -40,8 +40,7 @@ struct Worker {
             let saved = try await lane.source.retryState(tenant: lane.tenant, backend: lane.backend)
             lane.state.withLock { state in
                 state.restore(
-                    saved, now: context.time.boot(), wall: context.time.wall(),
-                    bound: context.tuning.backoff.retryAfterBound)
+                    saved, now: context.time.boot(), wall: context.time.wall(), context.tuning.backoff)
             }
         } catch {
             // The first lease meets the same trouble and says so.

@@ -31,6 +31,11 @@ struct BackoffTests {
         }
     }
 
+    @Test(arguments: [(-5, 0), (0, 0), (40, 40), (3600, 3600), (3960, 3960), (3961, 60), (400 * 86_400, 60)])
+    func `a wait that was noted goes on, and one longer than any is the clock's`(_ noted: Int64, _ left: Int64) {
+        #expect(backoff.left(of: noted * 1_000_000_000) == .seconds(left))
+    }
+
     @Test(arguments: [
         ("120", 120), ("0", 0), ("Sun, 06 Nov 1994 08:49:37 GMT", 37), ("Sun, 06 Nov 1994 08:48:00 GMT", 0),
         ("Mon, 07 Nov 1994 08:49:00 GMT", 86_400), ("99999999999999", 1 << 40),
