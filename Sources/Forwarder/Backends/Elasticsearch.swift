@@ -118,15 +118,12 @@ public struct Elasticsearch: Backend {
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        switch answer {
-        case .failure(let failure): HTTPOutcome.of(failure)
-        case .stored: .retry(after: nil, reason: "no HTTP answer")
-        case .response(let response):
+        HTTPOutcome.of(answer) { response, now in
             switch response.status {
             case 200...299: ElasticsearchAnswer.outcome(of: response, to: request.items)
             case 400 where Excerpt.holds(response.body, ["invalid_index_name_exception"]):
                 .hold(reason: "HTTP 400\(HTTPOutcome.said(response))")
-            default: HTTPOutcome.of(response, now: TimeSource.system.wall())
+            default: HTTPOutcome.of(response, now: now)
             }
         }
     }

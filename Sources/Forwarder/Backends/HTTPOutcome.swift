@@ -19,7 +19,16 @@ enum HTTPOutcome {
         }
     }
 
-    static func of(_ failure: TransportFailure) -> DeliveryOutcome { .retry(after: nil, reason: failure.reason) }
+    /// Of what came back, or did not.
+    ///
+    /// - Parameter read: by the backend's own sheet, with the wall clock for a Retry-After that is a date.
+    static func of(_ answer: Answer, _ read: (HTTPResponse, _ now: Int64) -> DeliveryOutcome) -> DeliveryOutcome {
+        switch answer {
+        case .response(let response): read(response, TimeSource.system.wall())
+        case .failure(let failure): .retry(after: nil, reason: failure.reason)
+        case .stored: .retry(after: nil, reason: "no HTTP answer")
+        }
+    }
 
     static func retry(_ response: HTTPResponse, now: Int64) -> DeliveryOutcome {
         let after = response.headers["retry-after"].flatMap { RetryAfter.parse($0, now: now) }

@@ -119,11 +119,7 @@ public struct InfluxDB: Backend {
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        switch answer {
-        case .failure(let failure): HTTPOutcome.of(failure)
-        case .stored: .retry(after: nil, reason: "no HTTP answer")
-        case .response(let response): Self.outcome(of: response, now: TimeSource.system.wall())
-        }
+        HTTPOutcome.of(answer) { Self.outcome(of: $0, now: $1) }
     }
 
     /// 400 and 422 name a count at most, never the lines (`partial write: ... dropped=N`): the worker bisects, which is

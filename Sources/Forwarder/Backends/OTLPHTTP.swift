@@ -82,9 +82,11 @@ public struct OTLPHTTP: Backend {
     ) {
         let counts = scratch.encoder.append(batch, runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
         request.points += counts.points
+        var rest = runs
         for point in counts.excluded {
-            let piece = runs.first { $0.ordinals.contains(point.ordinal) }?.piece ?? 0
-            request.exclude(piece: piece, ordinal: point.ordinal, reason: point.reason.rawValue)
+            rest = rest.drop { $0.ordinals.upperBound <= point.ordinal }
+            guard let run = rest.first else { preconditionFailure("what is excluded is of the runs") }
+            request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
         }
     }
 
@@ -100,21 +102,17 @@ public struct OTLPHTTP: Backend {
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        switch answer {
-        case .failure(let failure): HTTPOutcome.of(failure)
-        case .stored: .retry(after: nil, reason: "no HTTP answer")
-        case .response(let response): OTLPAnswer.outcome(of: response, to: request)
-        }
+        HTTPOutcome.of(answer) { OTLPAnswer.outcome(of: $0, to: request, now: $1) }
     }
 }
 
 /// Reads an OTLP server's answer. <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>
 enum OTLPAnswer {
-    static func outcome(of response: HTTPResponse, to request: EncodedRequest) -> DeliveryOutcome {
+    static func outcome(of response: HTTPResponse, to request: EncodedRequest, now: Int64) -> DeliveryOutcome {
         switch response.status {
         case 200...299: taken(response, request)
         case 400: HTTPOutcome.refused(response, meansAlreadyThere: isAlreadyThere(response))
-        default: HTTPOutcome.of(response, now: TimeSource.system.wall())
+        default: HTTPOutcome.of(response, now: now)
         }
     }
 

@@ -124,11 +124,7 @@ public struct PrometheusRemoteWrite: Backend {
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        switch answer {
-        case .failure(let failure): HTTPOutcome.of(failure)
-        case .stored: .retry(after: nil, reason: "no HTTP answer")
-        case .response(let response): Self.outcome(of: response, now: TimeSource.system.wall())
-        }
+        HTTPOutcome.of(answer) { Self.outcome(of: $0, now: $1) }
     }
 
     private static func outcome(of response: HTTPResponse, now: Int64) -> DeliveryOutcome {

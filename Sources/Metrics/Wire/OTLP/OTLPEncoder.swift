@@ -16,6 +16,7 @@ public struct OTLPEncoder: Sendable {
         public var points = 0
         /// Integers beyond 2^63 - 1, which went out as float64.
         public var rounded = 0
+        /// Ascending.
         public var excluded: [(ordinal: Int, reason: OTLPExclusion)] = []
         public init() {}
     }
@@ -52,7 +53,7 @@ public struct OTLPEncoder: Sendable {
                 append(source, batch, labels, into: &body)
             }
         }
-        counts.excluded = layout.excluded
+        counts.excluded = layout.excluded.sorted { $0.ordinal < $1.ordinal }
         counts.points = layout.order.points - layout.excluded.count
         counts.rounded = points.rounded
         return counts

@@ -24,7 +24,6 @@ enum OTLPField {
     }
     enum Metric {
         static let name = 1
-        static let description = 2
         static let unit = 3
     }
     /// `Gauge`, `Sum`, `Histogram`, `ExponentialHistogram`, `Summary`

@@ -1,5 +1,5 @@
 /// Which of OTLP's forms a point takes; the raw value is the field of `Metric` that holds it.
-enum OTLPData: Int, Sendable, CaseIterable {
+enum OTLPData: Int, Sendable {
     case gauge = 5
     case sum = 7
     case histogram = 9

@@ -26,7 +26,7 @@ struct OTLPLayout: Sendable {
     /// The points of one series that have the metric's form.
     struct Member: Sendable {
         var series: UInt32
-        /// Not all points of the series have it.
+        /// Not all points at hand of the series have it.
         var isMixed: Bool
         var next: Int32 = -1
     }
@@ -95,6 +95,7 @@ struct OTLPLayout: Sendable {
         let isSum = OTLPForm.isSum(
             identity, isNamedLikeCounter: OTLPForm.isNamedLikeCounter(labels.name.bytes(in: bytes)))
         var found: [OTLPData] = []
+        let before = excluded.count
         if batch.points.kinds.isEmpty {
             found.append(isSum ? .sum : .gauge)
         } else {
@@ -107,10 +108,11 @@ struct OTLPLayout: Sendable {
         }
         guard !found.isEmpty else { return }
         let scope = scope(identity, labels, bytes)
+        let isMixed = found.count > 1 || excluded.count > before
         for data in found {
             let metric = metric(OTLPForm(data, identity), labels.name, in: scope, bytes)
             OTLPLayout.link(
-                Member(series: id, isMixed: !batch.points.kinds.isEmpty), into: &members, &metrics[Int(metric)].members)
+                Member(series: id, isMixed: isMixed), into: &members, &metrics[Int(metric)].members)
         }
     }
 
@@ -172,16 +174,6 @@ struct OTLPLayout: Sendable {
         if chain.first < 0 { chain.first = index } else { table[Int(chain.last)].next = index }
         chain.last = index
         return index
-    }
-
-    /// Calls `body` with each entry of a chain.
-    static func forEach<Entry: Chained>(_ chain: Chain, in table: [Entry], _ body: (Entry) -> Void) {
-        var index = chain.first
-        while index >= 0 {
-            let entry = table[Int(index)]
-            body(entry)
-            index = entry.next
-        }
     }
 
     protocol Chained {

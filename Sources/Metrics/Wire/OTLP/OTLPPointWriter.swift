@@ -30,13 +30,15 @@ struct OTLPPointWriter: Sendable {
         batch.series.withLabels(of: member.series) { labels in
             OTLPValues.append(labels: labels, field: data.attributesField, isSource: isSource, to: &attributes)
         }
-        if !member.isMixed, batch.points.flags.isEmpty, exemplars.isEmpty {
+        if batch.points.kinds.isEmpty, batch.points.flags.isEmpty, exemplars.isEmpty {
             for ordinal in ordinals { appendFloat(batch.points, Int(ordinal)) }
             return
         }
         for ordinal in ordinals {
             let ordinal = Int(ordinal)
-            guard case .success(data) = OTLPData.of(batch, ordinal, isSum: data == .sum) else { continue }
+            if member.isMixed {
+                guard case .success(data) = OTLPData.of(batch, ordinal, isSum: data == .sum) else { continue }
+            }
             message.removeAll(keepingCapacity: true)
             switch data {
             case .gauge, .sum: appendNumber(batch, ordinal)
