@@ -59,10 +59,12 @@ final class ChainMemory: Sendable {
     }
 
     private func write(_ record: ChainRecord, _ state: inout State) throws(SpoolError) {
-        guard var records = state.records else { throw SpoolError(.unavailable, "\(path) cannot be read") }
-        let line = records.remember(record)
+        // Changed where they are: a copy of thousands for each that is added would be made under the lock.
+        guard let line = state.records?.line(of: record) else {
+            throw SpoolError(.unavailable, "\(path) cannot be read")
+        }
         if state.isToBeRewritten {
-            try files.replace(path, with: records.bytes)
+            try files.replace(path, with: (state.records?.bytes ?? []) + line)
         } else {
             // Until it is known to be there whole.
             state.isToBeRewritten = true
@@ -72,7 +74,7 @@ final class ChainMemory: Sendable {
             } catch { throw Files.failure("write", path, error) }
         }
         state.isToBeRewritten = false
-        state.records = records
+        state.records?.add(record)
     }
 
     private func load(_ state: inout State, _ key: ChainKey) {

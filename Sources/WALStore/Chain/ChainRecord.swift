@@ -61,20 +61,34 @@ struct ChainRecords: Sendable {
         return .records(records, isTorn: isTorn)
     }
 
-    /// The line of a record that comes behind all others, without its end.
-    private mutating func add(_ record: ChainRecord) -> String {
+    /// What is said of a record that comes behind all others, and the code over it.
+    private func next(_ record: ChainRecord) -> (text: String, code: ChainDigest) {
         let text = "\(record.tenant) \(record.wall) \(record.foundLength)"
         var input = code.begin()
         input.add(end)
         Array(text.utf8).withUnsafeBytes { input.add($0) }
-        end = input.end()
-        lines.append(record)
-        byTenant[record.tenant] = byTenant[record.tenant] ?? record
-        return "\(text) \(end.text.prefix(ChainRecords.codeDigits))"
+        return (text, input.end())
     }
 
-    /// - Returns: what to add to the file.
-    mutating func remember(_ record: ChainRecord) -> [UInt8] { Array("\(add(record))\n".utf8) }
+    /// - Returns: its line, without its end.
+    @discardableResult
+    mutating func add(_ record: ChainRecord) -> String {
+        let (text, code) = next(record)
+        end = code
+        lines.append(record)
+        byTenant[record.tenant] = byTenant[record.tenant] ?? record
+        return ChainRecords.line(text, code)
+    }
+
+    private static func line(_ text: String, _ code: ChainDigest) -> String {
+        "\(text) \(code.text.prefix(codeDigits))"
+    }
+
+    /// What adding it adds to the file.
+    func line(of record: ChainRecord) -> [UInt8] {
+        let (text, code) = next(record)
+        return Array("\(ChainRecords.line(text, code))\n".utf8)
+    }
 
     /// The whole file.
     var bytes: [UInt8] {

@@ -204,7 +204,7 @@ import Testing
 
     @Test func `a line that a crash tore is written anew with the next one`() throws {
         var records = ChainRecords(key)
-        for name in ["a", "b"] { _ = records.remember(ChainRecord(tenant: name, wall: 7, foundLength: 0)) }
+        for name in ["a", "b"] { records.add(ChainRecord(tenant: name, wall: 7, foundLength: 0)) }
         let bytes = records.bytes
         for count in 0..<bytes.count {
             try FileBytes.write(fixture.folder.path + "/chains", Array(bytes[..<count]))
@@ -220,7 +220,7 @@ import Testing
 
     @Test func `no line can be altered, left out or put elsewhere, but for the last`() throws {
         var records = ChainRecords(key)
-        for name in ["a", "b", "c"] { _ = records.remember(ChainRecord(tenant: name, wall: 7, foundLength: 0)) }
+        for name in ["a", "b", "c"] { records.add(ChainRecord(tenant: name, wall: 7, foundLength: 0)) }
         let lines = String(decoding: records.bytes, as: UTF8.self).split(separator: "\n")
         func isAltered(_ lines: [Substring]) -> Bool {
             if case .altered = ChainRecords.read(Array((lines.joined(separator: "\n") + "\n").utf8), key) {
