@@ -110,15 +110,7 @@ private final class BusyNode: Sendable {
     }
 
     func append(_ points: Int, _ tenant: String) async throws {
-        var random = SeededGenerator.fresh()
-        var decoded = DecodedRequest()
-        decoded.batch = RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random)
-        let request = AppendRequest(
-            decoded: decoded, source: "test", peer: "127.0.0.1", requestID: "a request", bodyBytes: 1)
-        let result = await withCheckedContinuation { continuation in
-            store.append(request, tenant: tenant) { continuation.resume(returning: $0) }
-        }
-        _ = try result.get()
+        try await store.appendRandom(points, tenant: tenant)
     }
 
     func drained(_ tenant: String, _ backend: String) async throws {

@@ -165,6 +165,7 @@ struct FreshFirstDeliveryTests {
             source: WatchedStore(store: store, settled: settled), transport: HTTPTransport(), time: clock.time,
             sleep: { duration in
                 try Task.checkCancellation()
+                // Only a cancellation ends it.
                 if duration >= .seconds(40_000) { return try await Task.sleep(for: duration) }
                 clock.advance(duration)
                 await Task.yield()

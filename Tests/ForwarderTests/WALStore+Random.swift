@@ -3,17 +3,17 @@ import TestSupport
 import Testing
 import WALStore
 
-/// A real store as tests of the forwarder use it, with the one tenant `acme`.
+/// A real store as tests of the forwarder use it, mostly with the one tenant `acme`.
 extension WALStore {
     /// Commits a request of random points.
-    func appendRandom(_ points: Int) async throws {
+    func appendRandom(_ points: Int, tenant: String = "acme") async throws {
         var random = SeededGenerator.fresh()
         var decoded = DecodedRequest()
         decoded.batch = RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random)
         let request = AppendRequest(
             decoded: decoded, source: "test", peer: "127.0.0.1", requestID: "a request", bodyBytes: 1)
         let result = await withCheckedContinuation { continuation in
-            append(request, tenant: "acme") { continuation.resume(returning: $0) }
+            append(request, tenant: tenant) { continuation.resume(returning: $0) }
         }
         _ = try result.get()
     }

@@ -8,7 +8,7 @@ import WALStore
 /// store, forwarder and encoder. The value of a point is when it was received, to the millisecond, and noise below that: points of
 /// which each is like the last one would be no load.
 ///
-/// `@unchecked Sendable`: used on the simulation's one thread only.
+/// `@unchecked Sendable`: no lock, as one thread alone uses it, that of `SimulationThread.run`.
 final class LinkedNode: @unchecked Sendable {
     enum Verdict {
         case answer(Int)
@@ -108,7 +108,7 @@ final class LinkedNode: @unchecked Sendable {
         return slot.value
     }
 
-    /// `@unchecked Sendable`: used on the simulation's one thread only.
+    /// `@unchecked Sendable`: no lock, as one thread alone uses it, that of `SimulationThread.run`.
     private final class Slot<Value>: @unchecked Sendable { var value: Value? }
 
     private func finish(_ body: @escaping @Sendable (SimulatedNode) async -> Void) {

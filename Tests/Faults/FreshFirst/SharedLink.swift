@@ -4,7 +4,7 @@ import TestSupport
 
 /// A link of so many bytes a second, which all requests on their way share evenly, as they do by TCP; answers cost nothing.
 ///
-/// `@unchecked Sendable`: used on the simulation's one thread only.
+/// `@unchecked Sendable`: no lock, as one thread alone uses it, that of `SimulationThread.run`.
 final class SharedLink: @unchecked Sendable {
     private final class Transfer {
         var bytesLeft: Double
