@@ -202,7 +202,7 @@ public struct OTLPMessage: Sendable {
                 var items: [String] = []
                 try fields(value.message) { _, value in items.append(try attribute(value.message)) }
                 text = "\(items)"
-            case 7: text = "\(value.raw)"
+            case 7: text = "\(Array(value.raw))"
             default: throw Unexpected(field: field)
             }
         }
@@ -218,7 +218,8 @@ public struct OTLPMessage: Sendable {
     private struct Value {
         var number: UInt64 = 0
         var inner: ProtobufReader?
-        var raw: [UInt8] = []
+        /// In the message's own memory: an `Array` of it that nobody reads is freed before it is filled, by an optimiser's mistake.
+        var raw = UnsafeRawBufferPointer(start: nil, count: 0)
 
         var message: ProtobufReader {
             get throws {
@@ -248,7 +249,7 @@ public struct OTLPMessage: Sendable {
             case .fixed32: value.number = UInt64(try reader.readFixed32())
             case .bytes:
                 var copy = reader
-                value.raw = Array(try copy.readBytes())
+                value.raw = try copy.readBytes()
                 value.inner = try reader.readMessage()
             }
             try body(key.field, value)
