@@ -269,7 +269,7 @@ public final class WALStore: Sendable {
     }
 
     /// To be released.
-    private func take(_ tenant: String, wait: Duration? = nil) async throws(SpoolError) -> Spool {
+    func take(_ tenant: String, wait: Duration? = nil) async throws(SpoolError) -> Spool {
         let found = await withCheckedContinuation { continuation in
             acquire(tenant, wait: wait) { continuation.resume(returning: $0) }
         }

@@ -10,10 +10,20 @@ struct ChainSection: Sendable, Hashable {
     var memoryFile: String?
     /// Why the key's file is not used. No reason not to start: points are taken all the same, and nothing of them is proven.
     var problem: String?
+    /// nil: the ends of the chains go nowhere by themselves.
+    var anchor: AnchorSection?
 
     init(_ settings: Settings) throws(SettingsError) {
         memoryFile = try ChainSection.path("memory_file", settings, example: "/var/lib/holdfast-chains/chains")
-        guard let path = try ChainSection.path("key_file", settings, example: "/etc/holdfast/chain.key") else { return }
+        if let section = try settings.section("anchor") { anchor = try AnchorSection(section) }
+        guard let path = try ChainSection.path("key_file", settings, example: "/etc/holdfast/chain.key") else {
+            guard anchor == nil else {
+                throw SettingsError(
+                    "\(settings.name(of: "anchor")): without a key_file there is no chain that could have anchors",
+                    line: settings.line(of: "anchor"))
+            }
+            return
+        }
         keyFile = path
         do throws(ChainKeyFile.Failure) { key = try ChainKeyFile.read(path) } catch { problem = error.description }
     }

@@ -14,6 +14,7 @@ final class Node: Sendable {
     let ingest: Ingest
     let backups: BackupDesk
     private let scraper: Scraper
+    private let anchorer: Anchorer
     private let transport: HTTPTransport
     private let overrides: Configuration.Overrides
     private let current: Mutex<Configuration>
@@ -61,6 +62,7 @@ final class Node: Sendable {
             progress: { name, tenant, completion in store.progress(of: name, tenant: tenant, completion: completion) },
             observe: { telemetry.ingested($0) })
         scraper = Scraper(ingest: ingest, transport: transport, events: events)
+        anchorer = Anchorer(store: store, ingest: ingest, events: events)
         current = Mutex(configuration)
     }
 
@@ -91,6 +93,7 @@ final class Node: Sendable {
             throw NodeError(error.description)
         }
         await scraper.apply(configuration.scrapes)
+        if let anchor = configuration.chain.anchor { anchorer.start(anchor) }
     }
 
     /// Takes over the config file as it is now.
@@ -151,6 +154,7 @@ final class Node: Sendable {
         defer { turn.give() }
         awaitsReload.store(false, ordering: .releasing)
         await scraper.stop()
+        await anchorer.stop()
         backups.refuse()
         store.stopReading()
         await forwarder.stop(grace: limit)

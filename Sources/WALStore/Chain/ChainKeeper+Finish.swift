@@ -40,7 +40,9 @@ extension ChainKeeper {
                     ["chain.rows": named, "chain.altered_rows": String(alteredCount)]))
         }
         if let event { try add(event.kind, event.detail) }
-        guard let state, state.work.changes > 0, at - state.linkedAt >= rules.sealNanoseconds else { return }
+        guard let state, state.work.changes > 0, isSealAsked || at - state.linkedAt >= rules.sealNanoseconds else {
+            return
+        }
         try add(.sealed, "")
         try fold(rules)
     }

@@ -33,6 +33,8 @@ final class ChainKeeper {
     var insertedRows: [Span] = []
     var altered: [(table: ChainTable, id: Int64)] = []
     var alteredCount: Int64 = 0
+    /// Whether it ends with a link, however lately the last one was made.
+    var isSealAsked = false
     /// Why the hook could not see a change.
     var failure: SQLiteError?
     /// What a commit will have to tell.
@@ -112,6 +114,7 @@ final class ChainKeeper {
     /// To be called behind `BEGIN`. Where there is no chain that goes on, a life of one begins.
     func begin() throws(SQLiteError) {
         (deletedRows, insertedRows, altered, alteredCount, failure, news) = ([], [], [], 0, nil, [])
+        isSealAsked = false
         if let kept {
             state = kept
             return

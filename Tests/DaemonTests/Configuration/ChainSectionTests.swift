@@ -51,3 +51,35 @@ import WALStore
         #expect(ChainKeyFile.openTo(path) == "its group")
     }
 }
+
+extension ChainSectionTests {
+    private func anchor(_ text: String) throws -> AnchorSection? {
+        let chain = "chain: { key_file: /etc/none, anchor: \(text) }\n"
+        return try ConfigurationTests.parse(chain + ConfigurationTests.backend).chain.anchor
+    }
+
+    @Test func `anchors go out each hour unless said otherwise, and not at all when nothing is said`() throws {
+        let chain = "chain: { key_file: /etc/none }\n"
+        #expect(try ConfigurationTests.parse(chain + ConfigurationTests.backend).chain.anchor == nil)
+        #expect(try anchor("{}")?.interval == .seconds(3600))
+        let said = try anchor("{ interval: 10m, labels: { site: harbour } }")
+        #expect(said?.interval == .seconds(600))
+        #expect(said?.labels == [AnchorSection.Label(name: "site", value: "harbour")])
+    }
+
+    @Test(arguments: [
+        "{ interval: 9m }", "{ interval: 31d }", "{ every: 1h }", "{ labels: { tenant: a } }",
+        "{ labels: { word: a } }",
+        "{ labels: { life: a } }", "{ labels: { __name__: a } }", "{ labels: [a] }",
+        "{ labels: { \((0..<17).map { "l\($0): x" }.joined(separator: ", ")) } }",
+    ])
+    func `an anchor that is made too often, or has another one's labels, is refused`(_ text: String) {
+        #expect(throws: ConfigurationError.self) { try anchor(text) }
+    }
+
+    @Test func `anchors without a key are refused`() {
+        #expect(throws: ConfigurationError.self) {
+            try ConfigurationTests.parse("chain: { anchor: {} }\n" + ConfigurationTests.backend)
+        }
+    }
+}

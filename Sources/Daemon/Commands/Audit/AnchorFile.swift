@@ -9,6 +9,7 @@ import WALStore
 /// | `audit verify --json` | a line of JSON a tenant |
 /// | `status --json` | the whole of it |
 /// | `/metrics` | `holdfast_chain_head_info{head="HEAD",length="LENGTH",tenant="TENANT"} 1`, among other lines |
+/// | a Prometheus | the JSON of a query for anchors that went to it (`AnchorAnswer`) |
 /// | anybody | `LENGTH:HEAD`, which is of the one spool that is asked |
 enum AnchorFile {
     struct Mistake: Error { var text: String }
@@ -20,7 +21,7 @@ enum AnchorFile {
     static func anchors(in text: String) throws(Mistake) -> [ChainAnchor] {
         var anchors: [ChainAnchor] = []
         if let whole = json(text[...]) {
-            add(whole, to: &anchors)
+            if let answer = try AnchorAnswer.anchors(in: whole) { anchors = answer } else { add(whole, to: &anchors) }
         } else {
             for line in text.split(whereSeparator: \.isNewline) {
                 let line = trimmed(line)

@@ -12,7 +12,7 @@ struct AuditVerify: Sendable {
         CommandHelp.Option(
             name: "--anchor", value: "LENGTH:HEAD",
             text:
-                "verify: an end of the chain that was noted outside; may be given again, or name a file of what verify, status --json or /metrics printed."
+                "verify: an end of the chain that was noted outside; may be given again, or name a file of what verify, status --json, /metrics or a Prometheus that has them printed."
         ),
         CommandHelp.Option(
             name: "--accept-gaps", value: "LENGTH",
