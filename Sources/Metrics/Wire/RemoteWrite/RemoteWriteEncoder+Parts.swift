@@ -64,8 +64,7 @@ extension RemoteWriteEncoder {
     ) {
         message.removeAll(keepingCapacity: true)
         let isMissing = batch.points.flags(at: ordinal).contains(.noRecordedValue)
-        RemoteWriteSample(isMissing ? FloatBits.staleMarker : bits, at: batch.points.times[ordinal])
-            .append(to: &message)
+        append(isMissing ? FloatBits.staleMarker : bits, of: batch, ordinal)
         counts.samples += 1
         if withExemplars { appendExemplars(of: batch, before: ordinal + 1, &counts) }
         appendMessage(into: &body)

@@ -69,6 +69,7 @@ extension RemoteWriteEncoder {
         if case .parts = form { return appendParts(of: batch, ordinals.lowerBound, into: &body, &counts) }
         message.removeAll(keepingCapacity: true)
         counts.samples += ordinals.count
+        if ordinals.count > 1 { second.repeatsSeries = true }
         if case .sample = form {
             for ordinal in ordinals { appendSample(of: batch, ordinal, &counts) }
         }
@@ -77,15 +78,16 @@ extension RemoteWriteEncoder {
             for ordinal in ordinals {
                 let isMissing = batch.points.flags(at: ordinal).contains(.noRecordedValue)
                 let histogram = batch.exponentialHistograms[Int(batch.points.bits[ordinal])]
-                RemoteWriteHistogram(isMissing ? .stale : histogram, at: batch.points.times[ordinal])
-                    .append(to: &message)
+                append(isMissing ? .stale : histogram, of: batch, ordinal)
             }
+            counts.histograms += ordinals.count
         }
         appendMessage(into: &body)
     }
 
     /// The labels at hand and the fields behind them, as one `TimeSeries`.
     mutating func appendMessage(into body: inout [UInt8]) {
+        guard version == .first else { return appendSecondMessage(into: &body) }
         let labels = rewriter.canonical
         body.append(0x0A)
         Varint.append(UInt64(labels.count + message.count), to: &body)
@@ -95,9 +97,8 @@ extension RemoteWriteEncoder {
 
     private mutating func appendSample(of batch: Batch, _ ordinal: Int, _ counts: inout RemoteWriteCounts) {
         let bits = batch.points.bits[ordinal]
-        let time = batch.points.times[ordinal]
         if batch.points.flags(at: ordinal).contains(.noRecordedValue) {
-            return RemoteWriteSample(FloatBits.staleMarker, at: time).append(to: &message)
+            return append(FloatBits.staleMarker, of: batch, ordinal)
         }
         let value: Double
         switch batch.points.kind(at: ordinal) {
@@ -112,16 +113,33 @@ extension RemoteWriteEncoder {
             value = bits == 0 ? 0 : 1
         default:
             // Already float64: a signalling NaN would not survive as a Double.
-            return RemoteWriteSample(bits, at: time).append(to: &message)
+            return append(bits, of: batch, ordinal)
         }
-        RemoteWriteSample(value.bitPattern, at: time).append(to: &message)
+        append(value.bitPattern, of: batch, ordinal)
+    }
+
+    /// Appends a sample to the message at hand, with the time of a point.
+    mutating func append(_ bits: UInt64, of batch: Batch, _ ordinal: Int) {
+        RemoteWriteSample(bits, at: batch.points.times[ordinal])
+            .append(to: &message, since: version == .first ? 0 : RemoteWriteEncoder.start(of: batch, ordinal))
+    }
+
+    private mutating func append(_ histogram: ExponentialHistogram, of batch: Batch, _ ordinal: Int) {
+        let time = batch.points.times[ordinal]
+        if version == .first { return RemoteWriteHistogram(histogram, at: time).append(to: &message) }
+        RemoteWriteHistogram(histogram, at: time, since: RemoteWriteEncoder.start(of: batch, ordinal))
+            .append(as: RemoteWriteField.TimeSeriesOf2.histogram, to: &message)
     }
 
     /// Appends the exemplars of the points up to `end` to the message at hand.
     mutating func appendExemplars(of batch: Batch, before end: Int, _ counts: inout RemoteWriteCounts) {
         for (ordinal, index) in takeExemplars(before: end) {
-            RemoteWriteExemplar(batch.exemplars[index], pointTime: batch.points.times[Int(ordinal)])
-                .append(to: &message)
+            let time = batch.points.times[Int(ordinal)]
+            if version == .first {
+                RemoteWriteExemplar(batch.exemplars[index], pointTime: time).append(to: &message)
+            } else {
+                appendSecond(batch.exemplars[index], pointTime: time)
+            }
             counts.exemplars += 1
         }
     }

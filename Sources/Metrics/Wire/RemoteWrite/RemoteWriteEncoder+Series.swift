@@ -21,6 +21,7 @@ extension RemoteWriteEncoder {
         _ batch: Batch, _ runs: some Sequence<Range<Int>>, of series: Range<Int>, into body: inout [UInt8]
     ) -> Int {
         order.fill(batch.points.series, runs, of: series)
+        guard version == .first else { return appendSecondSeries(batch, into: &body) }
         for id in order.series {
             let ordinals = order.points(of: id)
             if !ordinals.isEmpty { appendPlain(batch, UInt32(id), ordinals, into: &body) }

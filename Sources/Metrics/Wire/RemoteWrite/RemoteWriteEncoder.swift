@@ -16,6 +16,8 @@ public struct RemoteWriteCounts: Sendable, Equatable {
     public var points = 0
     /// Samples and native histograms they became: a classic histogram is many.
     public var samples = 0
+    /// Those of them that are native histograms.
+    public var histograms = 0
     public var exemplars = 0
     /// `timeseries` messages whose names had to be changed to Prometheus' alphabet.
     public var renamed = 0
@@ -26,11 +28,18 @@ public struct RemoteWriteCounts: Sendable, Equatable {
     public init() {}
 }
 
-/// Encodes remote write 1.0 (`prometheus.WriteRequest`), before compression.
-/// <https://prometheus.io/docs/specs/prw/remote_write_spec/>
+/// Which message a remote write body is.
+public enum RemoteWriteVersion: Sendable {
+    /// `prometheus.WriteRequest`: <https://prometheus.io/docs/specs/prw/remote_write_spec/>
+    case first
+    /// `io.prometheus.write.v2.Request`: <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>
+    case second
+}
+
+/// Encodes remote write, before compression.
 ///
 /// A body is the `timeseries` messages of any number of `append` calls, one after the other: repeated fields
-/// concatenate. Reuse one encoder: it keeps its memory.
+/// concatenate. Before those of 2.0 stand its symbols (`begin`, `appendSymbols`). Reuse one encoder: it keeps its memory.
 ///
 /// What Prometheus has no form for becomes what its own converters make of it: integers and booleans are float64, times
 /// are whole milliseconds (floor), a field of line protocol is `measurement_field` (`value` is the measurement alone),
@@ -46,13 +55,16 @@ public struct RemoteWriteEncoder: Sendable {
     private var nextExemplar = 0
     /// The points at hand, series by series.
     var order = SeriesOrder()
+    let version: RemoteWriteVersion
+    /// What only 2.0 has.
+    var second = RemoteWriteSecondParts()
 
-    public init() {}
+    public init(_ version: RemoteWriteVersion = .first) { self.version = version }
 
     /// Appends the points `ordinals` of `batch`, in order, to `body`.
     ///
     /// Points of one series next to each other share one message. Exemplars go with their points; those without a point
-    /// go when `ordinals` is the whole batch.
+    /// go when `ordinals` is the whole batch; in 2.0, which has no series without points, with the last point of their series.
     @discardableResult
     public mutating func append(
         _ batch: Batch, _ ordinals: Range<Int>, into body: inout [UInt8]
@@ -60,30 +72,37 @@ public struct RemoteWriteEncoder: Sendable {
         precondition(ordinals.upperBound <= batch.points.count, "a slice lies inside its batch")
         var counts = RemoteWriteCounts()
         listExemplars(of: batch, ordinals)
+        let isPlain = batch.points.kinds.isEmpty && batch.points.flags.isEmpty && exemplarOrder.isEmpty
+        if version == .second { beginSecond(batch) }
         var first = ordinals.lowerBound
         while first < ordinals.upperBound {
             let id = batch.points.series[first]
             var end = first + 1
             while end < ordinals.upperBound, batch.points.series[end] == id { end += 1 }
-            appendSeries(batch, id, first..<end, into: &body, &counts)
+            appendSeries(batch, id, first..<end, isPlain: isPlain, into: &body, &counts)
             first = end
         }
-        if ordinals.count == batch.points.count { appendLooseExemplars(of: batch, into: &body, &counts) }
+        if version == .first, ordinals.count == batch.points.count {
+            appendLooseExemplars(of: batch, into: &body, &counts)
+        }
         return counts
     }
 
     private mutating func appendSeries(
-        _ batch: Batch, _ id: UInt32, _ ordinals: Range<Int>, into body: inout [UInt8],
+        _ batch: Batch, _ id: UInt32, _ ordinals: Range<Int>, isPlain: Bool, into body: inout [UInt8],
         _ counts: inout RemoteWriteCounts
     ) {
-        if batch.points.kinds.isEmpty, batch.points.flags.isEmpty, exemplarOrder.isEmpty,
-            PrometheusLabels.areUsable(batch, id)
-        {
-            appendPlain(batch, id, ordinals, into: &body)
+        if isPlain, PrometheusLabels.areUsable(batch, id) {
+            if version == .first {
+                appendPlain(batch, id, ordinals, into: &body)
+            } else {
+                appendSecondPlain(batch, id, ordinals, into: &body)
+            }
             counts.points += ordinals.count
             counts.samples += ordinals.count
             return
         }
+        if version == .second { beginSecondSeries(batch, id) }
         appendRewritten(batch, id, ordinals, into: &body, &counts)
     }
 
@@ -122,6 +141,7 @@ public struct RemoteWriteEncoder: Sendable {
             guard let ordinal = exemplar.ordinal, ordinals.contains(Int(ordinal)) else { continue }
             exemplarOrder.append((ordinal, index))
         }
+        if version == .second { exemplarOrder += RemoteWriteEncoder.looseExemplars(of: batch, ordinals) }
         exemplarOrder.sort { $0 < $1 }
     }
 

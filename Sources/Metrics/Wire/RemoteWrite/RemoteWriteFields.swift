@@ -1,6 +1,7 @@
-/// Field numbers of remote write 1.0.
+/// Field numbers of remote write 1.0, and those that 2.0 has otherwise.
 /// <https://github.com/prometheus/prometheus/blob/main/prompb/remote.proto>,
-/// <https://github.com/prometheus/prometheus/blob/main/prompb/types.proto>
+/// <https://github.com/prometheus/prometheus/blob/main/prompb/types.proto>,
+/// <https://github.com/prometheus/prometheus/blob/main/prompb/io/prometheus/write/v2/types.proto>
 enum RemoteWriteField {
     enum Request {
         static let timeSeries: UInt32 = 1
@@ -15,6 +16,20 @@ enum RemoteWriteField {
         static let exemplar: UInt32 = 3
         static let histogram: UInt32 = 4
     }
+    /// Fields of a series of 2.0.
+    enum TimeSeriesOf2 {
+        static let labelReferences: UInt32 = 1
+        static let sample: UInt32 = 2
+        static let histogram: UInt32 = 3
+        static let exemplar: UInt32 = 4
+        static let metadata: UInt32 = 5
+    }
+    /// Labels stand where an `Exemplar` of 1.0 has them, as references.
+    enum MetadataOf2 {
+        static let type: UInt32 = 1
+        static let helpReference: UInt32 = 3
+        static let unitReference: UInt32 = 4
+    }
     enum Label {
         static let name: UInt32 = 1
         static let value: UInt32 = 2
@@ -22,6 +37,8 @@ enum RemoteWriteField {
     enum Sample {
         static let value: UInt32 = 1
         static let timestamp: UInt32 = 2
+        /// Only 2.0 has it.
+        static let startTimestamp: UInt32 = 3
     }
     enum Exemplar {
         static let label: UInt32 = 1
@@ -51,6 +68,8 @@ enum RemoteWriteField {
         static let resetHint: UInt32 = 14
         static let timestamp: UInt32 = 15
         static let customValue: UInt32 = 16
+        /// Only 2.0 has it.
+        static let startTimestamp: UInt32 = 17
     }
     enum Span {
         static let offset: UInt32 = 1

@@ -2,14 +2,17 @@
 struct RemoteWriteHistogram {
     private let histogram: ExponentialHistogram
     private let milliseconds: Int64
+    private let start: Int64
 
-    init(_ histogram: ExponentialHistogram, at nanoseconds: Int64) {
+    /// - Parameter start: milliseconds, 0 when it is not known; only 2.0 has it.
+    init(_ histogram: ExponentialHistogram, at nanoseconds: Int64, since start: Int64 = 0) {
         self.histogram = histogram
         milliseconds = PrometheusTime.milliseconds(nanoseconds)
+        self.start = start
     }
 
-    /// Appends it as field 4 of a `TimeSeries`. Built aside first, because its size stands before it.
-    func append(to body: inout [UInt8]) {
+    /// Appends it as `field` of a `TimeSeries`. Built aside first, because its size stands before it.
+    func append(as field: UInt32 = RemoteWriteField.TimeSeries.histogram, to body: inout [UInt8]) {
         typealias Field = RemoteWriteField.Histogram
         var message: [UInt8] = []
         appendCount(histogram.count, Field.countInteger, Field.countFloat, to: &message)
@@ -24,9 +27,10 @@ struct RemoteWriteHistogram {
         ProtobufWriter.appendVarint(Int(Field.resetHint), UInt64(histogram.resetHint), to: &message)
         ProtobufWriter.appendVarint(Int(Field.timestamp), UInt64(bitPattern: milliseconds), to: &message)
         appendDoubles(Int(Field.customValue), histogram.customBounds, to: &message)
-        message.withUnsafeBytes {
-            ProtobufWriter.appendBytes(Int(RemoteWriteField.TimeSeries.histogram), $0, to: &body)
+        if start != 0 {
+            ProtobufWriter.appendVarint(Int(Field.startTimestamp), UInt64(bitPattern: start), to: &message)
         }
+        message.withUnsafeBytes { ProtobufWriter.appendBytes(Int(field), $0, to: &body) }
     }
 
     private func appendCount(

@@ -39,6 +39,25 @@ struct RemoteWriteSample {
     }
 }
 
+extension RemoteWriteSample {
+    /// As 2.0 has it.
+    ///
+    /// - Parameter start: milliseconds, 0 when it is not known.
+    func append(to body: inout [UInt8], since start: Int64) {
+        guard start != 0 else { return append(to: &body) }
+        let bits = UInt64(bitPattern: start)
+        body.append(0x12)
+        // At most 31: one byte.
+        body.append(UInt8(length + 1 + Varint.length(bits)))
+        if self.bits != 0 { ProtobufWriter.appendFixed64(Int(RemoteWriteField.Sample.value), self.bits, to: &body) }
+        if milliseconds != 0 {
+            ProtobufWriter.appendVarint(
+                Int(RemoteWriteField.Sample.timestamp), UInt64(bitPattern: milliseconds), to: &body)
+        }
+        ProtobufWriter.appendVarint(Int(RemoteWriteField.Sample.startTimestamp), bits, to: &body)
+    }
+}
+
 /// An `Exemplar` message.
 struct RemoteWriteExemplar {
     private let exemplar: Exemplar
