@@ -29,6 +29,8 @@ public struct EncodedRequest: Sendable {
     public var points = 0
     /// For backends that answer item by item: which points item i carries.
     public var items: [[LeasedRun]] = []
+    /// What a remote write answer is held against.
+    var remoteWrite = RemoteWriteShape()
     /// Points this backend cannot carry, with the reason to count; they are in no body.
     public var excluded: [(run: LeasedRun, reason: String)] = []
 

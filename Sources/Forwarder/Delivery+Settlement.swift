@@ -63,6 +63,7 @@ extension DeliveryOutcome {
         case .retry: "retry"
         case .tooLarge: "too_large"
         case .refused: "refused"
+        case .encodeAnew: "encode_anew"
         case .hold: "hold"
         }
     }

@@ -291,6 +291,10 @@ struct Delivery {
             await recover(isDelivery: false)
             let settled = bisect.refused(part, reason, meansAlreadyThere: meansAlreadyThere)
             return .goOn(part.settlement(settled, status: status, context))
+        case .encodeAnew:
+            await recover(isDelivery: false)
+            bisect.putBack(part)
+            return .goOn(part.settlement([], status: status, context))
         case .hold(let reason):
             bisect.putBack(part)
             await hold(reason)

@@ -13,6 +13,9 @@ public enum DeliveryOutcome: Equatable, Sendable {
     /// Permanent, culprit unknown: bisect. `meansAlreadyThere` when a refusal of these words can also mean that the
     /// points are held (duplicate, out of order, version conflict): after an unknown attempt it settles as assumed.
     case refused(DeadLetterReason, meansAlreadyThere: Bool)
+    /// Nothing of it is stored, as the form that it has is not known there, and the backend has another one: encode the same
+    /// points again. Never said of the form that it then has.
+    case encodeAnew(reason: String)
     /// An operator must act: stop this lane, keep everything, probe now and then.
     case hold(reason: String)
 
@@ -20,7 +23,7 @@ public enum DeliveryOutcome: Equatable, Sendable {
     var isAboutPoints: Bool {
         switch self {
         case .partly, .tooLarge, .refused: true
-        case .delivered, .retry, .hold: false
+        case .delivered, .retry, .encodeAnew, .hold: false
         }
     }
 }

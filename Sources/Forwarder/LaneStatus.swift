@@ -34,7 +34,7 @@ public struct LaneStatus: Sendable, Hashable {
 /// Sums since the process started; what must outlive it is in the spool's ledger.
 public struct LaneCounters: Sendable, Hashable {
     public var requests: UInt64 = 0
-    /// By what the answer asked for: `delivered`, `partly`, `retry`, `too_large`, `refused`, `stuck`, `hold`.
+    /// By what the answer asked for: `delivered`, `partly`, `retry`, `too_large`, `refused`, `encode_anew`, `stuck`, `hold`.
     public var answers: [String: UInt64] = [:]
     public var deliveredPoints: UInt64 = 0
     public var assumedPoints: UInt64 = 0

@@ -144,6 +144,6 @@ enum OTLPAnswer {
 
     /// Prometheus, and who embeds it, speaks of samples as it does to remote write.
     private static func isAlreadyThere(_ response: HTTPResponse) -> Bool {
-        Excerpt.holds(response.body, PrometheusRemoteWrite.alreadyTherePhrases)
+        Excerpt.holds(response.body, RemoteWriteAnswer.alreadyTherePhrases)
     }
 }

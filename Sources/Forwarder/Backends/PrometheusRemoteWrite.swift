@@ -1,10 +1,11 @@
 import Metrics
 import WALStore
 
-/// Prometheus remote write 1.0: Prometheus itself, Mimir, Cortex, Thanos, VictoriaMetrics and their kin.
+/// Prometheus remote write 1.0 and 2.0: Prometheus itself, Mimir, Cortex, Thanos, VictoriaMetrics and their kin.
 ///
-/// Own keys: those of `TenantHeader`, the rest as in `HTTPEndpoint`.
-/// <https://prometheus.io/docs/specs/prw/remote_write_spec/>
+/// Own keys: `protocol: 1.0 | 2.0 | auto`, `compression: snappy | zstd`, `preset`, those of `TenantHeader`, the rest as in
+/// `HTTPEndpoint`; `{tenant}` may stand in `url` and in `basic_auth.username`.
+/// <https://prometheus.io/docs/specs/prw/remote_write_spec/>, <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>
 public struct PrometheusRemoteWrite: Backend {
     public static let type = "prometheus_remote_write"
     public let traits: BackendTraits
@@ -15,60 +16,113 @@ public struct PrometheusRemoteWrite: Backend {
 
     public var mayRefuseOldPoints: Bool { true }
 
-    private let endpoint: HTTPEndpoint
-    private let tenant: TenantHeader?
+    private let target: RemoteWriteTarget
+    private let forms: RemoteWriteForms
     private let scratch = ScratchPool { Scratch() }
 
     private struct Scratch: Sendable {
         var encoder = RemoteWriteEncoder()
+        var second = RemoteWriteEncoder(.second)
         var packer = RemoteWritePacker()
         var plain: [UInt8] = []
+        /// The messages of 2.0, before the texts that they name are known.
+        var messages: [UInt8] = []
     }
 
-    /// Headers a sender must not let its user change.
-    /// <https://prometheus.io/docs/specs/prw/remote_write_spec/#protocol>
-    private static let reserved: Set<String> = ["x-prometheus-remote-write-version", "retry-attempt"]
-
     public init(name: String, settings: Settings) throws(SettingsError) {
-        endpoint = try HTTPEndpoint(settings, reserved: Self.reserved)
-        tenant = try TenantHeader(settings, endpoint, reserved: Self.reserved)
+        try self.init(name: name, settings: settings, environment: BackendEnvironment())
+    }
+
+    public static func make(
+        name: String, settings: Settings, environment: BackendEnvironment
+    ) throws(SettingsError) -> any Backend {
+        try PrometheusRemoteWrite(name: name, settings: settings, environment: environment)
+    }
+
+    private init(name: String, settings: Settings, environment: BackendEnvironment) throws(SettingsError) {
+        let preset = try RemoteWritePreset(settings)
+        target = try RemoteWriteTarget(settings, preset)
+        let version = try settings.choice("protocol", default: RemoteWriteProtocol.first)
+        let usual = version == .first ? preset?.compression : nil
+        let compression = try settings.choice("compression", default: usual ?? .snappy)
+        if compression == .zstd, version != .first {
+            throw SettingsError(
+                "\(settings.name(of: "compression")): zstd is a form of 1.0; 2.0 is always snappy",
+                line: settings.line(of: "compression"))
+        }
+        let wanted: RemoteWriteForm = version != .first ? .second : compression == .zstd ? .zstd : .first
+        forms = RemoteWriteForms(wanted, mayFallBack: version != .second, backend: name, environment: environment)
         // Order is the protocol's rule: a series' older sample after a newer one is refused. Different series may go out
         // at once; Prometheus itself opens up to 50 connections.
         traits = try BackendTraits(
             keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, concurrency: 32,
-            timeout: endpoint.timeout
+            timeout: target.endpoint.timeout
         ).overridden(by: settings)
     }
 
     // MARK: Out
 
+    /// Names are changed alike in both versions, so that a series stays one when its lane goes from one to the other.
     public func keepsSeriesApart(_ batch: Batch) -> Bool { RemoteWriteEncoder.keepsSeriesApart(batch) }
 
-    public var takesBodies: Bool { true }
+    /// They are 1.0 under snappy.
+    public var takesBodies: Bool { forms.wanted == .first }
 
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
         if chunk.isOfBodies { return Self.join(chunk, into: &request) }
+        request.remoteWrite = forms.choose(chunk.tenant)
+        let form = request.remoteWrite.form
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
-            if let packed = Self.pack(chunk, &scratch.packer, into: &request.body) {
-                (request.points, request.rawBytes) = packed
-                return
-            }
-            if let series = chunk.series, let batch = chunk.pieces.first?.batch {
-                request.points = scratch.encoder.append(
-                    batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
+            if form == .second {
+                Self.encodeSecond(chunk, &scratch, into: &request)
             } else {
-                Self.append(chunk, to: &scratch, &request)
-            }
-            for run in chunk.runs where run.ordinals.lowerBound == 0 {
-                // With the batch's first points, so that metadata travels once.
-                RemoteWriteEncoder.append(chunk.pieces[run.piece].batch.metadata, into: &scratch.plain)
+                if form == .first, let packed = Self.pack(chunk, &scratch.packer, into: &request.body) {
+                    (request.points, request.rawBytes) = packed
+                    return
+                }
+                Self.encodeFirst(chunk, &scratch, into: &request)
             }
             guard request.points > 0 else { return }
             request.rawBytes = scratch.plain.count
-            scratch.plain.withUnsafeBytes { Snappy.compress($0, into: &request.body) }
+            scratch.plain.withUnsafeBytes { plain in
+                if form == .zstd {
+                    Zstd.compress(plain, into: &request.body)
+                } else {
+                    Snappy.compress(plain, into: &request.body)
+                }
+            }
         }
+    }
+
+    private static func encodeFirst(_ chunk: Chunk, _ scratch: inout Scratch, into request: inout EncodedRequest) {
+        if let series = chunk.series, let batch = chunk.pieces.first?.batch {
+            request.points = scratch.encoder.append(
+                batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
+        } else {
+            append(chunk, with: &scratch.encoder, into: &scratch.plain, &request)
+        }
+        for run in chunk.runs where run.ordinals.lowerBound == 0 {
+            // With the batch's first points, so that metadata travels once.
+            RemoteWriteEncoder.append(chunk.pieces[run.piece].batch.metadata, into: &scratch.plain)
+        }
+    }
+
+    private static func encodeSecond(_ chunk: Chunk, _ scratch: inout Scratch, into request: inout EncodedRequest) {
+        scratch.messages.removeAll(keepingCapacity: true)
+        scratch.second.begin()
+        if let series = chunk.series, let batch = chunk.pieces.first?.batch {
+            request.points = scratch.second.append(
+                batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &scratch.messages)
+            request.remoteWrite.samples = request.points
+        } else {
+            append(chunk, with: &scratch.second, into: &scratch.messages, &request)
+        }
+        request.remoteWrite.repeatsSeries = scratch.second.repeatsSeries
+        request.items = chunk.runsByKind(without: request.excluded.map(\.run))
+        scratch.second.appendSymbols(to: &scratch.plain)
+        scratch.plain.append(contentsOf: scratch.messages)
     }
 
     /// Where the points of a series stand together, the most common case.
@@ -97,10 +151,15 @@ public struct PrometheusRemoteWrite: Backend {
         joiner.finish(into: &request.body)
     }
 
-    private static func append(_ chunk: Chunk, to scratch: inout Scratch, _ request: inout EncodedRequest) {
+    private static func append(
+        _ chunk: Chunk, with encoder: inout RemoteWriteEncoder, into plain: inout [UInt8],
+        _ request: inout EncodedRequest
+    ) {
         for run in chunk.runs {
-            let counts = scratch.encoder.append(chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain)
+            let counts = encoder.append(chunk.pieces[run.piece].batch, run.ordinals, into: &plain)
             request.points += counts.points
+            request.remoteWrite.samples += counts.samples - counts.histograms
+            request.remoteWrite.histograms += counts.histograms
             for point in counts.excluded {
                 request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
             }
@@ -110,47 +169,17 @@ public struct PrometheusRemoteWrite: Backend {
     public func send(
         _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
     ) async -> Answer {
-        var headers = [
-            (name: "Content-Type", value: "application/x-protobuf"),
-            (name: "Content-Encoding", value: "snappy"),
-            (name: "X-Prometheus-Remote-Write-Version", value: "0.1.0"),
-        ]
+        var headers = request.remoteWrite.form.headers
         // Mimir derives its Retry-After from it.
         if attempt > 1 { headers.append((name: "Retry-Attempt", value: "\(attempt - 1)")) }
-        if let tenant { headers.append(tenant(chunk.tenant)) }
-        return await transport.perform(endpoint.post(request.body, headers: headers))
+        let answer = await transport.perform(target.post(request.body, of: chunk.tenant, headers: headers))
+        forms.learn(answer, to: request.remoteWrite, chunk.tenant)
+        return answer
     }
 
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        HTTPOutcome.of(answer) { Self.outcome(of: $0, now: $1) }
+        HTTPOutcome.of(answer) { RemoteWriteAnswer.outcome(of: $0, to: request, now: $1) }
     }
-
-    private static func outcome(of response: HTTPResponse, now: Int64) -> DeliveryOutcome {
-        switch response.status {
-        case 400 where Excerpt.holds(response.body, oversizePhrases): .tooLarge(limitBytes: nil)
-        case 400:
-            HTTPOutcome.refused(response, meansAlreadyThere: Excerpt.holds(response.body, alreadyTherePhrases))
-        // Thanos: out of order, duplicate or too old, perhaps from one replica after others stored it.
-        case 409: HTTPOutcome.refused(response, meansAlreadyThere: true)
-        default: HTTPOutcome.of(response, now: now)
-        }
-    }
-
-    /// How receivers say that a sample is older than, or as old as, one they hold. Which sample is meant is not read from
-    /// the text: the specification forbids that.
-    static let alreadyTherePhrases = [
-        // Prometheus storage/interface.go, and who embeds its TSDB: Cortex, Thanos, Mimir's ingesters.
-        "out of order sample", "out-of-order sample", "duplicate sample for timestamp", "too old sample",
-        // Mimir pkg/util/globalerror: ids that stay when the words change.
-        "err-mimir-sample-out-of-order", "err-mimir-sample-duplicate-timestamp", "err-mimir-sample-timestamp-too-old",
-        // The same for native histograms, Prometheus storage/interface.go.
-        "out of order histogram",
-    ]
-
-    /// Who answers a body that is too large with 400: Mimir's distributor, and VictoriaMetrics (`-maxInsertRequestSize`).
-    private static let oversizePhrases = [
-        "err-mimir-distributor-max-write-message-size", "too big unpacked request", "too big packed request",
-    ]
 }

@@ -3,9 +3,13 @@ struct TenantHeader: Sendable {
     private let name: String
     private let value: TenantTemplate
 
-    /// - Parameter reserved: headers that the protocol sets, in lower case.
-    init?(_ settings: Settings, _ endpoint: HTTPEndpoint, reserved: Set<String>) throws(SettingsError) {
-        let header = try settings.string("tenant_header")
+    /// - Parameters:
+    ///   - reserved: headers that the protocol sets, in lower case.
+    ///   - usual: the header when the config names none.
+    init?(
+        _ settings: Settings, _ endpoint: HTTPEndpoint, reserved: Set<String>, usual: String? = nil
+    ) throws(SettingsError) {
+        let header = try settings.string("tenant_header") ?? usual
         value = try TenantTemplate(settings, "tenant_value") ?? TenantTemplate(TenantTemplate.placeholder)
         guard let header else { return nil }
         name = header

@@ -5,12 +5,16 @@ import WALStore
 
 /// Backends from settings in short form, and chunks from batches.
 enum BackendFixture {
+    /// `prometheus_remote_write` in version 2.0.
+    static let secondRemoteWrite = "prometheus_remote_write 2.0"
+
     /// What each type needs at least.
     static func minimum(of type: String, url: String, folder: String) -> [String: String] {
         switch type {
         case "influxdb": ["url": url, "database": "metrics"]
         case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
         case "archive": ["path": folder + "/{tenant}"]
+        case secondRemoteWrite: ["url": url, "protocol": "2.0"]
         default: ["url": url]
         }
     }
@@ -25,6 +29,7 @@ enum BackendFixture {
         let nested = sections.map { (key: $0.key, line: 4, value: SettingsNode(.map(map($0.value)), line: 4)) }
         let node = SettingsNode(.map(map(values) + nested), line: 2)
         let settings = try Settings(node, path: "backends.b") { reference in String(reference.dropFirst(4)) }
+        let type = String(type.prefix { $0 != " " })
         return try makeBackend(type: type, name: "b", settings: settings, environment: environment)
     }
 

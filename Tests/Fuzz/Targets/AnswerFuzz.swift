@@ -24,11 +24,12 @@ extension FuzzTarget {
             let isStored = answers.allSatisfy { (200...299).contains($0.object?.first?.value["status"]?.int ?? 0) }
             try require(isStored, "with a status that says so")
         case .retry(let after, _): try require(after == nil, "the answer asks for no wait")
-        case .tooLarge, .refused, .hold: throw FuzzFinding("a 200 is none of these")
+        case .tooLarge, .refused, .encodeAnew, .hold: throw FuzzFinding("a 200 is none of these")
         }
     }
 
-    /// Any answer to a write: status, `Retry-After`, `Location`, body. Only a 2xx is a delivery, and no wait is negative.
+    /// Any answer to a write: status, `Retry-After`, `Location`, body. Only a 2xx is a delivery, and no wait is negative;
+    /// nor does remote write 2.0 deliver what was not counted.
     static let httpAnswer = FuzzTarget("http_answer", maximumBytes: 1024, seeds: { AnswerSeeds.http }) { bytes in
         var input = FuzzInput(bytes)
         let status = Int(input.byte()) << 8 | Int(input.byte())
@@ -36,26 +37,44 @@ extension FuzzTarget {
         let after = String(decoding: pieces.removeFirst(), as: UTF8.self)
         let location = String(decoding: pieces.isEmpty ? [] : pieces.removeFirst(), as: UTF8.self)
         let type = status % 2 == 0 ? "application/x-protobuf" : "application/json"
-        let response = HTTPResponse(
+        var response = HTTPResponse(
             status: status, headers: ["retry-after": after, "location": location, "content-type": type],
             body: pieces.flatMap { $0 + [10] })
-        let request = EncodedRequest()
-        for backend in AnswerChecks.backends {
-            switch backend.outcome(of: .response(response), to: request) {
-            case .delivered: try require((200...299).contains(status), "\(status) is no delivery")
-            case .retry(let after, let reason):
-                try require(after.map { $0 >= .zero } ?? true, "a wait is not negative: \(String(describing: after))")
-                try AnswerChecks.isBounded(reason)
-            case .refused(let reason, _): try AnswerChecks.isBounded(reason.excerpt)
-            case .hold(let reason): try AnswerChecks.isBounded(reason)
-            case .partly(let outcomes): for outcome in outcomes { try AnswerChecks.hold(for: outcome.verdict) }
-            case .tooLarge: break
+        for backend in AnswerChecks.backends { try AnswerChecks.check(response, backend, EncodedRequest()) }
+        for isProven in [false, true] {
+            let request = AnswerChecks.secondRequest(isProven: isProven)
+            for header in [after, "\(status % 7)"] {
+                response.headers["x-prometheus-remote-write-samples-written"] = header
+                try AnswerChecks.check(response, AnswerChecks.backends[0], request)
             }
         }
     }
 }
 
 private enum AnswerChecks {
+    /// Three samples and a histogram.
+    static func secondRequest(isProven: Bool) -> EncodedRequest {
+        var request = EncodedRequest()
+        request.points = 4
+        request.items = [[LeasedRun(piece: 0, ordinals: 0..<3)], [LeasedRun(piece: 0, ordinals: 3..<4)]]
+        request.remoteWrite = RemoteWriteShape(
+            form: .second, isProven: isProven, mayFallBack: true, samples: 3, histograms: 1, repeatsSeries: true)
+        return request
+    }
+
+    static func check(_ response: HTTPResponse, _ backend: any Backend, _ request: EncodedRequest) throws {
+        switch backend.outcome(of: .response(response), to: request) {
+        case .delivered: try require((200...299).contains(response.status), "\(response.status) is no delivery")
+        case .retry(let after, let reason):
+            try require(after.map { $0 >= .zero } ?? true, "a wait is not negative: \(String(describing: after))")
+            try AnswerChecks.isBounded(reason)
+        case .refused(let reason, _): try AnswerChecks.isBounded(reason.excerpt)
+        case .hold(let reason), .encodeAnew(let reason): try AnswerChecks.isBounded(reason)
+        case .partly(let outcomes): for outcome in outcomes { try AnswerChecks.hold(for: outcome.verdict) }
+        case .tooLarge: break
+        }
+    }
+
     static let backends: [any Backend] = ["prometheus_remote_write", "otlp_http", "influxdb"].map { type in
         var entries = [(key: "url", line: 1, value: SettingsNode(.scalar("http://127.0.0.1:1/w"), line: 1))]
         if type == "influxdb" {
