@@ -26,6 +26,8 @@ final class AuditBlock {
     private var bases: [KnownSeries] = []
     private(set) var ids: [UInt32] = []
     private(set) var times: [Int64] = []
+    /// In place of `ids` and `times`, where few points were asked for.
+    private(set) var chosen: [ChosenPoint]?
     private(set) var origins: [OriginRun] = []
     /// All columns, and values that are no scalars, when values were asked for; no series.
     private(set) var batch = Batch()
@@ -48,28 +50,30 @@ final class AuditBlock {
     }
 
     /// Nothing of a row has been read.
-    func reset() { loaded = [] }
+    func reset() { (loaded, chosen) = ([], nil) }
 
     /// - Parameters:
     ///   - filter: where it asks for none of the block's series, nothing but these is read: `loaded` is empty then.
     ///   - question: the filter's number.
+    ///   - choosing: points of few series are given as `chosen`, where no values are asked for.
     func read(
-        _ bytes: UnsafeRawBufferPointer, _ parts: Parts, of row: AuditRow, _ filter: AuditFilter, question: Int
+        _ bytes: UnsafeRawBufferPointer, _ parts: Parts, of row: AuditRow, _ filter: AuditFilter, question: Int,
+        choosing: Bool = false
     ) -> Result<Void, Failure> {
         loaded = []
+        chosen = nil
         defer { source.countBlock(hasPoints: !loaded.isEmpty) }
         return Result { () throws(Failure) in
             do throws(SpoolError) {
-                guard filter.asksSeries else {
-                    let sections = try BlockSections(
-                        bytes, only: AuditBlock.sections(parts).union(AuditBlock.seriesSections))
-                    return try read(parts, of: row, try decoder(sections))
+                let sections = try BlockSections(bytes, only: .none)
+                try findSeries(sections)
+                if filter.asksSeries {
+                    source.countMatched(series.choose(filter, question: question))
+                    guard series.hasWanted else { return }
                 }
-                _ = try decoder(try BlockSections(bytes, only: AuditBlock.seriesSections))
-                source.countMatched(series.choose(filter, question: question))
-                guard series.hasWanted else { return }
-                let sections = try BlockSections(bytes, only: AuditBlock.sections(parts))
-                try read(parts, of: row, BlockDecoder(sections: sections, bases: []))
+                try sections.load(AuditBlock.sections(parts))
+                let isChosen = choosing && filter.asksSeries && !parts.contains(.values) && series.areFewWanted
+                try read(parts, of: row, BlockDecoder(sections: sections, bases: []), choosing: isChosen)
             } catch { throw pending.map { .database($0) } ?? .block(error) }
         }
     }
@@ -88,8 +92,14 @@ final class AuditBlock {
     /// What SQLite said when a base could not be read.
     private var pending: SQLiteError?
 
-    private func decoder(_ sections: BlockSections) throws(SpoolError) -> BlockDecoder {
+    /// Sets `series`. What tells of them is decompressed only where the last blocks had it otherwise.
+    private func findSeries(_ sections: BlockSections) throws(SpoolError) {
         pending = nil
+        key.removeAll(keepingCapacity: true)
+        sections.append(AuditBlock.seriesSections, to: &key)
+        if series.key == key { return }
+        if let index = known.firstIndex(where: { $0.key == key }) { return use(known.remove(at: index)) }
+        try sections.load(AuditBlock.seriesSections)
         var bases: [BlockBase] = []
         for name in try sections.bases() {
             do throws(SQLiteError) { bases.append(try source.bases.base(name.id, name.checksum)) } catch {
@@ -98,26 +108,10 @@ final class AuditBlock {
             }
         }
         let decoder = BlockDecoder(sections: sections, bases: bases)
-        key.removeAll(keepingCapacity: true)
-        for section in AuditBlock.ofSeries {
-            let bytes = sections[section]
-            withUnsafeBytes(of: UInt32(bytes.count)) { key.append(contentsOf: $0) }
-            key.append(contentsOf: bytes)
-        }
-        key.append(sections.flags.rawValue)
-        if series.key == key { return decoder }
-        if let index = known.firstIndex(where: { $0.key == key }) {
-            use(known.remove(at: index))
-            return decoder
-        }
         let own = KnownSeries(own: try decoder.ownSeries(), names: source.names)
-        guard sections.standsOnBases else {
-            use(AuditSeries(key: key, own: own))
-            return decoder
-        }
-        let names = try decoder.names(own: own.batch.series)
-        use(AuditSeries(key: key, own: own, names, table: table))
-        return decoder
+        guard sections.standsOnBases else { return use(AuditSeries(key: key, own: own)) }
+        let runs = try decoder.baseRuns(own: own.batch.series)
+        use(AuditSeries(key: key, own: own, runs, tables: bases.map(table)))
     }
 
     private func table(of base: BlockBase) -> KnownSeries {
@@ -147,9 +141,18 @@ final class AuditBlock {
         known = Array(keep)
     }
 
-    private func read(_ parts: Parts, of row: AuditRow, _ decoder: BlockDecoder) throws(SpoolError) {
+    private func read(
+        _ parts: Parts, of row: AuditRow, _ decoder: BlockDecoder, choosing: Bool
+    ) throws(SpoolError) {
         let count = series.count
-        if parts.contains(.values) {
+        var points = row.points
+        if choosing {
+            (ids, times) = ([], [])
+            var found: [ChosenPoint]
+            (found, points) = try decoder.points(of: series.wantedNumbers, series: count)
+            if parts.contains(.times) { try decoder.readTimes(of: &found, count: points) }
+            chosen = found
+        } else if parts.contains(.values) {
             var predictors = series.predictors()
             batch = Batch()
             batch.points = try decoder.pointColumns(series: count, &predictors)
@@ -162,7 +165,8 @@ final class AuditBlock {
                 ? try decoder.times(
                     .times, count: ids.count, milliseconds: decoder.sections.flags.contains(.millisecondTimes)) : []
         }
-        if !parts.isDisjoint(with: [.series, .times, .values]), ids.count != row.points {
+        if !choosing, !parts.isDisjoint(with: [.series, .times, .values]) { points = ids.count }
+        if points != row.points {
             throw SpoolError(.unreadable, "the row is not that of its block")
         }
         if parts.contains(.origins) {

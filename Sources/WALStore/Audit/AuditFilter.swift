@@ -26,7 +26,11 @@ struct AuditFilter: Sendable {
     var lastTimes = Bounds()
     /// Names as they are stored; nil: all.
     var names: Set<[UInt8]>?
-    var selectors: [SeriesSelector] = []
+    var selectors: [SeriesSelector] = [] {
+        didSet { needles = LabelNeedles(selectors) }
+    }
+    /// Of the selectors.
+    private(set) var needles = LabelNeedles([])
     /// Nothing can be equal to what was asked for.
     var isImpossible = false
 

@@ -17,9 +17,9 @@ final class AuditSeries {
     let key: [UInt8]
     let count: Int
     private let runs: [Run]
-    /// Which of them the question can be about.
-    private(set) var wanted: [Bool] = []
-    private(set) var hasWanted = true
+    /// Numbers of those that the question can be about, rising.
+    private(set) var wantedNumbers: [Int] = []
+    private var flags: [Bool]?
     private var question = 0
 
     /// Of a block that says all itself.
@@ -31,20 +31,17 @@ final class AuditSeries {
 
     /// Of a block that stands on bases.
     ///
-    /// - Parameter table: of a base.
-    init(key: [UInt8], own: KnownSeries, _ standing: BaseNames, table: (BlockBase) -> KnownSeries) {
+    /// - Parameter tables: of its bases, in its order.
+    init(key: [UInt8], own: KnownSeries, _ standing: [BaseRun], tables: [KnownSeries]) {
         self.key = key
-        count = standing.ids.count
-        var runs: [Run] = []
-        var ownCount = 0
-        standing.forEachRun { base, series in
-            if let base {
-                runs.append(Run(series: series, table: table(base.0), first: base.first))
-            } else {
-                runs.append(Run(series: series, table: own, first: ownCount))
-                ownCount += series.count
-            }
+        var (runs, count) = ([Run](), 0)
+        runs.reserveCapacity(standing.count)
+        for run in standing {
+            let table = run.base.map { tables[$0] } ?? own
+            runs.append(Run(series: count..<count + run.count, table: table, first: run.first))
+            count += run.count
         }
+        self.count = count
         self.runs = runs
     }
 
@@ -118,16 +115,29 @@ final class AuditSeries {
     func choose(_ filter: AuditFilter, question: Int) -> Int {
         guard self.question != question else { return 0 }
         self.question = question
-        hasWanted = false
+        wantedNumbers = []
+        flags = nil
         var looks = 0
         for run in runs {
             looks += run.table.choose(filter, question: question)
-            let found = run.table.wanted(in: run.numbers)
-            guard !found.isEmpty else { continue }
-            if !hasWanted { wanted = Array(repeating: false, count: count) }
-            hasWanted = true
-            for number in found { wanted[run.series.lowerBound + number - run.first] = true }
+            for number in run.table.wanted(in: run.numbers) {
+                wantedNumbers.append(run.series.lowerBound + number - run.first)
+            }
         }
         return looks
+    }
+
+    var hasWanted: Bool { !wantedNumbers.isEmpty }
+
+    /// Whether so few are wanted that their points are better looked for than all looked at.
+    var areFewWanted: Bool { wantedNumbers.count * 8 <= count }
+
+    /// Whether the question can be about it, for each.
+    var wanted: [Bool] {
+        if let flags { return flags }
+        var flags = Array(repeating: false, count: count)
+        for number in wantedNumbers { flags[number] = true }
+        self.flags = flags
+        return flags
     }
 }

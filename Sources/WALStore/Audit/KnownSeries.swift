@@ -80,7 +80,8 @@ final class KnownSeries {
     func choose(_ filter: AuditFilter, question: Int) -> Int {
         guard self.question != question else { return 0 }
         self.question = question
-        wanted = (0..<count).filter { id in
+        let isPlain = batch.series.isPlain && !filter.needles.isEmpty
+        wanted = (isPlain ? batch.series.ids(holding: filter.needles) : Array(0..<count)).filter { id in
             let isNamed = filter.names == nil || withName(of: id) { filter.admits(name: $0) }
             return isNamed && filter.admits(batch, series: UInt32(id))
         }

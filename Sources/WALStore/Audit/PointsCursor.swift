@@ -32,6 +32,8 @@ final class PointsCursor: AuditCursor {
     private var looksAtPoints = false
     private var origin = 0
     private var originStart = 0
+    /// Of `block.chosen`, where there are any.
+    private var nextChosen = 0
 
     init(_ source: AuditSource) {
         self.source = source
@@ -70,7 +72,7 @@ final class PointsCursor: AuditCursor {
     private func count(_ rows: AuditRows) throws(AuditError) {
         let counts = NameCounts(source.names)
         while try rows.next() {
-            guard rows.row.points > 0, try read(rows, .series), !block.loaded.isEmpty else { continue }
+            guard rows.row.points > 0, try read(rows, .series, choosing: false), !block.loaded.isEmpty else { continue }
             try counts.add(block, chosen: filter.asksSeries)
         }
         rows.end()
@@ -100,6 +102,7 @@ final class PointsCursor: AuditCursor {
 
     /// Goes on to a wanted point, or to where the row stops. What it looks at is at hand: there may be millions to pass over.
     private func skip() {
+        if let chosen = block.chosen { return skip(to: chosen) }
         let (ids, times, stop, step) = (columns.ids, columns.times, stop, step)
         let bounds = filter.times
         let isAnyTime = bounds.isOpen
@@ -112,6 +115,22 @@ final class PointsCursor: AuditCursor {
             while at != stop, !bounds.contains(times[at]) { at += step }
         }
         self.at = at
+    }
+
+    /// The same where the points of the wanted series are known.
+    private func skip(to chosen: [ChosenPoint]) {
+        let (bounds, last) = (filter.times, step > 0 ? chosen.count : -1)
+        while nextChosen != last {
+            let point = chosen[nextChosen]
+            // Behind where the row stops there may be more of them.
+            if (stop - point.ordinal) * step <= 0 { break }
+            if (point.ordinal - at) * step >= 0, bounds.contains(point.time) {
+                at = point.ordinal
+                return
+            }
+            nextChosen += step
+        }
+        at = stop
     }
 
     /// Stands on the first wanted point of the next row that has one.
@@ -147,11 +166,16 @@ final class PointsCursor: AuditCursor {
         return cutsSequences ? parts.union(.origins) : parts
     }
 
-    private func read(_ rows: AuditRows, _ parts: AuditBlock.Parts) throws(AuditError) -> Bool {
+    private func read(
+        _ rows: AuditRows, _ parts: AuditBlock.Parts, choosing: Bool = true
+    ) throws(AuditError) -> Bool {
         let row = rows.row
-        let isRead = try rows.withBlock { bytes in block.read(bytes, parts, of: row, filter, question: question) }
+        let isRead = try rows.withBlock { bytes in
+            block.read(bytes, parts, of: row, filter, question: question, choosing: choosing)
+        }
         loaded = isRead ? block.loaded : []
         guard !loaded.isEmpty else { return isRead }
+        nextChosen = plan.isReversed ? (block.chosen?.count ?? 0) - 1 : 0
         columns.fill(block, points: row.points)
         names = plan.asks(PointColumn.name.rawValue) ? block.series.names : nil
         isFloats = loaded.contains(.values) && block.batch.points.kinds.isEmpty
@@ -268,6 +292,10 @@ private final class PointBuffers {
             ids = .allocate(capacity: points)
             times = .allocate(capacity: points)
             bits = .allocate(capacity: points)
+        }
+        if let chosen = block.chosen {
+            for point in chosen { (ids[point.ordinal], times[point.ordinal]) = (point.series, point.time) }
+            return
         }
         precondition(
             block.ids.count <= points && block.times.count <= points, "a block that is read is that of its row")

@@ -78,3 +78,12 @@ struct BaseNames {
         }
     }
 }
+
+/// Series of a block that are neighbours in it and where they stand.
+struct BaseRun: Sendable, Hashable {
+    /// Which of the block's bases; nil: the block says them itself.
+    var base: Int?
+    /// The number there of the first.
+    var first: Int
+    var count: Int
+}

@@ -16,26 +16,72 @@ extension BlockDecoder {
         own: SeriesTable, _ predictors: inout [ValuePredictor], wantsPredictors: Bool = true
     ) throws(SpoolError) -> BaseNames {
         guard own.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
-        var reader = BlockReader(sections[.baseSeries])
-        guard reader.remaining <= BlockBase.maximumNames * 5 else { throw BlockReader.broken("too many series") }
         var names = BaseNames(bases: bases)
-        names.ids.reserveCapacity(min(reader.remaining, BlockBase.maximumNames))
+        let room = min(sections[.baseSeries].count, BlockBase.maximumNames)
+        names.ids.reserveCapacity(room)
         predictors = []
-        if wantsPredictors { predictors.reserveCapacity(min(reader.remaining, BlockBase.maximumNames)) }
+        if wantsPredictors { predictors.reserveCapacity(room) }
+        let starts = baseStarts
+        try eachRun(own: own) { base, first, count in
+            guard let base else {
+                names.ids.append(BaseNames.own)
+                if wantsPredictors { predictors.append(ValuePredictor()) }
+                return
+            }
+            if count == 1 {
+                names.ids.append(UInt32(starts[base] + first))
+            } else {
+                names.ids.appendNumbers(from: UInt32(starts[base] + first), count)
+            }
+            if wantsPredictors { predictors.append(contentsOf: bases[base].predictors[first..<first + count]) }
+        }
+        return names
+    }
+
+    /// The same as runs, without a number for each.
+    func baseRuns(own: SeriesTable) throws(SpoolError) -> [BaseRun] {
+        guard own.isPlain else { throw BlockReader.broken("a block that stands on bases has more than labels") }
+        var runs: [BaseRun] = []
+        try eachRun(own: own) { base, first, count in
+            if let last = runs.last, last.base == base, last.first + last.count == first {
+                runs[runs.count - 1].count += count
+            } else {
+                runs.append(BaseRun(base: base, first: first, count: count))
+            }
+        }
+        return runs
+    }
+
+    /// Where the numbers of each base begin, counted through all of them; and the end.
+    private var baseStarts: [Int] {
         var starts = [0]
         for base in bases { starts.append(starts[starts.count - 1] + base.series.count) }
+        return starts
+    }
+
+    /// Goes through the series of a block that stands on bases, in its order.
+    ///
+    /// - Parameter body: gets neighbours: in which of `bases` they are (nil: the block says them itself), the number there of
+    ///   the first, and how many they are.
+    @inline(__always)
+    private func eachRun(
+        own: SeriesTable, _ body: (_ base: Int?, _ first: Int, _ count: Int) -> Void
+    ) throws(SpoolError) {
+        var reader = BlockReader(sections[.baseSeries])
+        guard reader.remaining <= BlockBase.maximumNames * 5 else { throw BlockReader.broken("too many series") }
+        let starts = baseStarts
         let end = Int64(starts[starts.count - 1])
+        var (total, ownCount) = (0, 0)
         var expected: Int64 = 0
-        var ownCount = 0
         var (base, numbers) = (0, 0..<0)
         while reader.remaining > 0 {
-            guard names.ids.count < BlockBase.maximumNames else { throw BlockReader.broken("too many series") }
+            guard total < BlockBase.maximumNames else { throw BlockReader.broken("too many series") }
             let code = try reader.varint()
             if code == 0 {
                 guard ownCount < own.count else { throw BlockReader.broken("a series has no labels") }
-                names.ids.append(BaseNames.own)
-                if wantsPredictors { predictors.append(ValuePredictor()) }
+                body(nil, ownCount, 1)
                 ownCount += 1
+                total += 1
                 continue
             }
             let number = expected &+ Varint.unzigzag(code - 1)
@@ -45,22 +91,15 @@ extension BlockDecoder {
                 base = starts.lastIndex { $0 <= Int(number) } ?? 0
                 numbers = starts[base]..<starts[base + 1]
             }
-            names.ids.append(UInt32(number))
-            if wantsPredictors { predictors.append(bases[base].predictors[Int(number) - numbers.lowerBound]) }
             expected = number + 1
             // The neighbours in a base mostly are neighbours here.
-            let room = min(numbers.upperBound - Int(expected), BlockBase.maximumNames - names.ids.count)
+            let room = min(numbers.upperBound - Int(expected), BlockBase.maximumNames - total - 1)
             let more = reader.run(of: BlockDecoder.nextNumber, atMost: room)
-            if more > 0 {
-                let first = Int(expected)
-                names.ids.appendNumbers(from: UInt32(first), more)
-                let place = first - numbers.lowerBound
-                if wantsPredictors { predictors.append(contentsOf: bases[base].predictors[place..<place + more]) }
-                expected += Int64(more)
-            }
+            body(base, Int(number) - numbers.lowerBound, 1 + more)
+            expected += Int64(more)
+            total += 1 + more
         }
         guard ownCount == own.count else { throw BlockReader.broken("a series is not in its table") }
-        return names
     }
 
     /// How the number behind the one before is written.

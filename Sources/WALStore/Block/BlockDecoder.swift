@@ -1,5 +1,4 @@
 import CXXHash
-import CZstd
 import Metrics
 
 extension Block {
@@ -30,20 +29,24 @@ final class BlockSections {
     private(set) var standsOnBases = false
     private var sections = [UnsafeRawBufferPointer](
         repeating: UnsafeRawBufferPointer(start: nil, count: 0), count: Block.SectionID.allCases.count + 1)
-    private var arena: UnsafeMutableRawBufferPointer?
+    private var arenas: [UnsafeMutableRawBufferPointer] = []
+    private var lines: [Line] = []
+    private var loaded = SectionSet.none
 
     private struct Line {
         var id: Block.SectionID
         var encoding: Block.Encoding
         var decoded: Int
-        var stored: Int
+        var storedBytes: Int
+        /// Where they are: known when the directory has been read.
+        var stored = UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
-    deinit { arena?.deallocate() }
+    deinit { for arena in arenas { arena.deallocate() } }
 
     /// - Parameters:
     ///   - bytes: must outlive this object: plain sections are read where they are.
-    ///   - wanted: others are passed over, and are as if the block had none.
+    ///   - wanted: others are passed over, and are as if the block had none until they are loaded.
     init(_ bytes: UnsafeRawBufferPointer, only wanted: SectionSet = .all) throws(SpoolError) {
         let body = try BlockSections.checked(bytes)
         var reader = BlockReader(body)
@@ -57,12 +60,13 @@ final class BlockSections {
         guard Block.Flags.all.isSuperset(of: flags) else { throw BlockReader.broken("unknown flags") }
         let keyID = try reader.take(4)
         guard keyID.allSatisfy({ $0 == 0 }) else { throw SpoolError(.incompatible, "the block is sealed") }
-        let lines = try BlockSections.directory(&reader)
+        lines = try BlockSections.directory(&reader)
         guard standsOnBases || !lines.contains(where: { $0.id == .bases || $0.id == .baseSeries }) else {
             throw BlockReader.broken("a block that says all itself names a base")
         }
-        try load(lines, wanted, &reader)
+        for index in lines.indices { lines[index].stored = try reader.take(lines[index].storedBytes) }
         try reader.finish()
+        try load(wanted)
     }
 
     /// The bases that the block names.
@@ -117,37 +121,53 @@ final class BlockSections {
             }
             total += Int(decoded)
             guard total <= Block.maximumDecodedBytes else { throw BlockReader.broken("the block decodes to too much") }
-            lines.append(Line(id: id, encoding: encoding, decoded: Int(decoded), stored: Int(stored)))
+            lines.append(Line(id: id, encoding: encoding, decoded: Int(decoded), storedBytes: Int(stored)))
         }
         return lines
     }
 
-    private func load(_ lines: [Line], _ wanted: SectionSet, _ reader: inout BlockReader) throws(SpoolError) {
+    /// Decompresses sections that were passed over before.
+    func load(_ wanted: SectionSet) throws(SpoolError) {
+        let wanted = wanted.subtracting(loaded)
+        loaded = loaded.union(wanted)
         let room = lines.reduce(0) { $0 + ($1.encoding == .plain || !wanted.has($1.id) ? 0 : $1.decoded) }
         let arena = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, room), alignment: 8)
-        self.arena = arena
+        arenas.append(arena)
+        let decompressor = BlockDecompressor()
         var at = 0
-        for line in lines {
-            let stored = try reader.take(line.stored)
-            guard wanted.has(line.id) else { continue }
+        for line in lines where wanted.has(line.id) {
             let target = UnsafeMutableRawBufferPointer(
                 rebasing: arena[at..<at + (line.encoding == .plain ? 0 : line.decoded)])
             switch line.encoding {
             case .plain:
-                guard line.stored == line.decoded else { throw BlockReader.broken("a plain section's lengths differ") }
-                sections[Int(line.id.rawValue)] = stored
+                guard line.stored.count == line.decoded else {
+                    throw BlockReader.broken("a plain section's lengths differ")
+                }
+                sections[Int(line.id.rawValue)] = line.stored
                 continue
             case .repeated:
-                guard line.stored == 1 else { throw BlockReader.broken("a repeated section is one byte") }
-                target.initializeMemory(as: UInt8.self, repeating: stored[0])
+                guard line.stored.count == 1 else { throw BlockReader.broken("a repeated section is one byte") }
+                target.initializeMemory(as: UInt8.self, repeating: line.stored[0])
             case .zstd:
-                let count = ZSTD_decompress(target.baseAddress, target.count, stored.baseAddress, stored.count)
-                guard ZSTD_isError(count) == 0, count == line.decoded else {
+                guard decompressor.decompress(line.stored, into: target) else {
                     throw BlockReader.broken("a section does not decompress")
                 }
             }
             sections[Int(line.id.rawValue)] = UnsafeRawBufferPointer(target)
             at += line.decoded
+        }
+    }
+
+    /// Appends sections as they are stored, with what they decode to a length of: equal bytes are equal sections.
+    func append(_ ids: SectionSet, to key: inout [UInt8]) {
+        key.append(flags.rawValue)
+        for line in lines where ids.has(line.id) {
+            key.append(line.id.rawValue)
+            key.append(line.encoding.rawValue)
+            for length in [line.decoded, line.stored.count] {
+                withUnsafeBytes(of: UInt32(truncatingIfNeeded: length)) { key.append(contentsOf: $0) }
+            }
+            key.append(contentsOf: line.stored)
         }
     }
 }

@@ -119,6 +119,8 @@ struct AuditPointsTests {
                 let found = try audit.rows("SELECT \(Self.columns) FROM points WHERE \(condition)").map(stored)
                 #expect(found == wanted, "\(condition), seed \(seed)")
             }
+            try expectPlaces(
+                expected, of: Int.random(in: 0..<12, using: &random), from: from, position: position, audit, seed)
         }
         let counted = try audit.rows("SELECT name, count(*) FROM points GROUP BY name ORDER BY name")
         let names = Dictionary(grouping: expected, by: \.name)
@@ -137,6 +139,35 @@ struct AuditPointsTests {
                 ]
             ])
         await spool.close()
+    }
+
+    /// Where nothing but places and times of few series is asked for, their points are looked for.
+    private func expectPlaces(
+        _ all: [Stored], of series: Int, from: Int64, position: Int64, _ audit: AuditDatabase, _ seed: UInt64
+    ) throws {
+        let selector = "match = '{number=\"\(series)\"}'"
+        for (condition, keeps) in [
+            (selector, { _ in true }), ("\(selector) AND time >= \(from)", { $0.0.time >= from }),
+            ("\(selector) AND time < \(from)", { $0.0.time < from }),
+            ("\(selector) AND position > \(position)", { $0.1 > position }),
+            ("\(selector) AND position <= \(position)", { $0.1 <= position }),
+            ("\(selector) AND sequence = 7", { $0.0.sequence == 7 }),
+        ] as [(String, ((Stored, Int64)) -> Bool)] {
+            let wanted = all.enumerated().filter {
+                $0.element.labels["number"] == "\(series)" && keeps(($0.element, Int64($0.offset)))
+            }.map { offset, point -> [Cell] in
+                [.integer(point.sequence), .integer(point.ordinal), .integer(point.time), .integer(Int64(offset))]
+            }
+            let question = "FROM points WHERE \(condition) ORDER BY sequence"
+            for places in ["sequence, ordinal, time, position", "sequence, ordinal, time, position, name, labels"] {
+                let found = try audit.rows("SELECT \(places) \(question), ordinal").map { Array($0.prefix(4)) }
+                #expect(found == wanted, "\(condition), seed \(seed)")
+                let backwards = try audit.rows("SELECT \(places) \(question) DESC, ordinal DESC").map {
+                    Array($0.prefix(4))
+                }
+                #expect(backwards == wanted.reversed(), "\(condition), seed \(seed)")
+            }
+        }
     }
 
     @Test func `values are what they were, and what SQLite has no word for is said beside them`() async throws {

@@ -64,6 +64,49 @@ struct BlockTests {
         #expect(try decode(block).origins == runs, "seed \(random.seed)")
     }
 
+    @Test func `the points of some series are those that the columns have of them, also of a forged block`() throws {
+        let workspace = BlockWorkspace()
+        var (whole, broken) = (0, 0)
+        for round in 0..<400 {
+            var random = SeededGenerator.fresh()
+            let count = Int.random(in: 1...40, using: &random)
+            let batch = RandomBatch.make(
+                points: Int.random(in: 0...400, using: &random), series: count, plainOnly: true, using: &random)
+            var block = Block.encode(batch, origins: origins(batch), workspace: workspace)
+            for _ in 0..<(round % 2 == 0 ? 0 : 3) {
+                block[10 + Int(random.next() % UInt64(block.count - 18))] = UInt8(truncatingIfNeeded: random.next())
+            }
+            BlockForgery.seal(&block)
+            block.withUnsafeBytes { bytes in
+                guard let sections = try? BlockSections(bytes) else { return }
+                let decoder = BlockDecoder(sections: sections, bases: [])
+                let series = batch.series.count
+                let wanted = (0..<series).filter { _ in random.next() % 5 == 0 }
+                let columns = Result { () throws(SpoolError) in
+                    let ids = try decoder.pointSeries(series: series)
+                    let isWhole = sections.flags.contains(.millisecondTimes)
+                    return (ids, try decoder.times(.times, count: ids.count, milliseconds: isWhole))
+                }
+                let found = Result { () throws(SpoolError) in
+                    var (chosen, points) = try decoder.points(of: wanted, series: series)
+                    try decoder.readTimes(of: &chosen, count: points)
+                    return (chosen, points)
+                }
+                switch (columns, found) {
+                case (.success((let ids, let times)), .success((let chosen, let points))):
+                    let expected = ids.indices.filter { wanted.contains(Int(ids[$0])) }.map {
+                        ChosenPoint(ordinal: $0, series: ids[$0], time: times[$0])
+                    }
+                    #expect(chosen == expected && points == ids.count, "seed \(random.seed)")
+                    whole += 1
+                case (.failure, .failure): broken += 1
+                default: Issue.record("one of both reads a block that the other does not, seed \(random.seed)")
+                }
+            }
+        }
+        #expect(whole > 200 && broken > 0)
+    }
+
     @Test func `a flipped bit anywhere makes a block unreadable`() {
         var random = SeededGenerator.fresh()
         let batch = RandomBatch.make(points: 40, series: 6, using: &random)
