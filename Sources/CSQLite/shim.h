@@ -11,6 +11,9 @@ static inline int holdfast_sqlite_db_config_flag(sqlite3 *database, int operatio
     return sqlite3_db_config(database, operation, value, (int *)0);
 }
 
+// Variadic too. <https://sqlite.org/c3ref/config.html>
+static inline int holdfast_sqlite_config_flag(int operation, int value) { return sqlite3_config(operation, value); }
+
 // SQLITE_TRANSIENT is a cast of -1 to a function pointer, which Swift does not import: SQLite copies the bytes.
 static inline int holdfast_sqlite_bind_text(sqlite3_stmt *statement, int index, const char *text, int bytes) {
     return sqlite3_bind_text(statement, index, text, bytes, SQLITE_TRANSIENT);

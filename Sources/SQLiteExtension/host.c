@@ -121,6 +121,8 @@ HOST sqlite3_int64 sqlite3_column_int64(sqlite3_stmt *a, int b) { return sqlite3
 HOST const char *sqlite3_column_name(sqlite3_stmt *a, int b) { return sqlite3_api->column_name(a, b); }
 HOST const unsigned char *sqlite3_column_text(sqlite3_stmt *a, int b) { return sqlite3_api->column_text(a, b); }
 HOST int sqlite3_column_type(sqlite3_stmt *a, int b) { return sqlite3_api->column_type(a, b); }
+// The settings of the process are those of the program.
+HOST int sqlite3_config(int a, ...) { return SQLITE_MISUSE; }
 HOST int sqlite3_create_function_v2(
     sqlite3 *a, const char *b, int c, int d, void *e, void (*f)(sqlite3_context *, int, sqlite3_value **),
     void (*g)(sqlite3_context *, int, sqlite3_value **), void (*h)(sqlite3_context *), void (*i)(void *)) {

@@ -7,6 +7,16 @@ public enum StorageEngine {
     /// `3040001`
     public static var number: Int { Int(sqlite3_libversion_number()) }
 
+    /// Has SQLite not count what memory it takes in this process, and tells whether it agreed.
+    ///
+    /// The count has a lock that all connections share, and takes it whenever memory is asked for or given back: with many
+    /// spools at work they wait for each other there. SQLite takes settings only before its first database is opened. Without
+    /// the count `AuditDatabase.limitMemory` limits nothing.
+    /// <https://sqlite.org/c3ref/c_config_covering_index_scan.html#sqliteconfigmemstatus>
+    @discardableResult
+    package static func leaveMemoryUncounted() -> Bool { isUncounted }
+    private static let isUncounted = holdfast_sqlite_config_flag(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK
+
     /// Whether rows that change can be seen, as the chain of a spool needs.
     public static var canKeepChains: Bool { ChainKeeper.isPossible }
 

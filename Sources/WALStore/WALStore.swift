@@ -51,6 +51,7 @@ public final class WALStore: Sendable {
         measure: (@Sendable (String) throws(SpoolError) -> DiskSpace)? = nil, scheduling: Scheduling = .system,
         bases: BaseRules = BaseRules(), events: @escaping EventSink
     ) throws(SpoolError) {
+        StorageEngine.leaveMemoryUncounted()
         baseRules = bases
         folder = try DataFolder(directory, on: Files(disk, wall: time.wall))
         self.node = node

@@ -92,7 +92,8 @@ public final class AuditDatabase {
         }
     }
 
-    /// Bounds what SQLite takes of memory in this process: for sorting, grouping, `DISTINCT` and texts.
+    /// Bounds what SQLite takes of memory in this process: for sorting, grouping, `DISTINCT` and texts. Not where a
+    /// `WALStore` was opened.
     public static func limitMemory(_ bytes: Int) { sqlite3_hard_heap_limit64(Int64(bytes)) }
 
     /// Whether a statement has its semicolon.

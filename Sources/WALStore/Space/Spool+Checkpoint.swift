@@ -9,7 +9,8 @@ extension Spool {
         guard pages >= (isIdle ? upkeep.checkpointPages : upkeep.checkpointPages * 8) else { return }
         upkeep.pagesAtCheckpoint = connection.pagesWritten
         if walBytes() >= upkeep.walCapBytes {
-            emptyWAL(connection)
+            // Commits wait behind this. A reader of ours is gone in less; one outside that stays is met at each try.
+            emptyWAL(connection, patience: upkeep.isTruncateBlocked ? 5 : 20)
         } else {
             checkpoint(connection, SQLITE_CHECKPOINT_PASSIVE)
         }
@@ -29,22 +30,25 @@ extension Spool {
     /// gives up. A reader outside that keeps its snapshot makes this fail; the WAL then grows, counted in the budget,
     /// until it ends, and an event says so.
     ///
-    /// - Parameter isDiskFull: nil: as the node sees it.
+    /// - Parameters:
+    ///   - isDiskFull: nil: as the node sees it.
+    ///   - patience: milliseconds to wait for readers.
     /// - Returns: whether the next commit begins at its start.
     @discardableResult
-    func emptyWAL(_ connection: Connection, isDiskFull: Bool? = nil) -> Bool {
-        sqlite3_busy_timeout(connection.raw, 100)
+    func emptyWAL(_ connection: Connection, isDiskFull: Bool? = nil, patience: Int32 = 100) -> Bool {
+        sqlite3_busy_timeout(connection.raw, patience)
         defer { sqlite3_busy_timeout(connection.raw, 5000) }
         let keepsSpace = isDiskFull ?? environment.space?.pressure.isReserveReached ?? false
         limitLog(keepsSpace ? Spool.keptLogBytes : nil, connection)
         let isDone = checkpoint(connection, keepsSpace ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE)
         if isDone { upkeep.pagesAtCheckpoint = connection.pagesWritten }
-        if !isDone, !upkeep.isTruncateBlocked {
+        upkeep.truncateRefusals = isDone ? 0 : upkeep.truncateRefusals + 1
+        // Once may have been a reader of ours on a busy machine.
+        if upkeep.truncateRefusals == 2 {
             raise(
                 .warning, "a reader outside, or a full disk, keeps the write-ahead log from being emptied",
                 ["wal.bytes": String(walBytes())])
         }
-        upkeep.isTruncateBlocked = !isDone
         return isDone
     }
 

@@ -4,8 +4,9 @@ struct UpkeepState: Sendable {
     var pagesAtCheckpoint: Int64 = 0
     /// What is left of the log when it begins anew, as the connection was told last; nil: all of it.
     var logLimit: Int64?
-    /// The last attempt to empty the log met a reader that would not end.
-    var isTruncateBlocked = false
+    /// How many attempts in a row to empty the log met a reader that would not end.
+    var truncateRefusals = 0
+    var isTruncateBlocked: Bool { truncateRefusals > 0 }
     /// Highest size of the WAL before a gate closes; tests use a smaller one, as of the next two.
     var walCapBytes: Int64 = 64 << 20
     /// Pages of WAL for a checkpoint, about a mebibyte: one then takes two milliseconds or less. Eight times as many

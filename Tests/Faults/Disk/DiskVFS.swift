@@ -64,6 +64,7 @@ final class DiskVFS: @unchecked Sendable {
         raw.initialize(to: vfs)
         // Connections keep their mount, and the mount keeps this: nobody asks after it is gone.
         raw.pointee.pAppData = Unmanaged.passUnretained(self).toOpaque()
+        StorageEngine.leaveMemoryUncounted()
         sqlite3_vfs_register(raw, 0)
     }
 
