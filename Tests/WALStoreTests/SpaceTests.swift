@@ -332,13 +332,49 @@ import Testing
         #expect(Files.system.size(fixture.spool("acme") + "-wal") <= cap + (1 << 20))
         await store.close()
     }
+
+    @Test func `a reader that is met once is nobody's concern, and one that is met again is told of once`() async throws
+    {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme")])
+        _ = try await fill(store, 1)
+        let reader = try Connection(path: fixture.spool("acme"), access: .readOnly)
+        func told() -> Int {
+            fixture.raised("a reader outside, or a full disk, keeps the write-ahead log from being emptied")
+        }
+        for _ in 0..<2 {
+            _ = try await fill(store, 1)
+            try reader.execute("BEGIN")
+            _ = try reader.integer("SELECT count(*) FROM batches")
+            _ = try await fill(store, 1)
+            #expect(try await store.emptyLog("acme") == false)
+            #expect(told() == 0, "it may have been one of the node's own")
+            try reader.execute("COMMIT")
+            #expect(try await store.emptyLog("acme"))
+        }
+        try reader.execute("BEGIN")
+        _ = try reader.integer("SELECT count(*) FROM batches")
+        _ = try await fill(store, 1)
+        for _ in 0..<4 { #expect(try await store.emptyLog("acme") == false) }
+        #expect(told() == 1)
+        try reader.execute("COMMIT")
+        await store.close()
+    }
 }
 
 extension SpoolStatus {
     var isBalanced: Bool { backends.allSatisfy { $0.balances } }
 }
 
+extension WALStore {
+    fileprivate func emptyLog(_ tenant: String) async throws -> Bool {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.emptyLogNow() }
+    }
+}
+
 extension Spool {
+    fileprivate func emptyLogNow() throws(SpoolError) -> Bool { emptyWAL(try openDatabase().connection, patience: 1) }
     func setWALCap(_ bytes: Int64) { upkeep.walCapBytes = bytes }
     func setAdmission(_ new: Admission) { admission = new }
 }
