@@ -34,17 +34,22 @@ struct ShortOfSpaceTests {
     @Test func `what was answered of a lease in shards is kept until it can be settled`() async throws {
         let fixture = LaneFixture(series: 120)
         let failures = Recorder<LaneStatus?>()
+        let firstFailure = HTTPTestGate()
         let server = try HTTPTestServer { _, number in
             if number == 6 {
-                fixture.source.failNextSettles(.max, .full) { [weak fixture] in failures.record(fixture?.status) }
+                fixture.source.failNextSettles(.max, .full) { [weak fixture] in
+                    failures.record(fixture?.status)
+                    firstFailure.open()
+                }
             }
-            return .reply(204)
+            // The whole lease could be answered before anything of it is settled.
+            return number > 20 ? .wait(firstFailure, then: .reply(204)) : .reply(204)
         }
         fixture.source.append(2400)
         var backend = LineBackend(url: server.url)
         backend.keepsApart = true
         backend.traits = BackendTraits(
-            keepsOrder: true, maximumPoints: 60, maximumBodyBytes: 1 << 20, concurrency: 64)
+            keepsOrder: true, maximumPoints: 60, maximumBodyBytes: 1 << 20, concurrency: 4)
         fixture.start(backend)
         while failures.elements.count < 1000 { await Task.yield() }
         fixture.source.failNextSettles(0)
