@@ -113,7 +113,8 @@ import WALStore
                 { request, tenant, completion in
                     parked.put { store.append(request, tenant: tenant, completion: completion) }
                 }
-            }, limits: { ($0.nodeMemoryBytes, $0.tenantMemoryBytes) = (200 << 10, 200 << 10) })
+            }, limits: { ($0.nodeMemoryBytes, $0.tenantMemoryBytes) = (200 << 10, 200 << 10) },
+            server: { $0.headerTimeout = .seconds(300) })
         let first = try fixture.client()
         let second = try fixture.client()
         let big = body((0..<3000).map { "metric_\($0)" })
