@@ -111,8 +111,8 @@ public struct OTLPMessage: Sendable {
         try Self.fields(data) { field, value in
             switch field {
             case 1: points.append(try value.message)
-            case 2: point.temporality = value.number
-            case 3: point.isMonotonic = value.number == 1
+            case 2: point.temporality = value.value
+            case 3: point.isMonotonic = value.value == 1
             default: throw Unexpected(field: field)
             }
         }
@@ -123,28 +123,28 @@ public struct OTLPMessage: Sendable {
         var point = known
         try fields(reader) { field, value in
             switch (known.data, field) {
-            case (_, 2): point.start = value.number
-            case (_, 3): point.time = value.number
-            case ("gauge", 4), ("sum", 4): point.doubleBits = value.number
-            case ("gauge", 6), ("sum", 6): point.integer = Int64(bitPattern: value.number)
+            case (_, 2): point.start = value.value
+            case (_, 3): point.time = value.value
+            case ("gauge", 4), ("sum", 4): point.doubleBits = value.value
+            case ("gauge", 6), ("sum", 6): point.integer = Int64(bitPattern: value.value)
             case ("gauge", 5), ("sum", 5), ("histogram", 8), ("exponential", 11):
                 point.exemplars.append(try exemplar(value.message))
             case ("gauge", 7), ("sum", 7), ("histogram", 9), ("exponential", 1), ("summary", 7):
                 point.attributes.append(try attribute(value.message))
             case ("gauge", 8), ("sum", 8), ("histogram", 10), ("exponential", 10), ("summary", 8):
-                point.flags = value.number
-            case (_, 4): point.count = value.number
-            case (_, 5): point.sumBits = value.number
+                point.flags = value.value
+            case (_, 4): point.count = value.value
+            case (_, 5): point.sumBits = value.value
             case ("histogram", 6): point.buckets = try value.fixed64
             case ("histogram", 7): point.bounds = try value.fixed64.map { Double(bitPattern: $0) }
             case ("histogram", 11), ("histogram", 12), ("exponential", 12), ("exponential", 13), ("exponential", 14):
                 break
-            case ("exponential", 6): point.scale = Varint.unzigzag(value.number)
-            case ("exponential", 7): point.zeroCount = value.number
+            case ("exponential", 6): point.scale = Varint.unzigzag(value.value)
+            case ("exponential", 7): point.zeroCount = value.value
             case ("exponential", 8): point.positive = try side(value.message)
             case ("exponential", 9): point.negative = try side(value.message)
             case ("summary", 6):
-                try fields(value.message) { _, value in point.quantiles.append(Double(bitPattern: value.number)) }
+                try fields(value.message) { _, value in point.quantiles.append(Double(bitPattern: value.value)) }
             default: throw Unexpected(field: field)
             }
         }
@@ -154,7 +154,7 @@ public struct OTLPMessage: Sendable {
     private static func side(_ reader: ProtobufReader) throws -> Side {
         var side = Side()
         try fields(reader) { field, value in
-            if field == 1 { side.offset = Varint.unzigzag(value.number) }
+            if field == 1 { side.offset = Varint.unzigzag(value.value) }
             guard field == 2 else { return }
             var packed = try value.message
             while !packed.isAtEnd { side.counts.append(try packed.readVarint()) }
@@ -166,8 +166,8 @@ public struct OTLPMessage: Sendable {
         var text = ""
         try fields(reader) { field, value in
             switch field {
-            case 2: text += " time=\(value.number)"
-            case 3: text += " value=\(Double(bitPattern: value.number))"
+            case 2: text += " time=\(value.value)"
+            case 3: text += " value=\(Double(bitPattern: value.value))"
             case 4, 5:
                 let hex = value.raw.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
                 text += " \(field == 4 ? "span" : "trace")=\(hex)"
@@ -191,9 +191,9 @@ public struct OTLPMessage: Sendable {
         try fields(reader) { field, value in
             switch field {
             case 1: text = value.text
-            case 2: text = value.number == 1 ? "true" : "false"
-            case 3: text = "\(Int64(bitPattern: value.number))"
-            case 4: text = "\(Double(bitPattern: value.number))"
+            case 2: text = value.value == 1 ? "true" : "false"
+            case 3: text = "\(Int64(bitPattern: value.value))"
+            case 4: text = "\(Double(bitPattern: value.value))"
             case 5:
                 var items: [String] = []
                 try fields(value.message) { _, value in items.append(try any(value.message)) }
@@ -215,44 +215,7 @@ public struct OTLPMessage: Sendable {
         var field: UInt32
     }
 
-    private struct Value {
-        var number: UInt64 = 0
-        var inner: ProtobufReader?
-        /// In the message's own memory: an `Array` of it that nobody reads is freed before it is filled, by an optimiser's mistake.
-        var raw = UnsafeRawBufferPointer(start: nil, count: 0)
-
-        var message: ProtobufReader {
-            get throws {
-                guard let inner else { throw Unexpected(field: 0) }
-                return inner
-            }
-        }
-        var text: String { String(decoding: raw, as: UTF8.self) }
-        var fixed64: [UInt64] {
-            get throws {
-                var reader = try message
-                var values: [UInt64] = []
-                while !reader.isAtEnd { values.append(try reader.readFixed64()) }
-                return values
-            }
-        }
-    }
-
-    private static func fields(_ reader: ProtobufReader, _ body: (UInt32, Value) throws -> Void) throws {
-        var reader = reader
-        while !reader.isAtEnd {
-            let key = try reader.readKey()
-            var value = Value()
-            switch key.wireType {
-            case .varint: value.number = try reader.readVarint()
-            case .fixed64: value.number = try reader.readFixed64()
-            case .fixed32: value.number = UInt64(try reader.readFixed32())
-            case .bytes:
-                var copy = reader
-                value.raw = try copy.readBytes()
-                value.inner = try reader.readMessage()
-            }
-            try body(key.field, value)
-        }
+    private static func fields(_ reader: ProtobufReader, _ body: (UInt32, ProtobufField) throws -> Void) throws {
+        try ProtobufField.each(of: reader) { try body($0.number, $0) }
     }
 }

@@ -152,38 +152,3 @@ public struct RemoteWriteMessage2: Sendable {
         return "\(labels.joined(separator: ",")) \(Double(bitPattern: bits)) @\(time)"
     }
 }
-
-/// One field of a protobuf message, in the message's own memory.
-struct ProtobufField {
-    var number: UInt32
-    /// Of a varint or a fixed number.
-    var value: UInt64 = 0
-    private var inner: ProtobufReader?
-    private var raw = UnsafeRawBufferPointer(start: nil, count: 0)
-
-    var text: String { String(decoding: raw, as: UTF8.self) }
-    var message: ProtobufReader {
-        get throws {
-            guard let inner else { throw RemoteWriteMessage2.Violation("field \(number) is no message") }
-            return inner
-        }
-    }
-
-    static func each(of reader: ProtobufReader, _ body: (ProtobufField) throws -> Void) throws {
-        var reader = reader
-        while !reader.isAtEnd {
-            let key = try reader.readKey()
-            var field = ProtobufField(number: key.field)
-            switch key.wireType {
-            case .varint: field.value = try reader.readVarint()
-            case .fixed64: field.value = try reader.readFixed64()
-            case .fixed32: field.value = UInt64(try reader.readFixed32())
-            case .bytes:
-                var copy = reader
-                field.raw = try copy.readBytes()
-                field.inner = try reader.readMessage()
-            }
-            try body(field)
-        }
-    }
-}

@@ -6,7 +6,8 @@ import Synchronization
 /// To make a context costs more than most sections do: it asks the processor what it can, which a virtual machine answers in
 /// tens of microseconds.
 struct BlockDecompressor: ~Copyable {
-    /// A context that is in nobody's use. Whoever takes it out is its only owner, so that threads may hand it on.
+    /// A context that is in nobody's use. `@unchecked Sendable`: it stands in `idle` alone, whose lock hands it from thread to
+    /// thread; whoever takes it out is its only owner.
     private struct Idle: @unchecked Sendable { var context: OpaquePointer }
 
     private static let idle = Mutex<[Idle]>([])
