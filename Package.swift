@@ -106,4 +106,13 @@ if let wanted = Context.environment["HOLDFAST_TEST_TARGETS"]?.split(separator: "
     package.products.removeAll { $0.name == "holdfast-sql" }
     package.targets.removeAll { $0.name == "SQLiteExtension" }
     package.targets.removeAll { $0.type == .test && !wanted.contains($0.name) }
+    // Nor is the daemon built where none of them stands on it: it is a quarter of the code.
+    let needsDaemon = package.targets.contains { target in
+        guard target.type == .test else { return false }
+        return target.dependencies.contains { if case .byNameItem("Daemon", _) = $0 { true } else { false } }
+    }
+    if !needsDaemon {
+        package.products.removeAll { $0.name == "holdfast" }
+        package.targets.removeAll { $0.name == "Daemon" }
+    }
 }
