@@ -8,3 +8,4 @@ static inline uint64_t holdfast_xxh3(const void *bytes, size_t count) { return X
 static inline uint64_t holdfast_xxh3_seeded(const void *bytes, size_t count, uint64_t seed) {
     return XXH3_64bits_withSeed(bytes, count, seed);
 }
+static inline XXH128_hash_t holdfast_xxh3_128(const void *bytes, size_t count) { return XXH3_128bits(bytes, count); }

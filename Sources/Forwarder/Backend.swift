@@ -9,6 +9,8 @@ public struct Chunk: Sendable {
     /// Where all pieces share one batch and the request is a share of its series: the ids of those series. The points may
     /// then go out series by series.
     public var series: Range<Int>?
+    /// Where running totals stand at the backend: those that it named (`Backend.counterKeys`).
+    public var counters = CounterBook()
     public var points: Int { runs.reduce(0) { $0 + $1.ordinals.count } }
     /// Its runs are whole bodies, to be sent on as they came; only for a backend that `takesBodies`.
     public var isOfBodies: Bool { pieces.first.map { !$0.bodies.isEmpty } ?? false }
@@ -29,6 +31,8 @@ public struct EncodedRequest: Sendable {
     public var points = 0
     /// For backends that answer item by item: which points item i carries.
     public var items: [[LeasedRun]] = []
+    /// The totals it was read through, as they are once the backend has taken the request.
+    var counters: [CounterKey: CounterState] = [:]
     /// What a remote write answer is held against.
     var remoteWrite = RemoteWriteShape()
     /// Points this backend cannot carry, with the reason to count; they are in no body.
@@ -47,17 +51,20 @@ public struct BackendTraits: Sendable, Hashable {
     public var concurrency: Int
     /// A second copy of a request changes nothing; false where it doubles.
     public var isIdempotent: Bool
+    /// It is sent increments of running totals: one request of a tenant at a time, settled before the next is encoded.
+    public var takesIncrements: Bool
     public var timeout: Duration
 
     public init(
         keepsOrder: Bool, maximumPoints: Int, maximumBodyBytes: Int, concurrency: Int = 1, isIdempotent: Bool = true,
-        timeout: Duration = .seconds(30)
+        takesIncrements: Bool = false, timeout: Duration = .seconds(30)
     ) {
         self.keepsOrder = keepsOrder
         self.maximumPoints = maximumPoints
         self.maximumBodyBytes = maximumBodyBytes
         self.concurrency = concurrency
         self.isIdempotent = isIdempotent
+        self.takesIncrements = takesIncrements
         self.timeout = timeout
     }
 }
@@ -85,6 +92,8 @@ public protocol Backend: Sendable {
     var mayRefuseOldPoints: Bool { get }
     /// Whether the bodies that remote write requests came in may go out as they are, when they say nothing but points.
     var takesBodies: Bool { get }
+    /// Which running totals of `chunk` it is going to read through `chunk.counters`; asked where it takes increments.
+    func counterKeys(of chunk: Chunk) -> [CounterKey]
     /// Encodes, and compresses, as much of `chunk` as it says: all of it. CPU only.
     func encode(_ chunk: Chunk, into request: inout EncodedRequest)
     /// One attempt. Most backends build an `HTTPRequest` and hand it to `transport`.
@@ -96,6 +105,7 @@ extension Backend {
     public var folder: String? { nil }
     public func keepsSeriesApart(_ batch: Batch) -> Bool { false }
     public var takesBodies: Bool { false }
+    public func counterKeys(of chunk: Chunk) -> [CounterKey] { [] }
     public var mayRefuseOldPoints: Bool { false }
     public var oldPoints: String { "What it does with old points is not known." }
 }
@@ -105,15 +115,16 @@ public enum Answer: Sendable, Equatable {
     case response(HTTPResponse)
     /// No answer: whether the request arrived is told apart, because a refusal means something else afterwards.
     case failure(TransportFailure)
-    /// A backend that is not HTTP, done.
-    case stored
+    /// Of a backend that is not HTTP, and knows what its own answer means.
+    case said(DeliveryOutcome)
 
     /// The backend did what was asked of it, down to each point or not.
     var isTaken: Bool {
         switch self {
         case .response(let response): (200..<300).contains(response.status)
         case .failure: false
-        case .stored: true
+        case .said(.delivered), .said(.partly): true
+        case .said: false
         }
     }
 }

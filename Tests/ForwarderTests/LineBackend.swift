@@ -51,7 +51,7 @@ struct LineBackend: Backend {
 
     func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
         switch answer {
-        case .stored: return .delivered
+        case .said(let outcome): return outcome
         case .failure(let failure): return .retry(after: nil, reason: failure.reason)
         case .response(let response):
             let text = String(decoding: response.body, as: UTF8.self)

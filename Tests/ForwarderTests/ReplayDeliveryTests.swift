@@ -238,7 +238,7 @@ private struct ValueBackend: Backend {
 
     func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
         switch answer {
-        case .stored: return .delivered
+        case .said(let outcome): return outcome
         case .failure(let failure): return .retry(after: nil, reason: failure.reason)
         case .response(let response):
             if response.status == 204 { return .delivered }

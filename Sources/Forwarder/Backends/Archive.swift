@@ -102,7 +102,7 @@ public struct Archive: Backend {
     ) async -> Answer {
         do throws(ArchiveError) {
             try await writer.append(request.body, tenant: chunk.tenant, folder: path(chunk.tenant))
-            return .stored
+            return .said(.delivered)
         } catch {
             // What was not fsynced was taken back, or is recognised next time.
             return .failure(TransportFailure(mayHaveArrived: false, reason: error.description))
@@ -111,7 +111,7 @@ public struct Archive: Backend {
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
         switch answer {
-        case .stored: .delivered
+        case .said(let outcome): outcome
         case .failure(let failure): .retry(after: nil, reason: failure.reason)
         case .response(let response): .retry(after: nil, reason: "HTTP \(response.status) from a folder")
         }

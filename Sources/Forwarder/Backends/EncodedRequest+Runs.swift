@@ -8,6 +8,7 @@ extension EncodedRequest {
         rawBytes = 0
         points = 0
         items.removeAll(keepingCapacity: true)
+        counters.removeAll(keepingCapacity: true)
         remoteWrite = RemoteWriteShape()
         excluded.removeAll(keepingCapacity: true)
     }

@@ -26,7 +26,7 @@ enum HTTPOutcome {
         switch answer {
         case .response(let response): read(response, TimeSource.system.wall())
         case .failure(let failure): .retry(after: nil, reason: failure.reason)
-        case .stored: .retry(after: nil, reason: "no HTTP answer")
+        case .said(let outcome): outcome
         }
     }
 
