@@ -31,8 +31,8 @@ public struct EncodedRequest: Sendable {
     public var points = 0
     /// For backends that answer item by item: which points item i carries.
     public var items: [[LeasedRun]] = []
-    /// The totals it was read through, as they are once the backend has taken the request.
-    var counters: [CounterKey: CounterState] = [:]
+    /// What its points were read through, where the backend takes increments.
+    var counters = CounterBook()
     /// What a remote write answer is held against.
     var remoteWrite = RemoteWriteShape()
     /// Points this backend cannot carry, with the reason to count; they are in no body.

@@ -16,6 +16,7 @@ extension Settlement {
         self.init(
             parts: Settlement.joined(settlements.flatMap(\.parts)), attempts: settlements.map(\.attempts).max() ?? 1,
             status: settlements.last?.status ?? 0, firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
+        for settlement in settlements { merge(settlement.counters) }
     }
 
     /// In order, neighbours of one fate as one.
@@ -36,10 +37,23 @@ extension Settlement {
         return joined
     }
 
-    func adding(_ more: [Settlement.Part]) -> Settlement {
+    func adding(_ more: Settlement) -> Settlement {
         var both = self
-        both.parts = more + parts
+        both.parts = more.parts + parts
+        both.merge(more.counters)
         return both
+    }
+
+    /// - Parameter isTaken: the backend has the points, and with them their increments.
+    func counting(_ book: CounterBook, isTaken: Bool) -> Settlement {
+        var both = self
+        both.merge(isTaken ? book.changes : book.beginnings)
+        return both
+    }
+
+    /// Of two states of a total the later one holds.
+    private mutating func merge(_ more: [CounterKey: CounterState]) {
+        counters.merge(more) { first, second in first.time < second.time ? second : first }
     }
 }
 

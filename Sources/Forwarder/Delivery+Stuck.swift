@@ -129,7 +129,10 @@ extension Delivery {
         while let next = parts.next() {
             var part = next
             let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: part.runs)
-            let request = await encode(chunk)
+            guard let request = await encode(chunk) else {
+                await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
+                return .none(mayHaveArrived: false)
+            }
             part.runs = part.runs.subtracting(request.excluded.map(\.run))
             // Nothing of it can be sent: it proves as little.
             guard part.points > 0 else { return .alike(other) }
@@ -147,7 +150,9 @@ extension Delivery {
                 return .none(mayHaveArrived: part.isUncertain)
             }
             let excluded = request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
-            let isSettled = await settle(other, part.settlement(excluded + fates, status: answer.status, context))
+            let isTaken = outcome == .delivered || fates.contains { $0.fate == .assumed }
+            let settlement = part.settlement(excluded + fates, status: answer.status, context)
+            let isSettled = await settle(other, settlement.counting(request.counters, isTaken: isTaken))
             if outcome == .delivered {
                 // The rest of it goes on with the lane.
                 if !isSettled || !parts.isDone {

@@ -66,7 +66,8 @@ struct Delivery {
 
     consuming func run() async -> DeliveryEnding {
         var delivery = self
-        let ending = await delivery.deliver()
+        await delivery.beginCounting()
+        let ending = await delivery.endCounting(await delivery.deliver())
         delivery.keepHints()
         delivery.giveUpTurn()
         return ending
@@ -165,10 +166,15 @@ struct Delivery {
     private mutating func deliver(_ whole: Bisect.Part) async -> Next {
         var part = whole
         let chunk = Chunk(tenant: lane.tenant, pieces: lease.pieces, runs: part.runs, series: shard?.series)
-        let request = await encode(chunk)
+        guard let request = await encode(chunk) else {
+            bisect.putBack(part)
+            _ = await fail("the spool could not be read", after: nil, startedAt: context.time.boot())
+            return .stop(nil)
+        }
         part.runs = part.runs.subtracting(request.excluded.map(\.run))
         var settlement = part.settlement(
-            request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }, status: 0, context)
+            request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }, status: 0, context
+        ).counting(request.counters, isTaken: false)
         guard part.points > 0 else { return .goOn(settlement) }
 
         let limit = route.backend.traits.maximumBodyBytes
@@ -180,12 +186,16 @@ struct Delivery {
         }
         let next = await attempt(part, request, chunk)
         switch next {
-        case .goOn(let answered): return .goOn(answered.adding(settlement.parts))
-        case .stop(let answered): return .stop(answered?.adding(settlement.parts) ?? settlement)
+        case .goOn(let answered): return .goOn(answered.adding(settlement))
+        case .stop(let answered): return .stop(answered?.adding(settlement) ?? settlement)
         }
     }
 
-    func encode(_ chunk: Chunk) async -> EncodedRequest {
+    /// - Returns: nil when the spool could not say what increments are to be counted from.
+    func encode(_ chunk: Chunk) async -> EncodedRequest? {
+        guard let book = await book(for: chunk) else { return nil }
+        var chunk = chunk
+        chunk.counters = book
         await context.encoding.acquire(lane.tenant, weight: route.weight)
         defer { context.encoding.release() }
         var request = EncodedRequest()
@@ -234,7 +244,7 @@ struct Delivery {
         return !isOver
     }
 
-    private mutating func giveUpTurn() {
+    mutating func giveUpTurn() {
         if holdsTurn { gate.release() }
         holdsTurn = false
     }
@@ -279,7 +289,8 @@ struct Delivery {
         switch outcome {
         case .delivered:
             await recover(isDelivery: true)
-            return .goOn(part.settlement(bisect.delivered(part), status: status, context))
+            let settlement = part.settlement(bisect.delivered(part), status: status, context)
+            return .goOn(settlement.counting(request.counters, isTaken: true))
         case .partly(let items): return await act(on: items, part, status: status)
         case .tooLarge(let limitBytes):
             await recover(isDelivery: false)
@@ -290,7 +301,9 @@ struct Delivery {
         case .refused(let reason, let meansAlreadyThere):
             await recover(isDelivery: false)
             let settled = bisect.refused(part, reason, meansAlreadyThere: meansAlreadyThere)
-            return .goOn(part.settlement(settled, status: status, context))
+            let isThere = settled.contains { $0.fate == .assumed }
+            return .goOn(
+                part.settlement(settled, status: status, context).counting(request.counters, isTaken: isThere))
         case .encodeAnew:
             await recover(isDelivery: false)
             bisect.putBack(part)

@@ -43,6 +43,7 @@ final class DeliveryContext: Sendable {
     let events: EventSink
     let encoding: TurnGate
     let places: SpoolPlaces
+    let counters = CounterTurns()
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let gates = Mutex<[String: TurnGate]>([:])
     private let keptBytes = Mutex(0)

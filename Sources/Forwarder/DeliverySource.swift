@@ -16,6 +16,10 @@ protocol DeliverySource: Sendable {
     func overtake(_ lease: Lease, tenant: String, _ runs: [LeasedRun]) async throws(SpoolError)
     /// Takes back what the lease's calls of `overtake` said: nothing was sent ahead after all.
     func forgetOvertaking(_ lease: Lease, tenant: String) async
+    /// Where running totals stand at `backend`; those that are not known are left out.
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState]
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState
     func setRetryState(_ state: RetryState, tenant: String, backend: String) async throws(SpoolError)
     /// Tenants whose backends are owed something.
@@ -60,6 +64,20 @@ extension WALStore: DeliverySource {
             try await withSpool(tenant) { (spool) async throws(SpoolError) in await spool.forgetOvertaking(lease) }
         } catch {
             // Believed less than it could be.
+        }
+    }
+
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState] {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in
+            var found: [CounterKey: CounterState] = [:]
+            // Commits go between.
+            for start in stride(from: 0, to: keys.count, by: 1000) {
+                let some = keys[start..<min(start + 1000, keys.count)]
+                found.merge(try await spool.counters(backend: backend, some)) { first, _ in first }
+            }
+            return found
         }
     }
 

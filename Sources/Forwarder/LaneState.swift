@@ -175,7 +175,7 @@ struct LaneState: Sendable {
     /// Of the next lease. Only with more owed than a request has, and while all is well.
     private func shards(_ order: FreshFirst?) -> Int {
         let traits = route.backend.traits
-        guard traits.keepsOrder, isBehind, isWell(order), !isReplay else { return 1 }
+        guard traits.keepsOrder, !traits.takesIncrements, isBehind, isWell(order), !isReplay else { return 1 }
         guard order != nil else { return traits.concurrency }
         let points = (sendRate.pointsPerSecond ?? 0) * LaneState.leaseSeconds
         return max(1, Int(min(Double(traits.concurrency), points / Double(maximumPoints(order)))))

@@ -6,6 +6,9 @@ protocol ReplaySource: Sendable {
     /// The next points of a job; nil when it does not run, is at its end, or its points are with somebody.
     func leaseReplay(_ job: Int64, tenant: String, limit: Int) async throws(SpoolError) -> Lease?
     func settleReplay(_ lease: Lease, tenant: String, _ settlement: Settlement) async throws(SpoolError)
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState]
     func releaseReplay(_ lease: Lease, tenant: String) async throws(SpoolError)
 }
 
@@ -53,6 +56,11 @@ struct ReplayDeliveries: DeliverySource {
 
     func overtake(_ lease: Lease, tenant: String, _ runs: [LeasedRun]) async throws(SpoolError) {}
     func forgetOvertaking(_ lease: Lease, tenant: String) async {}
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState] {
+        try await source.counters(tenant: tenant, backend: backend, keys)
+    }
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState { .ok }
     func setRetryState(_ state: RetryState, tenant: String, backend: String) async throws(SpoolError) {}
     func tenantsWithWork() -> [String] { [] }

@@ -158,6 +158,8 @@ public struct Settlement: Sendable {
     public var status: Int
     /// Wall clock of the first attempt, nanoseconds since the epoch.
     public var firstAttemptAt: Int64
+    /// Where running totals stand with these points, at a backend that is sent increments.
+    public var counters: [CounterKey: CounterState] = [:]
 
     public init(parts: [Part], attempts: Int, status: Int, firstAttemptAt: Int64) {
         self.parts = parts

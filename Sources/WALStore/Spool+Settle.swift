@@ -46,6 +46,7 @@ extension Spool {
             return .failure(error)
         }
         for ending in coalesced(endings) { try carryOut(ending, settle, record, backend: index, database) }
+        try advance(settle.settlement.counters, backendID: record.backendID, database)
         leases[settle.lease.id] = record.remaining.isEmpty ? nil : record
         return .success(())
     }

@@ -64,6 +64,12 @@ private final class WatchedSource: DeliverySource {
         asked.record(tenant)
         await source.forgetOvertaking(lease, tenant: tenant)
     }
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState] {
+        asked.record(tenant)
+        return try await source.counters(tenant: tenant, backend: backend, keys)
+    }
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState {
         asked.record(tenant)
         return try await source.retryState(tenant: tenant, backend: backend)

@@ -194,6 +194,14 @@ final class MemorySource: DeliverySource {
         }
     }
 
+    /// Its backends take totals as they are.
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState] {
+        precondition(keys.isEmpty, "increments are tried with a real spool")
+        return [:]
+    }
+
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState { ledger(backend).retry }
     func setRetryState(_ retry: RetryState, tenant: String, backend: String) async throws(SpoolError) {
         state.withLock { $0.ledgers[backend]?.retry = retry }

@@ -8,8 +8,13 @@ extension WALStore {
     /// Commits a request of random points.
     func appendRandom(_ points: Int, tenant: String = "acme") async throws {
         var random = SeededGenerator.fresh()
+        try await append(RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random), tenant: tenant)
+    }
+
+    /// Commits a request.
+    func append(_ batch: Batch, tenant: String = "acme") async throws {
         var decoded = DecodedRequest()
-        decoded.batch = RandomBatch.make(points: points, series: 10, plainOnly: true, using: &random)
+        decoded.batch = batch
         let request = AppendRequest(
             decoded: decoded, source: "test", peer: "127.0.0.1", requestID: "a request", bodyBytes: 1)
         let result = await withCheckedContinuation { continuation in

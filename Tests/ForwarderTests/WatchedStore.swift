@@ -32,6 +32,11 @@ struct WatchedStore: DeliverySource {
     func forgetOvertaking(_ lease: Lease, tenant: String) async {
         await store.forgetOvertaking(lease, tenant: tenant)
     }
+    func counters(
+        tenant: String, backend: String, _ keys: [CounterKey]
+    ) async throws(SpoolError) -> [CounterKey: CounterState] {
+        try await store.counters(tenant: tenant, backend: backend, keys)
+    }
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState {
         try await store.retryState(tenant: tenant, backend: backend)
     }

@@ -8,7 +8,7 @@ extension EncodedRequest {
         rawBytes = 0
         points = 0
         items.removeAll(keepingCapacity: true)
-        counters.removeAll(keepingCapacity: true)
+        counters = CounterBook()
         remoteWrite = RemoteWriteShape()
         excluded.removeAll(keepingCapacity: true)
     }

@@ -23,8 +23,11 @@ public struct CounterBook: Sendable {
     /// Points in one window are one at the backend; nanoseconds, above 0.
     private let window: Int64
     private var known: [CounterKey: CounterState]
-    /// What the settlement writes down.
+    /// What is written down once the backend has taken the request.
     public private(set) var changes: [CounterKey: CounterState] = [:]
+    /// The totals that began with it. These are written down whatever becomes of the request: a point that nothing was counted
+    /// from is not in it.
+    public private(set) var beginnings: [CounterKey: CounterState] = [:]
 
     /// - Parameters:
     ///   - known: the state of every total that is going to be read.
@@ -45,12 +48,12 @@ public struct CounterBook: Sendable {
         precondition(value >= 0 && value.isFinite, "a total is a number from 0 on")
         var state = CounterState(value: value, time: time, startTime: startTime)
         guard let before = changes[key] ?? known[key] else {
-            changes[key] = state
+            (changes[key], beginnings[key]) = (state, state)
             return .first
         }
         guard time > before.time else { return .passed }
         // A start that moved behind what was seen, or a total that fell: it was counted anew, from 0.
-        let isRestarted = startTime > before.time || value < before.value
+        let isRestarted = startTime != 0 && startTime > before.time || value < before.value
         let amount = isRestarted ? value : value - before.value
         let isSameWindow = windowStart(time) == windowStart(before.time)
         state.windowSum = (isSameWindow ? before.windowSum : 0) + amount

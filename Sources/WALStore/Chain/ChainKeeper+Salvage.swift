@@ -32,6 +32,9 @@ extension ChainMACInput {
         case .integer(let number):
             add(type(SQLITE_INTEGER))
             add(number)
+        case .real(let number):
+            add(type(SQLITE_FLOAT))
+            add(number.bitPattern)
         case .text(var text):
             add(type(SQLITE_TEXT))
             add(Int64(text.utf8.count))

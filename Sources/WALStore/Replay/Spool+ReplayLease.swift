@@ -44,7 +44,20 @@ extension Spool {
         var piece = held
         _ = clock.read(environment.time)
         try piece.settle(settlement, wall: clock.wall)
+        try settleCounters(of: id, settlement)
         if piece.open.isEmpty { try finish(piece) } else { replayPieces[id] = piece }
+    }
+
+    /// Not with the piece, which ends later: what is sent of other points meanwhile is counted from here. After a crash the
+    /// points of the piece are passed, and none of them is counted twice.
+    private func settleCounters(of job: Int64, _ settlement: Settlement) throws(SpoolError) {
+        guard !settlement.counters.isEmpty, let job = replays.first(where: { $0.id == job }),
+            let index = ledger.index(of: job.backend)
+        else { return }
+        let backendID = ledger.backends[index].id
+        try transact { (database) throws(SpoolError) in
+            try advance(settlement.counters, backendID: backendID, database)
+        }
     }
 
     /// Gives back whatever of the lease is not settled yet.

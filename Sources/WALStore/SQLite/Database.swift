@@ -3,6 +3,7 @@ final class Database {
     let connection: Connection
     let statements: SpoolStatements
     private var resendStatements: ResendStatements?
+    private var counterStatements: CounterStatements?
 
     /// Opens the spool's file, or makes it, with the newest schema and our settings.
     ///
@@ -44,6 +45,14 @@ final class Database {
         if let made = resendStatements { return made }
         let made = try ResendStatements(on: connection)
         resendStatements = made
+        return made
+    }
+
+    /// As `resend`: most backends take totals as they are.
+    func counters() throws(SQLiteError) -> CounterStatements {
+        if let made = counterStatements { return made }
+        let made = try CounterStatements(on: connection)
+        counterStatements = made
         return made
     }
 

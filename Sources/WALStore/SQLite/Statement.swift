@@ -3,6 +3,8 @@ import CSQLite
 /// A value bound to a parameter.
 enum SQLValue {
     case integer(Int64)
+    /// No NaN: SQLite would store NULL.
+    case real(Double)
     case text(String)
     case blob([UInt8])
     case null
@@ -112,6 +114,7 @@ final class Statement {
             let code =
                 switch value {
                 case .integer(let integer): sqlite3_bind_int64(raw, index, integer)
+                case .real(let real): sqlite3_bind_double(raw, index, real)
                 case .text(let text): holdfast_sqlite_bind_text(raw, index, text, Int32(text.utf8.count))
                 case .blob(let bytes):
                     bytes.withUnsafeBytes {
@@ -139,6 +142,7 @@ final class Statement {
     }
 
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(raw, column) }
+    func real(_ column: Int32) -> Double { sqlite3_column_double(raw, column) }
     /// An `sqlite3_value`, until the next step.
     func value(_ column: Int32) -> OpaquePointer? { sqlite3_column_value(raw, column) }
     func isInteger(_ column: Int32) -> Bool { sqlite3_column_type(raw, column) == SQLITE_INTEGER }

@@ -33,6 +33,7 @@ extension Spool {
             while try prune(receivedBy: cutoff) > 0 { await letCommitsPass() }
             while try pruneLedgerRows(before: cutoff) { await letCommitsPass() }
             while try forgetOldMarks() { await letCommitsPass() }
+            while try forgetOldCounters() { await letCommitsPass() }
         }
         while try pruneBases() { await letCommitsPass() }
         releaseIdleBases()

@@ -29,6 +29,13 @@ struct UpkeepState: Sendable {
     /// An operator has been told that the budget will soon be used up.
     var isFullSoon = false
     var dropped = Dropped()
+    /// Running totals that are kept, all backends together: about 70 bytes each on disk. Of those beyond the next point finds
+    /// nothing to be counted from. Tests use fewer.
+    var maximumCounters: Int64 = 1_000_000
+    /// Running totals in the file; nil: not counted yet.
+    var counters: Int64?
+    /// Spool clock, nanoseconds: old ones are looked for again then.
+    var countersAt: Int64 = .min
 
     /// What `drop_oldest` ended, as far as no event has told of it.
     struct Dropped: Sendable {
