@@ -205,6 +205,13 @@ public final class Settings {
         return all
     }
 
+    /// A map of secrets, each `file:` or `env:`, in the file's order.
+    public func secretPairs(_ key: String) throws(SettingsError) -> [(String, Secret)] {
+        var all: [(String, Secret)] = []
+        for (name, text) in try pairs(key) { all.append((name, try secret("\(key).\(name)", text))) }
+        return all
+    }
+
     private func secret(_ key: String, _ text: String) throws(SettingsError) -> Secret {
         guard text.hasPrefix("file:") || text.hasPrefix("env:") else {
             throw SettingsError(

@@ -73,7 +73,7 @@ public struct Archive: Backend {
             for run in chunk.runs {
                 let piece = chunk.pieces[run.piece]
                 encoder.append(piece.batch, run.ordinals, into: &request.body) { ordinal, body in
-                    Archive.append(place(of: ordinal, in: piece), to: &body)
+                    piece.place(of: ordinal).appendMember(to: &body)
                 }
                 request.points += run.ordinals.count
                 // With the batch's first points, so that metadata is written once.
@@ -81,19 +81,6 @@ public struct Archive: Backend {
             }
         }
         request.rawBytes = request.body.count
-    }
-
-    private func place(of ordinal: Int, in piece: LeasedPiece) -> Place {
-        let start = piece.places.start
-        return Place(start.sequence, start.ordinal + Int64(ordinal - piece.ordinals.lowerBound))
-    }
-
-    private static func append(_ place: Place, to body: inout [UInt8]) {
-        body.append(contentsOf: "\"place\":\"".utf8)
-        NumberPrinter.append(place.sequence, to: &body)
-        body.append(UInt8(ascii: "."))
-        NumberPrinter.append(place.ordinal, to: &body)
-        body.append(contentsOf: "\",".utf8)
     }
 
     /// Returns when the lines, and the folder they are in, are fsynced.

@@ -5,6 +5,7 @@ public let backendTypes: [any Backend.Type] = [
     InfluxDB.self,
     Elasticsearch.self,
     Archive.self,
+    OwnAPI.self,
 ]
 
 /// The backend that a `backends.<name>` section describes.

@@ -99,6 +99,11 @@ struct HTTPEndpoint: Sendable {
         "upgrade", "user-agent",
     ]
 
+    /// - Parameter lower: the name of a header in lower case.
+    static func isReserved(_ lower: String, _ reserved: Set<String>) -> Bool {
+        reserved.contains(lower) || alwaysReserved.contains(lower) || lower == "authorization"
+    }
+
     private static func authentication(_ settings: Settings) throws(SettingsError) -> HTTPRequest.Authentication {
         let token = try settings.secret("bearer_token")
         guard let basic = try settings.section("basic_auth") else {

@@ -36,6 +36,11 @@ extension FuzzTarget {
           influx: { type: influxdb, version: 1, url: "http://127.0.0.1:8086", database: metrics }
           search: { type: elasticsearch, url: "http://127.0.0.1:9200", index: "metrics-{tenant}" }
           files: { type: archive, rotate_size: 1MiB, rotate_after: 30s, backfill: 24h }
+          own:
+            type: http
+            url: "http://127.0.0.1:9/{tenant}"
+            template: '{"m":"{name}","l":"{label:x}","v":{value}}'
+            outcomes: [{ status: [409, 500-599], body: there, outcome: already_there }]
         tenants:
           default: { backends: [central, influx], retain: 24h, when_full: drop_oldest, max_bytes: 1GiB }
           other:
