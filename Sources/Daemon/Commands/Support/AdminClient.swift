@@ -46,7 +46,7 @@ struct AdminClient: Sendable {
             // libcurl names the host of the URL, which means nothing on a socket.
             if case .unix = address { throw .notRunning("nobody listens on that socket") }
             throw .notRunning(failure.reason)
-        case .stored: throw .notRunning("no answer")
+        case .said: throw .notRunning("no answer")
         case .response(let response):
             let parsed = try? JSONValue.parse(response.body)
             guard (200..<300).contains(response.status), let parsed else {
