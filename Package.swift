@@ -35,6 +35,7 @@ let package = Package(
         .systemLibrary(name: "CHTTPServer", pkgConfig: "libmicrohttpd"),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
         .systemLibrary(name: "CXXHash"),
+        .systemLibrary(name: "CProcess"),
 
         .target(
             name: "Metrics",
@@ -49,7 +50,7 @@ let package = Package(
         ),
         .target(
             name: "Forwarder",
-            dependencies: ["WALStore", "Metrics", "CCurl", "CZlib", "CCrypto"],
+            dependencies: ["WALStore", "Metrics", "CCurl", "CZlib", "CCrypto", "CProcess"],
             swiftSettings: product
         ),
         .executableTarget(

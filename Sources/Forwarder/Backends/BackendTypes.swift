@@ -6,6 +6,7 @@ public let backendTypes: [any Backend.Type] = [
     Elasticsearch.self,
     Archive.self,
     OwnAPI.self,
+    Exec.self,
 ]
 
 /// The backend that a `backends.<name>` section describes.

@@ -152,7 +152,8 @@ struct HTTPEndpoint: Sendable {
         return options
     }
 
-    private static func positive(
+    /// A time that ends: above 0, an hour at most.
+    static func positive(
         _ settings: Settings, _ key: String, default fallback: Duration
     ) throws(SettingsError) -> Duration {
         let value = try settings.duration(key) ?? fallback

@@ -67,12 +67,12 @@ struct BackendContractTests {
             if case .delivered = outcome { #expect((200...299).contains(status)) }
             switch status {
             case 401, 403, 404:
-                guard type != "archive" else { continue }
+                guard BackendFixture.isHTTP(type) else { continue }
                 guard case .hold = outcome else {
                     Issue.record("\(status): \(outcome)")
                     continue
                 }
-            case 413 where type != "archive": #expect(outcome == .tooLarge(limitBytes: nil))
+            case 413 where BackendFixture.isHTTP(type): #expect(outcome == .tooLarge(limitBytes: nil))
             case 408, 429, 500...599:
                 guard case .retry = outcome else {
                     Issue.record("\(status): \(outcome)")
@@ -90,7 +90,7 @@ struct BackendContractTests {
 
     @Test(arguments: types)
     func `a server's wish to wait is heard`(_ type: String) throws {
-        guard type != "archive" else { return }
+        guard BackendFixture.isHTTP(type) else { return }
         let backend = try make(type, try TemporaryFolder())
         for status in [429, 503] {
             let answer = BackendFixture.answer(status, headers: ["retry-after": "17"])
@@ -150,7 +150,7 @@ struct BackendContractTests {
 
     @Test(arguments: types)
     func `secrets are in no description`(_ type: String) async throws {
-        guard type != "archive" else { return }
+        guard BackendFixture.isHTTP(type) else { return }
         let server = try HTTPTestServer { _, _ in .reset }
         let values = BackendFixture.minimum(of: type, url: server.url, folder: "")
         let backend = try BackendFixture.make(
@@ -168,7 +168,7 @@ struct BackendContractTests {
 
     @Test(arguments: types)
     func `headers of the protocol cannot be overridden`(_ type: String) throws {
-        guard type != "archive" else { return }
+        guard BackendFixture.isHTTP(type) else { return }
         let values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: "")
         for name in ["Content-Type", "content-encoding", "User-Agent", "Authorization", "Host", "a b", "X-A\r\nX-B"] {
             #expect(throws: SettingsError.self, "\(name)") {
@@ -179,7 +179,7 @@ struct BackendContractTests {
 
     @Test(arguments: types)
     func `a url is one`(_ type: String) throws {
-        guard type != "archive" else { return }
+        guard BackendFixture.isHTTP(type) else { return }
         for url in ["", "127.0.0.1:9090", "ftp://host/", "http://", "http://u:p@host/", "http://host/a b"] {
             let values = BackendFixture.minimum(of: type, url: url, folder: "")
             #expect(throws: SettingsError.self, "\(url)") { try BackendFixture.make(type, values) }

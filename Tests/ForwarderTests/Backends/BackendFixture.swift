@@ -14,10 +14,14 @@ enum BackendFixture {
         case "influxdb": ["url": url, "database": "metrics"]
         case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
         case "archive": ["path": folder + "/{tenant}"]
+        case "exec": ["command": "/bin/false"]
         case secondRemoteWrite: ["url": url, "protocol": "2.0"]
         default: ["url": url]
         }
     }
+
+    /// Whether it speaks HTTP, and has the keys and the answers of all that do.
+    static func isHTTP(_ type: String) -> Bool { !["archive", "exec"].contains(type) }
 
     static func make(
         _ type: String, _ values: [String: String], _ sections: [String: [String: String]] = [:],

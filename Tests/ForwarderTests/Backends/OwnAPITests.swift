@@ -206,6 +206,17 @@ struct OwnAPITests {
         }
     }
 
+    @Test func `a key whose first sending is still under way is sent again`() throws {
+        let answer = BackendFixture.answer(409, "busy")
+        let with = try make("http://127.0.0.1:9").outcome(of: answer, to: EncodedRequest())
+        #expect(with == .retry(after: nil, reason: "HTTP 409: busy"))
+        let without = try make("http://127.0.0.1:9", ["idempotency_header": "none"])
+        guard case .refused = without.outcome(of: answer, to: EncodedRequest()) else {
+            Issue.record("409 without a key is a refusal")
+            return
+        }
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         var values: [String: String] = [:]
         var sections: [String: [String: String]] = [:]

@@ -105,8 +105,11 @@ public struct OwnAPI: Backend {
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
         HTTPOutcome.of(answer) { response, now in
-            rules.first { $0.matches(response) }?.outcome(of: response, now: now)
-                ?? HTTPOutcome.of(response, now: now)
+            if let rule = rules.first(where: { $0.matches(response) }) { return rule.outcome(of: response, now: now) }
+            // The first sending of the key is still under way, here as in our own ingest.
+            // <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.6>
+            if response.status == 409, keyHeader != nil { return HTTPOutcome.retry(response, now: now) }
+            return HTTPOutcome.of(response, now: now)
         }
     }
 }
