@@ -33,6 +33,8 @@ public struct EncodedRequest: Sendable {
     public var items: [[LeasedRun]] = []
     /// What its points were read through, where the backend takes increments.
     var counters = CounterBook()
+    /// What a gateway has once it has taken the request.
+    var pushed: [PushedSample] = []
     /// What a remote write answer is held against.
     var remoteWrite = RemoteWriteShape()
     /// Points this backend cannot carry, with the reason to count; they are in no body.

@@ -7,6 +7,7 @@ public let backendTypes: [any Backend.Type] = [
     Archive.self,
     OwnAPI.self,
     Exec.self,
+    Pushgateway.self,
 ]
 
 /// The backend that a `backends.<name>` section describes.

@@ -9,6 +9,7 @@ extension EncodedRequest {
         points = 0
         items.removeAll(keepingCapacity: true)
         counters = CounterBook()
+        pushed.removeAll(keepingCapacity: true)
         remoteWrite = RemoteWriteShape()
         excluded.removeAll(keepingCapacity: true)
     }

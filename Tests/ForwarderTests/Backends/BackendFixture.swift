@@ -14,6 +14,7 @@ enum BackendFixture {
         case "influxdb": ["url": url, "database": "metrics"]
         case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
         case "archive": ["path": folder + "/{tenant}"]
+        case "prometheus_pushgateway": ["url": url, "newest_within": "0"]
         case "exec": ["command": "/bin/false"]
         case secondRemoteWrite: ["url": url, "protocol": "2.0"]
         default: ["url": url]

@@ -115,6 +115,17 @@ struct OwnAPITests {
         server.stop()
     }
 
+    @Test func `the text format goes out with times, and what it has no line for is excluded`() throws {
+        var batch = BackendFixture.samples([1, .infinity])
+        batch.points.appendFloat64(series: 0, time: -1, bits: FloatBits.staleMarker)
+        let backend = try make("http://127.0.0.1:9", ["encoder": "exposition"])
+        let request = BackendFixture.encode(backend, BackendFixture.chunk(batch))
+        #expect(
+            String(decoding: request.body, as: UTF8.self)
+                == "up{number=\"0\"} 1 1790000000000\nup{number=\"1\"} +Inf 1790000000000\n")
+        #expect(request.points == 2 && request.excluded.map(\.reason) == ["stale_marker"])
+    }
+
     // MARK: Templates
 
     @Test func `a template says what a point has, escaped for JSON`() throws {

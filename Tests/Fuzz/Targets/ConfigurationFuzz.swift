@@ -42,6 +42,7 @@ extension FuzzTarget {
             template: '{"m":"{name}","l":"{label:x}","v":{value}}'
             outcomes: [{ status: [409, 500-599], body: there, outcome: already_there }]
           program: { type: exec, command: [/bin/cat, -u], limits: { memory: 64MiB, files: 64 } }
+          gateway: { type: prometheus_pushgateway, url: "http://127.0.0.1:9091", grouping: { tenant: "{tenant}" } }
         tenants:
           default: { backends: [central, influx], retain: 24h, when_full: drop_oldest, max_bytes: 1GiB }
           other:

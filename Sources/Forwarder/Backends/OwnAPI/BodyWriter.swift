@@ -3,7 +3,7 @@ import WALStore
 
 /// Makes the bodies of a backend whose format the config chooses: by an encoder, or from a template.
 ///
-/// Keys: `encoder: ndjson | json | line_protocol | otlp | remote_write`, or `template` with those of `PointTemplate`;
+/// Keys: `encoder: ndjson | json | line_protocol | otlp | remote_write | exposition`, or `template` with those of `PointTemplate`;
 /// `compression: gzip | zstd | none`, `content_type`.
 struct BodyWriter: Sendable {
     enum Encoder: String, CaseIterable {
@@ -12,6 +12,7 @@ struct BodyWriter: Sendable {
         case lineProtocol = "line_protocol"
         case otlp
         case remoteWrite = "remote_write"
+        case exposition
     }
 
     enum Compression: String, CaseIterable {
@@ -33,6 +34,7 @@ struct BodyWriter: Sendable {
         var lines = LineProtocolEncoder.Record()
         var otlp = OTLPEncoder()
         var remoteWrite = RemoteWriteEncoder()
+        var exposition = ExpositionEncoder()
         var plain: [UInt8] = []
     }
 
@@ -80,6 +82,7 @@ struct BodyWriter: Sendable {
                 case .lineProtocol: Self.appendLines(chunk, &scratch, &request)
                 case .otlp: Self.appendOTLP(chunk, &scratch, &request)
                 case .remoteWrite: Self.appendRemoteWrite(chunk, &scratch, &request)
+                case .exposition: Self.appendExposition(chunk, &scratch, &request)
                 }
             }
             guard request.points > 0 else { return }
@@ -140,6 +143,20 @@ struct BodyWriter: Sendable {
         }
     }
 
+    /// As it comes, with times: what imports take, not what a scrape is.
+    private static func appendExposition(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
+        for run in chunk.runs {
+            let batch = chunk.pieces[run.piece].batch
+            for ordinal in run.ordinals {
+                if let reason = scratch.exposition.append(batch, ordinal, into: &scratch.plain) {
+                    request.exclude(piece: run.piece, ordinal: ordinal, reason: reason.rawValue)
+                } else {
+                    request.points += 1
+                }
+            }
+        }
+    }
+
     private static func appendRemoteWrite(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
         for run in chunk.runs {
             let batch = chunk.pieces[run.piece].batch
@@ -160,6 +177,7 @@ extension BodyWriter.Encoder {
         case .json: "application/json"
         case .lineProtocol: "text/plain; charset=utf-8"
         case .otlp, .remoteWrite: "application/x-protobuf"
+        case .exposition: "text/plain; version=0.0.4; charset=utf-8"
         }
     }
 }
