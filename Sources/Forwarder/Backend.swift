@@ -39,8 +39,20 @@ public struct EncodedRequest: Sendable {
     var remoteWrite = RemoteWriteShape()
     /// Points this backend cannot carry, with the reason to count; they are in no body.
     public var excluded: [(run: LeasedRun, reason: String)] = []
+    /// Points that the backend would take and not keep, so that they are dead without being sent; they are in no body.
+    public var dead: [(run: LeasedRun, reason: DeadLetterReason)] = []
+    /// Time of the oldest point in the body, for backends that keep none beyond an age.
+    var earliest = Int64.max
 
     public init() {}
+
+    /// The points that are in no body.
+    var unsentRuns: [LeasedRun] { excluded.map(\.run) + dead.map(\.run) }
+    /// What becomes of them.
+    var unsent: [Settlement.Part] {
+        excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
+            + dead.map { Settlement.Part($0.run, .dead($0.reason)) }
+    }
 }
 
 /// What a backend needs and allows. Sheets give the defaults; the config overrides what it may.
@@ -49,6 +61,8 @@ public struct BackendTraits: Sendable, Hashable {
     public var keepsOrder: Bool
     public var maximumPoints: Int
     public var maximumBodyBytes: Int
+    /// Of a body before compression, where that is limited too.
+    public var maximumRawBytes: Int
     /// Requests in flight per tenant where order allows; where it is kept, requests with different series.
     public var concurrency: Int
     /// A second copy of a request changes nothing; false where it doubles.
@@ -58,12 +72,13 @@ public struct BackendTraits: Sendable, Hashable {
     public var timeout: Duration
 
     public init(
-        keepsOrder: Bool, maximumPoints: Int, maximumBodyBytes: Int, concurrency: Int = 1, isIdempotent: Bool = true,
-        takesIncrements: Bool = false, timeout: Duration = .seconds(30)
+        keepsOrder: Bool, maximumPoints: Int, maximumBodyBytes: Int, maximumRawBytes: Int = .max, concurrency: Int = 1,
+        isIdempotent: Bool = true, takesIncrements: Bool = false, timeout: Duration = .seconds(30)
     ) {
         self.keepsOrder = keepsOrder
         self.maximumPoints = maximumPoints
         self.maximumBodyBytes = maximumBodyBytes
+        self.maximumRawBytes = maximumRawBytes
         self.concurrency = concurrency
         self.isIdempotent = isIdempotent
         self.takesIncrements = takesIncrements

@@ -116,7 +116,7 @@ struct Bisect {
         return settle(part.runs, .dead(reason))
     }
 
-    /// The answer named items; what it did not name was delivered. `retry` and `hold` go back on top as one part.
+    /// The answer named items; what it did not name was delivered. `retry`, `hold` and `again` go back on top as one part.
     mutating func partly(_ part: Part, _ items: [ItemOutcome]) -> [Settlement.Part] {
         var settled: [Settlement.Part] = []
         var again: [LeasedRun] = []
@@ -124,7 +124,7 @@ struct Bisect {
             switch item.verdict {
             case .dead(let reason): settled += settle(item.runs, .dead(reason))
             case .alreadyThere, .assumed: settled += settle(item.runs, .assumed)
-            case .retry, .hold: again += item.runs
+            case .retry, .hold, .again: again += item.runs
             }
         }
         let named = items.flatMap(\.runs)

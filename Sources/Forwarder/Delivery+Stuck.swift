@@ -133,7 +133,7 @@ extension Delivery {
                 await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
                 return .none(mayHaveArrived: false)
             }
-            part.runs = part.runs.subtracting(request.excluded.map(\.run))
+            part.runs = part.runs.subtracting(request.unsentRuns)
             // Nothing of it can be sent: it proves as little.
             guard part.points > 0 else { return .alike(other) }
             let (answer, _) = await send(&part, request, chunk)
@@ -149,9 +149,8 @@ extension Delivery {
                 await lane.source.release(other, tenant: lane.tenant, maybeSent: part.isUncertain)
                 return .none(mayHaveArrived: part.isUncertain)
             }
-            let excluded = request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }
             let isTaken = outcome == .delivered || fates.contains { $0.fate == .assumed }
-            let settlement = part.settlement(excluded + fates, status: answer.status, context)
+            let settlement = part.settlement(request.unsent + fates, status: answer.status, context)
             let isSettled = await settle(other, settlement.counting(request.counters, isTaken: isTaken))
             if outcome == .delivered {
                 // The rest of it goes on with the lane.

@@ -171,16 +171,21 @@ struct Delivery {
             _ = await fail("the spool could not be read", after: nil, startedAt: context.time.boot())
             return .stop(nil)
         }
-        part.runs = part.runs.subtracting(request.excluded.map(\.run))
-        var settlement = part.settlement(
-            request.excluded.map { Settlement.Part($0.run, .excluded(reason: $0.reason)) }, status: 0, context
-        ).counting(request.counters, isTaken: false)
+        part.runs = part.runs.subtracting(request.unsentRuns)
+        var settlement = part.settlement(request.unsent, status: 0, context)
+            .counting(request.counters, isTaken: false)
         guard part.points > 0 else { return .goOn(settlement) }
 
         let limit = route.backend.traits.maximumBodyBytes
         if request.body.count > limit, lease.isOfBodies { return giveBackBodies(part) }
         if request.body.count > limit, part.points > 1 {
             learnTooLarge(part, bodyBytes: request.body.count, limitBytes: limit)
+            settlement.parts += bisect.tooLarge(part, status: 0, excerpt: "")
+            return .goOn(settlement)
+        }
+        let rawLimit = route.backend.traits.maximumRawBytes
+        if request.rawBytes > rawLimit, part.points > 1 {
+            learnTooLarge(part, bodyBytes: request.rawBytes, limitBytes: rawLimit)
             settlement.parts += bisect.tooLarge(part, status: 0, excerpt: "")
             return .goOn(settlement)
         }
@@ -340,7 +345,7 @@ struct Delivery {
                     .warning, "the backend took a part of a request and does not say which; it is assumed delivered",
                     lane.metadata(["reason": reason])))
         }
-        await recover(isDelivery: true)
+        await recover(isDelivery: !items.contains { $0.verdict == .again })
         return .goOn(settlement)
     }
 

@@ -37,6 +37,9 @@ public struct ItemOutcome: Equatable, Sendable {
         /// Some of it is there, some is not and never will be, and which is not said.
         case assumed(reason: String)
         case retry(reason: String)
+        /// Nothing is wrong with it, nor with the backend: it was refused for another item, which is dead. It goes out again
+        /// at once.
+        case again
         case hold(reason: String)
     }
     public var runs: [LeasedRun]

@@ -12,6 +12,8 @@ extension EncodedRequest {
         pushed.removeAll(keepingCapacity: true)
         remoteWrite = RemoteWriteShape()
         excluded.removeAll(keepingCapacity: true)
+        dead.removeAll(keepingCapacity: true)
+        earliest = .max
     }
 
     /// Notes a point of `piece` that is in no body; neighbours with one reason are one run.
@@ -22,6 +24,18 @@ extension EncodedRequest {
             excluded[excluded.count - 1].run.ordinals = last.run.ordinals.lowerBound..<ordinal + 1
         } else {
             excluded.append((LeasedRun(piece: piece, ordinals: ordinal..<ordinal + 1), reason))
+        }
+    }
+
+    /// Notes a point of `piece` that is in no body and dead; neighbours with one reason are one run.
+    mutating func bury(piece: Int, ordinal: Int, code: String, excerpt: String) {
+        if let last = dead.last, last.reason.code == code, last.reason.excerpt == excerpt, last.run.piece == piece,
+            last.run.ordinals.upperBound == ordinal
+        {
+            dead[dead.count - 1].run.ordinals = last.run.ordinals.lowerBound..<ordinal + 1
+        } else {
+            let reason = DeadLetterReason(code: code, excerpt: excerpt, status: 0)
+            dead.append((LeasedRun(piece: piece, ordinals: ordinal..<ordinal + 1), reason))
         }
     }
 }

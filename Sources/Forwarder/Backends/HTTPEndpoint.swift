@@ -16,9 +16,15 @@ struct HTTPEndpoint: Sendable {
     var connectTimeout: Duration
     var proxy: String?
 
-    /// - Parameter reserved: headers that the protocol sets, in lower case; the config may not.
-    init(_ settings: Settings, reserved: Set<String>) throws(SettingsError) {
-        url = try Self.address(settings, "url", isRequired: true)
+    /// - Parameters:
+    ///   - reserved: headers that the protocol sets, in lower case; the config may not.
+    ///   - usual: the address where the config names none.
+    init(_ settings: Settings, reserved: Set<String>, usual: String? = nil) throws(SettingsError) {
+        if let usual, !settings.has("url") {
+            url = usual
+        } else {
+            url = try Self.address(settings, "url", isRequired: true)
+        }
         headers = try Self.headers(settings, reserved: reserved)
         authentication = try Self.authentication(settings)
         tls = try Self.tls(settings)
@@ -177,6 +183,14 @@ extension BackendTraits {
                     line: settings.line(of: "max_body_size"))
             }
             traits.maximumBodyBytes = size
+        }
+        if maximumRawBytes < .max, let size = try settings.size("max_raw_size") {
+            guard (1 << 10...1 << 30).contains(size) else {
+                throw SettingsError(
+                    "\(settings.name(of: "max_raw_size")) must lie between 1KiB and 1GiB",
+                    line: settings.line(of: "max_raw_size"))
+            }
+            traits.maximumRawBytes = size
         }
         if !keepsOrder || concurrency > 1 {
             traits.concurrency = try settings.int("concurrency", default: concurrency, in: 1...64)

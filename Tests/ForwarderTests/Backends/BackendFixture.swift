@@ -13,6 +13,7 @@ enum BackendFixture {
         switch type {
         case "influxdb": ["url": url, "database": "metrics"]
         case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
+        case "datadog", "newrelic": ["url": url, "api_key": "env:key"]
         case "archive": ["path": folder + "/{tenant}"]
         case "prometheus_pushgateway": ["url": url, "newest_within": "0"]
         case "exec": ["command": "/bin/false"]
@@ -23,6 +24,21 @@ enum BackendFixture {
 
     /// Whether it speaks HTTP, and has the keys and the answers of all that do.
     static func isHTTP(_ type: String) -> Bool { !["archive", "exec"].contains(type) }
+
+    /// Its success is a body that says so, not a status alone.
+    static func answersInWords(_ type: String) -> Bool { ["elasticsearch", "splunk_hec"].contains(type) }
+
+    /// Seconds since the epoch, soon after the points of `samples` and `RandomBatch`.
+    static let now: Int64 = 1_790_000_100
+
+    /// A node whose clock says what a test wants.
+    static func environment(
+        now: @escaping @Sendable () -> Int64 = { BackendFixture.now * 1_000_000_000 }
+    ) -> BackendEnvironment {
+        var environment = BackendEnvironment()
+        environment.time = TimeSource(wall: now, boot: TimeSource.system.boot, bootID: TimeSource.system.bootID)
+        return environment
+    }
 
     static func make(
         _ type: String, _ values: [String: String], _ sections: [String: [String: String]] = [:],

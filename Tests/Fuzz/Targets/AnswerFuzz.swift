@@ -75,7 +75,8 @@ private enum AnswerChecks {
         }
     }
 
-    static let backends: [any Backend] = ["prometheus_remote_write", "otlp_http", "influxdb"].map { type in
+    static let backends: [any Backend] = ["prometheus_remote_write", "otlp_http", "influxdb", "splunk_hec"].map {
+        type in
         var entries = [(key: "url", line: 1, value: SettingsNode(.scalar("http://127.0.0.1:1/w"), line: 1))]
         if type == "influxdb" {
             entries.append((key: "database", line: 1, value: SettingsNode(.scalar("m"), line: 1)))
@@ -92,7 +93,7 @@ private enum AnswerChecks {
         switch verdict {
         case .dead(let reason): try isBounded(reason.excerpt)
         case .retry(let reason), .hold(let reason), .assumed(let reason): try isBounded(reason)
-        case .alreadyThere: break
+        case .alreadyThere, .again: break
         }
     }
 

@@ -35,6 +35,9 @@ extension FuzzTarget {
           central: { type: prometheus_remote_write, url: "http://127.0.0.1:9090/api/v1/write" }
           influx: { type: influxdb, version: 1, url: "http://127.0.0.1:8086", database: metrics }
           search: { type: elasticsearch, url: "http://127.0.0.1:9200", index: "metrics-{tenant}" }
+          splunk: { type: splunk_hec, url: "https://127.0.0.1:8088", token: env:T, ack: true, tokens: { other: env:U } }
+          datadog: { type: datadog, site: datadoghq.eu, api_key: env:K, counters: typed, historical: true }
+          newrelic: { type: newrelic, region: eu, api_key: env:K, query_key: env:Q, account_id: 5 }
           files: { type: archive, rotate_size: 1MiB, rotate_after: 30s, backfill: 24h }
           own:
             type: http

@@ -6,9 +6,15 @@ public enum Gzip {
     ///
     /// - Parameter level: zlib's 1...9; outside of it the nearest counts.
     public static func compress(_ plain: UnsafeRawBufferPointer, level: Int = 6, into packed: inout [UInt8]) {
-        var stream = z_stream()
         // 15 bits of window, plus 16 for gzip's header and trailer. <https://zlib.net/manual.html#Advanced>
-        let started = holdfast_deflate_init(&stream, Int32(min(max(level, 1), 9)), 15 + 16)
+        compress(plain, level: level, windowBits: 15 + 16, into: &packed)
+    }
+
+    fileprivate static func compress(
+        _ plain: UnsafeRawBufferPointer, level: Int, windowBits: Int32, into packed: inout [UInt8]
+    ) {
+        var stream = z_stream()
+        let started = holdfast_deflate_init(&stream, Int32(min(max(level, 1), 9)), windowBits)
         precondition(started == Z_OK, "deflateInit2 fails only on bad parameters or without memory")
         defer { deflateEnd(&stream) }
         // zlib counts in 32 bits: a larger body is fed in slices.
@@ -37,5 +43,13 @@ public enum Gzip {
             if status == Z_STREAM_END { return }
             if flush == Z_NO_FLUSH, stream.avail_in == 0, stream.avail_out > 0 { return }
         }
+    }
+}
+
+/// Compression in zlib's format (RFC 1950): what HTTP calls `deflate`.
+public enum Zlib {
+    /// Appends one stream with the bytes of `plain` to `packed`; as `Gzip.compress`.
+    public static func compress(_ plain: UnsafeRawBufferPointer, level: Int = 6, into packed: inout [UInt8]) {
+        Gzip.compress(plain, level: level, windowBits: 15, into: &packed)
     }
 }
