@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1"),
         .systemLibrary(name: "CXXHash"),
         .systemLibrary(name: "CProcess"),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats"),
 
         .target(
             name: "Metrics",
@@ -50,7 +51,7 @@ let package = Package(
         ),
         .target(
             name: "Forwarder",
-            dependencies: ["WALStore", "Metrics", "CCurl", "CZlib", "CCrypto", "CProcess"],
+            dependencies: ["WALStore", "Metrics", "CCurl", "CZlib", "CCrypto", "CProcess", "CNATS"],
             swiftSettings: product
         ),
         .executableTarget(
@@ -64,7 +65,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["WALStore", "Metrics", "CSQLite"],
             path: "Tests/TestSupport",
-            exclude: ["Released"],
+            exclude: ["Released", "Brokers/Scripts"],
             swiftSettings: strict
         ),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics", "TestSupport"], swiftSettings: tests),

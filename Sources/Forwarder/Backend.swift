@@ -35,6 +35,8 @@ public struct EncodedRequest: Sendable {
     var counters = CounterBook()
     /// What a gateway has once it has taken the request.
     var pushed: [PushedSample] = []
+    /// Of a message to a broker: what tells a copy of it apart from another message.
+    var messageID = ""
     /// What a remote write answer is held against.
     var remoteWrite = RemoteWriteShape()
     /// Points this backend cannot carry, with the reason to count; they are in no body.

@@ -7,6 +7,7 @@ public let backendTypes: [any Backend.Type] = [
     SplunkHEC.self,
     Datadog.self,
     NewRelic.self,
+    NATSJetStream.self,
     Archive.self,
     OwnAPI.self,
     Exec.self,

@@ -10,6 +10,7 @@ extension EncodedRequest {
         items.removeAll(keepingCapacity: true)
         counters = CounterBook()
         pushed.removeAll(keepingCapacity: true)
+        messageID = ""
         remoteWrite = RemoteWriteShape()
         excluded.removeAll(keepingCapacity: true)
         dead.removeAll(keepingCapacity: true)

@@ -143,7 +143,7 @@ struct HTTPEndpoint: Sendable {
         return secret
     }
 
-    private static func tls(_ settings: Settings) throws(SettingsError) -> TLSOptions {
+    static func tls(_ settings: Settings) throws(SettingsError) -> TLSOptions {
         guard let section = try settings.section("tls") else { return TLSOptions() }
         var options = TLSOptions()
         options.caFile = try section.string("ca_file")

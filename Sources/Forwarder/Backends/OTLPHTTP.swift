@@ -51,16 +51,7 @@ public struct OTLPHTTP: Backend {
         request.reset()
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
-            if let series = chunk.series, let batch = chunk.pieces.first?.batch {
-                append(batch, chunk.runs[...], of: series, &scratch, &request)
-            } else {
-                var rest = chunk.runs[...]
-                while let piece = rest.first?.piece {
-                    let runs = rest.prefix { $0.piece == piece }
-                    rest = rest.dropFirst(runs.count)
-                    append(chunk.pieces[piece].batch, runs, of: nil, &scratch, &request)
-                }
-            }
+            scratch.encoder.append(chunk, into: &scratch.plain, &request)
             guard request.points > 0 else { return }
             request.rawBytes = scratch.plain.count
             scratch.plain.withUnsafeBytes { plain in
@@ -73,21 +64,6 @@ public struct OTLPHTTP: Backend {
         }
         // The answer counts refused points and names none: it speaks of all of them.
         request.items = [chunk.runs.subtracting(request.excluded.map(\.run))]
-    }
-
-    /// - Parameter runs: of one piece, or of pieces that share a batch.
-    private func append(
-        _ batch: Batch, _ runs: ArraySlice<LeasedRun>, of series: Range<Int>?, _ scratch: inout Scratch,
-        _ request: inout EncodedRequest
-    ) {
-        let counts = scratch.encoder.append(batch, runs.lazy.map(\.ordinals), of: series, into: &scratch.plain)
-        request.points += counts.points
-        var rest = runs
-        for point in counts.excluded {
-            rest = rest.drop { $0.ordinals.upperBound <= point.ordinal }
-            guard let run = rest.first else { preconditionFailure("what is excluded is of the runs") }
-            request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
-        }
     }
 
     public func send(

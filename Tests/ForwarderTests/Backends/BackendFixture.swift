@@ -17,13 +17,14 @@ enum BackendFixture {
         case "archive": ["path": folder + "/{tenant}"]
         case "prometheus_pushgateway": ["url": url, "newest_within": "0"]
         case "exec": ["command": "/bin/false"]
+        case "nats_jetstream": ["url": "nats://127.0.0.1:9", "subject": "metrics.{tenant}"]
         case secondRemoteWrite: ["url": url, "protocol": "2.0"]
         default: ["url": url]
         }
     }
 
     /// Whether it speaks HTTP, and has the keys and the answers of all that do.
-    static func isHTTP(_ type: String) -> Bool { !["archive", "exec"].contains(type) }
+    static func isHTTP(_ type: String) -> Bool { !["archive", "exec", "nats_jetstream"].contains(type) }
 
     /// Its success is a body that says so, not a status alone.
     static func answersInWords(_ type: String) -> Bool { ["elasticsearch", "splunk_hec"].contains(type) }

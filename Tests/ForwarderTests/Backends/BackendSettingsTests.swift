@@ -56,6 +56,24 @@ struct BackendSettingsTests {
             type: "elasticsearch", values: ["url": "http://127.0.0.1:9200/?pretty"],
             words: ["backends.b.url", "without a query"]),
         Mistake(
+            type: "nats_jetstream", values: ["subject": "a..{tenant}"], words: ["backends.b.subject", "no subject"]),
+        Mistake(type: "nats_jetstream", values: ["subject": "a.>"], words: ["backends.b.subject", "no subject"]),
+        Mistake(type: "nats_jetstream", values: ["subject": "$JS.API"], words: ["backends.b.subject", "no subject"]),
+        Mistake(
+            type: "nats_jetstream", values: ["stream": "a.b"], words: ["backends.b.stream", "no name of a stream"]),
+        Mistake(type: "nats_jetstream", values: ["url": "http://h"], words: ["backends.b.url", "nats://"]),
+        Mistake(type: "nats_jetstream", values: ["url": "nats://u:p@h"], words: ["backends.b.url", "basic_auth"]),
+        Mistake(type: "nats_jetstream", values: ["url": "nats://h/x"], words: ["backends.b.url", "without a path"]),
+        Mistake(type: "nats_jetstream", values: ["url": "nats://:4222"], words: ["backends.b.url", "names no host"]),
+        Mistake(type: "nats_jetstream", values: ["url": "nats://[::1]:0"], words: ["backends.b.url", "not a port"]),
+        Mistake(
+            type: "nats_jetstream", values: ["token": "env:t"], sections: ["basic_auth": login],
+            words: ["token and credentials_file exclude each other"]),
+        Mistake(type: "nats_jetstream", values: ["credentials_file": "x"], words: ["credentials_file", "absolute"]),
+        Mistake(
+            type: "nats_jetstream", sections: ["tls": ["min_version": "1.3"]], words: ["tls.min_version", "libnats"]),
+        Mistake(type: "nats_jetstream", values: ["payload": "xml"], words: ["backends.b.payload", "line_protocol"]),
+        Mistake(
             type: "archive", values: ["rotate_size": "2MiB", "max_bytes": "1MiB"],
             words: ["backends.b.rotate_size", "not be larger than max_bytes"]),
         Mistake(type: "archive", values: ["rotate_after": "10ms"], words: ["backends.b.rotate_after", "1s at least"]),

@@ -1,0 +1,97 @@
+import Metrics
+import WALStore
+
+/// What a message to a broker holds: the points of one request in a form that its consumers read.
+///
+/// Keys: `payload: otlp | line_protocol | json`, `compression: gzip | zstd | none`.
+struct BrokerPayload: Sendable {
+    enum Form: String, CaseIterable {
+        /// An OTLP `ExportMetricsServiceRequest`, protobuf.
+        case otlp
+        case lineProtocol = "line_protocol"
+        /// JSON records, one a line (`docs/formats.md`), each with its place.
+        case json
+    }
+
+    enum Compression: String, CaseIterable {
+        case gzip
+        case zstd
+        case none
+    }
+
+    let form: Form
+    let compression: Compression
+    private let scratch = ScratchPool { Scratch() }
+
+    private struct Scratch: Sendable {
+        var otlp = OTLPEncoder()
+        var lines = LineProtocolEncoder.Record()
+        var records = JSONRecordEncoder()
+        var plain: [UInt8] = []
+    }
+
+    /// - Parameter usual: the compression when the config names none.
+    init(_ settings: Settings, compression usual: Compression) throws(SettingsError) {
+        form = try settings.choice("payload", default: .otlp)
+        compression = try settings.choice("compression", default: usual)
+    }
+
+    /// The media type of the payload before compression.
+    var contentType: String {
+        switch form {
+        case .otlp: "application/x-protobuf"
+        case .lineProtocol: "text/plain; charset=utf-8"
+        case .json: "application/x-ndjson"
+        }
+    }
+
+    /// nil where it is not compressed.
+    var contentEncoding: String? { compression == .none ? nil : compression.rawValue }
+
+    /// Fills `request`, its `messageID` included.
+    func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        request.reset()
+        scratch.withScratch { scratch in
+            scratch.plain.removeAll(keepingCapacity: true)
+            switch form {
+            case .otlp: scratch.otlp.append(chunk, into: &scratch.plain, &request)
+            case .lineProtocol: Self.appendLines(chunk, &scratch, &request)
+            case .json: Self.appendRecords(chunk, &scratch, &request)
+            }
+            guard request.points > 0 else { return }
+            request.rawBytes = scratch.plain.count
+            request.messageID = MessageID.of(chunk, scratch.plain)
+            scratch.plain.withUnsafeBytes { plain in
+                switch compression {
+                case .gzip: Gzip.compress(plain, level: 1, into: &request.body)
+                case .zstd: Zstd.compress(plain, into: &request.body)
+                case .none: request.body.append(contentsOf: plain)
+                }
+            }
+        }
+    }
+
+    private static func appendLines(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
+        for run in chunk.runs {
+            scratch.lines.removeAll()
+            LineProtocolEncoder().append(
+                chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain, record: &scratch.lines)
+            for line in scratch.lines.runs { request.points += line.ordinals.count }
+            for point in scratch.lines.unrepresentable {
+                request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason)
+            }
+        }
+    }
+
+    private static func appendRecords(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
+        for run in chunk.runs {
+            let piece = chunk.pieces[run.piece]
+            scratch.records.append(piece.batch, run.ordinals, into: &scratch.plain) { ordinal, body in
+                piece.place(of: ordinal).appendMember(to: &body)
+            }
+            request.points += run.ordinals.count
+            // With the batch's first points, so that metadata travels once.
+            if run.ordinals.lowerBound == 0 { scratch.records.appendPointless(piece.batch, into: &scratch.plain) }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import CCrypto
+import Metrics
+import WALStore
+
+/// The id of a message: the same whenever the same points are sent again, another one for anything else.
+///
+/// `tenant.first-last.digest`: the places of the first and the last point, and 128 bits of SHA-256 over the payload before
+/// compression, in hexadecimal. A place is told apart only on its node, and of one spool (a folder that was deleted, a backup
+/// that was put back, a second node with the same tenant): a broker that drops what has an id it knows would then drop new
+/// points for old ones. With the payload in it, what has the same id says the same.
+enum MessageID {
+    static let digestBytes = 16
+
+    static func of(_ chunk: Chunk, _ payload: [UInt8]) -> String {
+        var id = Array(chunk.tenant.utf8)
+        let runs = chunk.runs.filter { !$0.ordinals.isEmpty }
+        if let first = runs.first, let last = runs.last {
+            append(chunk.pieces[first.piece].place(of: first.ordinals.lowerBound), after: ".", to: &id)
+            append(chunk.pieces[last.piece].place(of: last.ordinals.upperBound - 1), after: "-", to: &id)
+        }
+        id.append(UInt8(ascii: "."))
+        for byte in digest(payload).prefix(digestBytes) {
+            id.append(hex[Int(byte >> 4)])
+            id.append(hex[Int(byte & 15)])
+        }
+        return String(decoding: id, as: UTF8.self)
+    }
+
+    private static let hex = Array("0123456789abcdef".utf8)
+
+    private static func append(_ place: Place, after separator: Unicode.Scalar, to id: inout [UInt8]) {
+        id.append(UInt8(ascii: separator))
+        NumberPrinter.append(place.sequence, to: &id)
+        id.append(UInt8(ascii: "_"))
+        NumberPrinter.append(place.ordinal, to: &id)
+    }
+
+    private static func digest(_ bytes: [UInt8]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, count in
+            bytes.withUnsafeBufferPointer { bytes in
+                _ = SHA256(bytes.baseAddress, bytes.count, digest.baseAddress)
+            }
+            count = Int(SHA256_DIGEST_LENGTH)
+        }
+    }
+}

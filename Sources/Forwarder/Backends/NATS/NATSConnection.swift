@@ -1,0 +1,174 @@
+import CNATS
+
+/// One connection to a NATS server, with an inbox of its own for acknowledgements. It never reconnects: when it ends, all that
+/// left over it ends without an answer, and the next message opens another one.
+///
+/// `@unchecked Sendable`: libnats locks its handles itself, and ours never change.
+final class NATSConnection: @unchecked Sendable {
+    /// Why a call did not do what it was asked.
+    struct Failure: Error {
+        var answer: Answer
+        init(_ what: String, _ status: natsStatus) {
+            let words = "\(what): \(NATSConnection.words(of: status))"
+            answer =
+                switch status {
+                case NATS_CONNECTION_AUTH_FAILED, NATS_NOT_PERMITTED:
+                    .said(.hold(reason: "\(words): credentials refused"))
+                default: .failure(TransportFailure(mayHaveArrived: false, reason: words))
+                }
+        }
+    }
+
+    private static let registry = CallbackRegistry<PendingAnswers>()
+
+    private let number: UInt
+    private let connection: OpaquePointer
+    private let subscription: OpaquePointer
+    private let inbox: String
+    private let pending: PendingAnswers
+
+    /// Blocks for look-up, TCP, TLS and the server's greeting.
+    init(_ endpoint: NATSEndpoint, _ pending: PendingAnswers) throws(Failure) {
+        self.pending = pending
+        number = Self.registry.add(pending)
+        var (opened, subscribed): (OpaquePointer?, OpaquePointer?)
+        do throws(Failure) {
+            let options = try NATSOptions(endpoint, Self.callbacks(number))
+            try Self.check("connect", natsConnection_Connect(&opened, options.raw))
+            try Self.check("the server takes no headers", natsConnection_HasHeaderSupport(opened))
+            inbox = try Self.makeInbox()
+            try Self.check(
+                "subscribe",
+                natsConnection_Subscribe(&subscribed, opened, "\(inbox).*", Self.replied, Self.context(number)))
+        } catch {
+            Self.end(number, opened, subscribed)
+            throw error
+        }
+        guard let opened, let subscribed else { preconditionFailure("a call that succeeds gives a handle") }
+        (connection, subscription) = (opened, subscribed)
+    }
+
+    deinit { Self.end(number, connection, subscription) }
+
+    /// What a late callback would find goes at once, the handles on a thread of their own: libnats joins its threads.
+    private static func end(_ number: UInt, _ connection: OpaquePointer?, _ subscription: OpaquePointer?) {
+        registry.remove(number)
+        guard connection != nil || subscription != nil else { return }
+        let handles = (UInt(bitPattern: connection), UInt(bitPattern: subscription))
+        OneOffThread.run {
+            natsSubscription_Destroy(OpaquePointer(bitPattern: handles.1))
+            natsConnection_Destroy(OpaquePointer(bitPattern: handles.0))
+            nats_ReleaseThreadMemory()
+        }
+    }
+
+    var isClosed: Bool { natsConnection_IsClosed(connection) }
+
+    // MARK: Out
+
+    /// Hands a message to the connection. Its answer goes to attempt `attempt`; so does any failure.
+    func publish(_ message: NATSMessage, for attempt: UInt64) {
+        let limit = Int(natsConnection_GetMaxPayload(connection))
+        // The server would close the connection over it.
+        guard limit <= 0 || message.bytes <= limit else {
+            return pending.end(attempt, .said(.tooLarge(limitBytes: max(1, limit - message.headerBytes))))
+        }
+        guard pending.leaves(attempt, over: number, to: message.subject) else { return }
+        do throws(Failure) {
+            try send(message, replyTo: "\(inbox).\(attempt)")
+        } catch {
+            pending.end(attempt, error.answer)
+        }
+    }
+
+    private func send(_ message: NATSMessage, replyTo reply: String) throws(Failure) {
+        var raw: OpaquePointer?
+        defer { natsMsg_Destroy(raw) }
+        try Self.check(
+            "make a message",
+            message.body.withUnsafeBytes { body in
+                natsMsg_Create(
+                    &raw, message.subject, reply, body.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    Int32(clamping: body.count))
+            })
+        for (name, value) in message.headers { try Self.check("set a header", natsMsgHeader_Set(raw, name, value)) }
+        let status = natsConnection_PublishMsg(connection, raw)
+        guard status != NATS_OK else { return }
+        var failure = Failure("publish", status)
+        // Only of a connection that was closed before is it known that nothing left.
+        if case .failure(let transport) = failure.answer, status != NATS_CONNECTION_CLOSED {
+            failure.answer = .failure(TransportFailure(mayHaveArrived: true, reason: transport.reason))
+        }
+        throw failure
+    }
+
+    private static func makeInbox() throws(Failure) -> String {
+        var made: UnsafeMutablePointer<natsInbox>?
+        try check("make an inbox", natsInbox_Create(&made))
+        defer { natsInbox_Destroy(made) }
+        return made.map { String(cString: $0) } ?? ""
+    }
+
+    // MARK: In
+
+    private static func context(_ number: UInt) -> UnsafeMutableRawPointer? {
+        CallbackRegistry<PendingAnswers>.context(number)
+    }
+
+    private static func callbacks(_ number: UInt) -> NATSOptions.Callbacks {
+        NATSOptions.Callbacks(closed: closed, failed: failed, context: context(number))
+    }
+
+    /// The last token of the subject is the attempt's number.
+    private static let replied: natsMsgHandler = { _, _, message, context in
+        defer { natsMsg_Destroy(message) }
+        guard let pending = registry.value(context), let subject = natsMsg_GetSubject(message) else { return }
+        guard let attempt = UInt64(String(cString: subject).split(separator: ".").last ?? "") else { return }
+        let outcome: DeliveryOutcome
+        if natsMsg_IsNoResponders(message) {
+            outcome = NATSAnswer.noResponders
+        } else {
+            let count = Int(natsMsg_GetDataLength(message))
+            outcome = NATSAnswer.outcome(of: UnsafeRawBufferPointer(start: natsMsg_GetData(message), count: count))
+        }
+        pending.end(attempt, .said(outcome))
+    }
+
+    private static let closed: natsConnectionHandler = { connection, context in
+        guard let pending = registry.value(context) else { return }
+        let why = lastError(connection)
+        let reason = why.isEmpty ? "the connection ended" : "the connection ended: \(why)"
+        pending.endAll(
+            over: UInt(bitPattern: context), .failure(TransportFailure(mayHaveArrived: true, reason: reason)))
+    }
+
+    /// `Permissions Violation for Publish to "subject"`: the connection stays, and no reply will come.
+    private static let failed: natsErrHandler = { connection, _, status, context in
+        guard status == NATS_NOT_PERMITTED, let pending = registry.value(context) else { return }
+        let words = lastError(connection)
+        let quoted = words.split(separator: "\"", omittingEmptySubsequences: false)
+        guard quoted.count > 2, words.lowercased().contains("publish") else { return }
+        pending.endAll(over: UInt(bitPattern: context), to: String(quoted[1]), .said(.hold(reason: words)))
+    }
+
+    private static func lastError(_ connection: OpaquePointer?) -> String {
+        var text: UnsafePointer<CChar>?
+        _ = natsConnection_GetLastError(connection, &text)
+        return text.map { Excerpt.of(Array(String(cString: $0).utf8), bytes: 256) } ?? ""
+    }
+
+    // MARK: Errors
+
+    static func check(_ what: String, _ status: natsStatus) throws(Failure) {
+        guard status == NATS_OK else { throw Failure(what, status) }
+    }
+
+    /// The status, and what the library says of the last call of this thread.
+    private static func words(of status: natsStatus) -> String {
+        let plain = String(cString: natsStatus_GetText(status))
+        var last = NATS_OK
+        guard let text = nats_GetLastError(&last), last == status else { return plain }
+        let said = Excerpt.of(Array(String(cString: text).utf8), bytes: 256)
+        return said.isEmpty || said == plain ? plain : "\(plain), \(said)"
+    }
+}
