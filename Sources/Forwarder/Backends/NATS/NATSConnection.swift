@@ -48,7 +48,12 @@ final class NATSConnection: @unchecked Sendable {
         (connection, subscription) = (opened, subscribed)
     }
 
-    deinit { Self.end(number, connection, subscription) }
+    /// The library may not have called back yet: nothing that left waits for it.
+    deinit {
+        Self.end(number, connection, subscription)
+        pending.endAll(
+            over: number, .failure(TransportFailure(mayHaveArrived: true, reason: "the connection ended")))
+    }
 
     /// What a late callback would find goes at once, the handles on a thread of their own: libnats joins its threads.
     private static func end(_ number: UInt, _ connection: OpaquePointer?, _ subscription: OpaquePointer?) {
