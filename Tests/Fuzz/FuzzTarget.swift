@@ -40,7 +40,8 @@ extension FuzzTarget {
     static let all: [FuzzTarget] = [
         .remoteWrite, .protobuf, .snappy, .gzip, .deflate, .zstd, .lineProtocol, .exposition, .jsonRecords, .ndjson,
         .jsonValue, .numbers, .histogram, .labels, .block, .spoolPages, .spoolCells, .nodeSummary, .highWaterMark,
-        .backupManifest, .configuration, .httpRequest, .httpFields, .bulkAnswer, .httpAnswer, .archiveFolder,
+        .backupManifest, .configuration, .httpRequest, .httpFields, .bulkAnswer, .httpAnswer, .programLine,
+        .archiveFolder,
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
