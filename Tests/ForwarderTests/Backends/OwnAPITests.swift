@@ -252,6 +252,9 @@ struct OwnAPITests {
         Mistake(sections: ["secret_headers": ["X-A": "x"]], words: "must be file:PATH or env:NAME"),
         Mistake(
             sections: ["headers": ["Idempotency-Key": "1"]], words: "\"Idempotency-Key\" is no header of one's own"),
+        Mistake(
+            values: ["encoder": "remote_write", "compression": "unset"],
+            sections: ["headers": ["X-Prometheus-Remote-Write-Version": "9"]], words: "is set by the protocol"),
         Mistake(outcomes: [["status": "99", "outcome": "retry"]], words: "\"99\" is no status"),
         Mistake(outcomes: [["status": "500-400", "outcome": "retry"]], words: "\"500-400\" is no status"),
         Mistake(outcomes: [["outcome": "retry"]], words: "outcomes[0].status is missing"),

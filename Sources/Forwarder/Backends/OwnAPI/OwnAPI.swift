@@ -26,10 +26,10 @@ public struct OwnAPI: Backend {
     private let rules: [OutcomeRule]
 
     public init(name: String, settings: Settings) throws(SettingsError) {
-        endpoint = try HTTPEndpoint(settings, reserved: [])
+        body = try BodyWriter(settings)
+        endpoint = try HTTPEndpoint(settings, reserved: body.reservedHeaders)
         url = try TenantTemplate(settings, "url") ?? TenantTemplate(endpoint.url)
         method = try settings.choice("method", default: Method.post) == .post ? .post : .put
-        body = try BodyWriter(settings)
         tenant = try TenantHeader(settings, endpoint, reserved: body.reservedHeaders)
         secretHeaders = try Self.secretHeaders(settings, endpoint, reserved: body.reservedHeaders)
         keyHeader = try Self.keyHeader(settings, endpoint)
