@@ -75,6 +75,33 @@ import Testing
                 + "program \(kept.count), lost 0, seed \(random.seed)")
     }
 
+    @Test func `a point that a program refuses is a dead letter, and its neighbours are delivered`() async throws {
+        let bench = try Workbench("own-verdicts")
+        let database = bench.path("points.db")
+        let command = "[\"\(Self.example("exec_sqlite.py"))\", \"\(database)\"]"
+        let node = try HoldfastNode(
+            bench,
+            config: """
+                backends:
+                  program: { type: exec, command: \(command) }
+                tenants:
+                  default: { backends: [program] }
+                """)
+        try await node.start()
+        let lines = [
+            #"{"name":"load","value":1}"#, #"{"name":"word","string":"x"}"#, #"{"name":"load","value":3}"#,
+        ]
+        let answer = try await Web.post(
+            "\(node.url)/api/v1/json", lines.joined(separator: "\n"), headers: ["Content-Type": "application/x-ndjson"])
+        #expect(answer.status == 200)
+        let program = try await node.drain().backend("program")
+        #expect(program.delivered == 2 && program.dead == 1 && program.balances, "\(program)")
+        let letters = try run(Workbench.holdfast, ["dead", "list", "--json", "--data-dir", node.dataFolder])
+        #expect(letters.output.contains("only numbers are kept here"), "\(letters)")
+        #expect(node.process.stop() == 0, "\(node.process.lastWords)")
+        #expect(Set(try Self.values(database)) == [1, 3])
+    }
+
     private static func values(_ database: String) throws -> [Int] {
         let result = try ChildProcess.run(
             "/usr/bin/sqlite3", [database, "SELECT CAST(value AS INTEGER) FROM points WHERE name = 'load'"])
