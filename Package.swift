@@ -37,6 +37,8 @@ let package = Package(
         .systemLibrary(name: "CXXHash"),
         .systemLibrary(name: "CProcess"),
         .systemLibrary(name: "CNATS", pkgConfig: "libnats"),
+        .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto"),
+        .systemLibrary(name: "CKafka", pkgConfig: "rdkafka"),
 
         .target(
             name: "Metrics",
@@ -51,7 +53,9 @@ let package = Package(
         ),
         .target(
             name: "Forwarder",
-            dependencies: ["WALStore", "Metrics", "CCurl", "CZlib", "CCrypto", "CProcess", "CNATS"],
+            dependencies: [
+                "WALStore", "Metrics", "CCurl", "CZlib", "CCrypto", "CProcess", "CNATS", "CMosquitto", "CKafka",
+            ],
             swiftSettings: product
         ),
         .executableTarget(

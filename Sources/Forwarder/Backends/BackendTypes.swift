@@ -8,6 +8,8 @@ public let backendTypes: [any Backend.Type] = [
     Datadog.self,
     NewRelic.self,
     NATSJetStream.self,
+    MQTT.self,
+    Kafka.self,
     Archive.self,
     OwnAPI.self,
     Exec.self,

@@ -17,6 +17,8 @@ enum BackendFixture {
         case "archive": ["path": folder + "/{tenant}"]
         case "prometheus_pushgateway": ["url": url, "newest_within": "0"]
         case "exec": ["command": "/bin/false"]
+        case "kafka": ["brokers": "127.0.0.1:9", "topic": "metrics"]
+        case "mqtt": ["url": "mqtt://127.0.0.1:9", "client_id": "node-1", "topic": "metrics/{tenant}"]
         case "nats_jetstream": ["url": "nats://127.0.0.1:9", "subject": "metrics.{tenant}"]
         case secondRemoteWrite: ["url": url, "protocol": "2.0"]
         default: ["url": url]
@@ -24,7 +26,9 @@ enum BackendFixture {
     }
 
     /// Whether it speaks HTTP, and has the keys and the answers of all that do.
-    static func isHTTP(_ type: String) -> Bool { !["archive", "exec", "nats_jetstream"].contains(type) }
+    static func isHTTP(_ type: String) -> Bool {
+        !["archive", "exec", "nats_jetstream", "mqtt", "kafka"].contains(type)
+    }
 
     /// Its success is a body that says so, not a status alone.
     static func answersInWords(_ type: String) -> Bool { ["elasticsearch", "splunk_hec"].contains(type) }

@@ -72,6 +72,22 @@ struct BackendSettingsTests {
         Mistake(type: "nats_jetstream", values: ["credentials_file": "x"], words: ["credentials_file", "absolute"]),
         Mistake(
             type: "nats_jetstream", sections: ["tls": ["min_version": "1.3"]], words: ["tls.min_version", "libnats"]),
+        Mistake(type: "kafka", values: ["brokers": "kafka.example"], words: ["backends.b.brokers", "host:port"]),
+        Mistake(type: "kafka", values: ["brokers": "u:p@h:9092"], words: ["backends.b.brokers", "host:port"]),
+        Mistake(type: "kafka", values: ["topic": "a/{tenant}"], words: ["backends.b.topic", "no name of a topic"]),
+        Mistake(type: "kafka", values: ["sasl": "plain"], words: ["backends.b.sasl", "basic_auth"]),
+        Mistake(type: "kafka", sections: ["tls": ["server_name": "x"]], words: ["backends.b.tls", "librdkafka"]),
+        Mistake(type: "mqtt", values: ["topic": "a//{tenant}"], words: ["backends.b.topic", "no topic"]),
+        Mistake(type: "mqtt", values: ["topic": "a/+"], words: ["backends.b.topic", "no topic"]),
+        Mistake(type: "mqtt", values: ["topic": "$SYS/x"], words: ["backends.b.topic", "no topic"]),
+        Mistake(type: "mqtt", values: ["client_id": "a b"], words: ["backends.b.client_id", "without blanks"]),
+        Mistake(type: "mqtt", values: ["qos": "0"], words: ["backends.b.qos", "from 1 to 2"]),
+        Mistake(type: "mqtt", values: ["protocol": "3.1"], words: ["backends.b.protocol", "3.1.1"]),
+        Mistake(type: "mqtt", values: ["keep_alive": "1s"], words: ["backends.b.keep_alive", "between 5s and 1h"]),
+        Mistake(type: "mqtt", sections: ["tls": ["ca_file": "/x"]], words: ["backends.b.tls", "mqtts://"]),
+        Mistake(
+            type: "mqtt", values: ["url": "mqtts://h"], sections: ["tls": ["server_name": "other"]],
+            words: ["tls.server_name", "libmosquitto"]),
         Mistake(type: "nats_jetstream", values: ["payload": "xml"], words: ["backends.b.payload", "line_protocol"]),
         Mistake(
             type: "archive", values: ["rotate_size": "2MiB", "max_bytes": "1MiB"],

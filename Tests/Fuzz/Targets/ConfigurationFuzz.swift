@@ -38,6 +38,8 @@ extension FuzzTarget {
           splunk: { type: splunk_hec, url: "https://127.0.0.1:8088", token: env:T, ack: true, tokens: { other: env:U } }
           datadog: { type: datadog, site: datadoghq.eu, api_key: env:K, counters: typed, historical: true }
           newrelic: { type: newrelic, region: eu, api_key: env:K, query_key: env:Q, account_id: 5 }
+          log: { type: kafka, brokers: ["a:9092", "[::1]:9093"], topic: "m-{tenant}", key: none }
+          topics: { type: mqtt, url: "mqtts://h", client_id: n, topic: "m/{tenant}", qos: 2, protocol: 3.1.1 }
           stream: { type: nats_jetstream, url: [nats://a, "nats://b:4223"], subject: "m.{tenant}", payload: json }
           files: { type: archive, rotate_size: 1MiB, rotate_after: 30s, backfill: 24h }
           own:

@@ -36,6 +36,12 @@ struct BrokerPayload: Sendable {
         compression = try settings.choice("compression", default: usual)
     }
 
+    /// Of a broker that compresses by itself: its readers see the plain payload.
+    init(packedElsewhere settings: Settings) throws(SettingsError) {
+        form = try settings.choice("payload", default: .otlp)
+        compression = .none
+    }
+
     /// The media type of the payload before compression.
     var contentType: String {
         switch form {

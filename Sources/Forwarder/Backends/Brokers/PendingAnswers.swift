@@ -13,6 +13,12 @@ final class PendingAnswers: Sendable {
 
     private let attempts = Mutex((next: UInt64(1), waiting: [UInt64: Attempt]()))
 
+    private let isOver = Atomic(false)
+
+    /// Whoever asked is gone: what works for it may end.
+    var isClosed: Bool { isOver.load(ordering: .acquiring) }
+    func close() { isOver.store(true, ordering: .releasing) }
+
     /// Attempts that have no answer yet.
     var count: Int { attempts.withLock { $0.waiting.count } }
 
@@ -59,10 +65,12 @@ final class PendingAnswers: Sendable {
         }
     }
 
-    func end(_ number: UInt64, _ answer: Answer) {
-        guard let attempt = attempts.withLock({ $0.waiting.removeValue(forKey: number) }) else { return }
+    /// - Returns: whether somebody waited for it.
+    @discardableResult func end(_ number: UInt64, _ answer: Answer) -> Bool {
+        guard let attempt = attempts.withLock({ $0.waiting.removeValue(forKey: number) }) else { return false }
         attempt.timer?.cancel()
         attempt.continuation.resume(returning: answer)
+        return true
     }
 
     /// Ends it without an answer, and says whether it may have arrived.

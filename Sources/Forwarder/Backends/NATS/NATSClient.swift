@@ -27,7 +27,10 @@ actor NATSClient {
         if let connection, !connection.isClosed { return connection.publish(message, for: attempt) }
         connection = nil
         // Whoever waited while a connection failed would see the same, one after the other.
-        if let failure, failure.at >= askedAt { return pending.end(attempt, failure.answer) }
+        if let failure, failure.at >= askedAt {
+            pending.end(attempt, failure.answer)
+            return
+        }
         do throws(NATSConnection.Failure) {
             let opened = try NATSConnection(endpoint, pending)
             connection = opened

@@ -76,7 +76,8 @@ final class NATSConnection: @unchecked Sendable {
         let limit = Int(natsConnection_GetMaxPayload(connection))
         // The server would close the connection over it.
         guard limit <= 0 || message.bytes <= limit else {
-            return pending.end(attempt, .said(.tooLarge(limitBytes: max(1, limit - message.headerBytes))))
+            pending.end(attempt, .said(.tooLarge(limitBytes: max(1, limit - message.headerBytes))))
+            return
         }
         guard pending.leaves(attempt, over: number, to: message.subject) else { return }
         do throws(Failure) {
