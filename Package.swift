@@ -102,7 +102,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
-            exclude: ["Support/otlp_receiver.py"],
+            exclude: ["Support/otlp_receiver.py", "Support/aws_signature.py"],
             swiftSettings: tests
         ),
     ],

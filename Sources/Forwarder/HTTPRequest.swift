@@ -14,6 +14,7 @@ public struct HTTPRequest: Sendable {
         case none
         case basic(user: String, password: Secret)
         case bearer(Secret)
+        case aws(AWSSignature)
     }
 
     public static let defaultMaximumResponseBytes = 1 << 20
@@ -115,6 +116,8 @@ extension HTTPRequest {
         case .none: break
         case .basic(_, let password): texts.append(password.reveal)
         case .bearer(let token): texts.append(token.reveal)
+        case .aws(let signature):
+            texts += [signature.secretKey.reveal, signature.sessionToken?.reveal ?? ""]
         }
         for address in [url, proxy ?? ""] {
             guard let at = address.lastIndex(of: "@"), let scheme = address.firstRange(of: "://") else { continue }

@@ -94,6 +94,7 @@ extension Spool {
             try database.statements.begin.run()
             try database.connection.chain?.begin()
         }
+        try noteNewKey(database)
         return try body(database)
     }
 

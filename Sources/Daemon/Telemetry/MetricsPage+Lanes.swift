@@ -10,14 +10,17 @@ extension MetricsPage {
                 page.sample("holdfast_delivery_answers_total", labels(lane) + [("code", code)], Double(count))
             }
         }
-        let counters: [(String, String, (LaneCounters) -> UInt64)] = [
-            ("holdfast_delivery_requests_total", "Requests sent, retries included.", { $0.requests }),
-            ("holdfast_delivery_raw_bytes_total", "Bodies before compression, retries included.", { $0.rawBytes }),
-            ("holdfast_delivery_sent_bytes_total", "Bodies as sent, retries included.", { $0.sentBytes }),
-        ]
-        for (name, help, value) in counters {
-            page.family(name, .counter, help)
-            for lane in lanes { page.sample(name, labels(lane), Double(value(lane.counters))) }
+        page.family("holdfast_delivery_requests_total", .counter, "Requests sent, retries included.")
+        for lane in lanes {
+            page.sample("holdfast_delivery_requests_total", labels(lane), Double(lane.counters.requests))
+        }
+        page.family(
+            "holdfast_delivery_bytes_total", .counter,
+            "Bodies before compression (raw) and as they went out (sent), retries included.")
+        for lane in lanes {
+            for (form, bytes) in [("raw", lane.counters.rawBytes), ("sent", lane.counters.sentBytes)] {
+                page.sample("holdfast_delivery_bytes_total", labels(lane) + [("form", form)], Double(bytes))
+            }
         }
         page.family("holdfast_delivery_in_flight_points", .gauge, "Points on their way at this moment.")
         for lane in lanes {

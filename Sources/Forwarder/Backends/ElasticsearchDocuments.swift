@@ -1,4 +1,3 @@
-import CCrypto
 import Metrics
 import WALStore
 
@@ -139,7 +138,7 @@ struct ElasticsearchDocuments: Sendable {
         part((batch.scope(of: id)?.name ?? "").utf8)
         part((batch.scope(of: id)?.version ?? "").utf8)
         part(attributes: batch.scope(of: id)?.attributes ?? [])
-        return ElasticsearchDocuments.sha256(identity)
+        return SHA256Digest.of(identity)
     }
 
     private mutating func part(_ text: String.UTF8View) {
@@ -165,17 +164,8 @@ struct ElasticsearchDocuments: Sendable {
         }
         // A histogram and a sample of one time are two points.
         identity.append(kind.isScalar ? 0 : kind.rawValue)
-        let digest = ElasticsearchDocuments.sha256(identity)
+        let digest = SHA256Digest.of(identity)
         ElasticsearchDocuments.appendBase64URL(digest[..<20], to: &body)
-    }
-
-    private static func sha256(_ bytes: [UInt8]) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, count in
-            bytes.withUnsafeBufferPointer { bytes in
-                _ = SHA256(bytes.baseAddress, bytes.count, digest.baseAddress)
-            }
-            count = Int(SHA256_DIGEST_LENGTH)
-        }
     }
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)

@@ -1,6 +1,6 @@
 /// Where an HTTP backend is and how it is spoken to: the keys that all of them share.
 ///
-/// `url`, `headers`, `basic_auth: { username, password }`, `bearer_token`, `tls: { ca_file, cert_file, key_file,
+/// `url`, `headers`, `basic_auth: { username, password }`, `bearer_token`, `aws_sigv4`, `tls: { ca_file, cert_file, key_file,
 /// server_name, insecure_skip_verify, min_version }`, `timeout`, `connect_timeout`, `proxy`.
 struct HTTPEndpoint: Sendable {
     enum MinimumTLS: String, CaseIterable {
@@ -102,45 +102,12 @@ struct HTTPEndpoint: Sendable {
     /// What frames a message belongs to libcurl. RFC 9110 section 7.6.1, RFC 9112 section 6.
     private static let alwaysReserved: Set<String> = [
         "connection", "content-encoding", "content-length", "content-type", "expect", "host", "te", "transfer-encoding",
-        "upgrade", "user-agent",
+        "upgrade", "user-agent", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token",
     ]
 
     /// - Parameter lower: the name of a header in lower case.
     static func isReserved(_ lower: String, _ reserved: Set<String>) -> Bool {
         reserved.contains(lower) || alwaysReserved.contains(lower) || lower == "authorization"
-    }
-
-    private static func authentication(_ settings: Settings) throws(SettingsError) -> HTTPRequest.Authentication {
-        let token = try settings.secret("bearer_token")
-        guard let basic = try settings.section("basic_auth") else {
-            guard let token else { return .none }
-            return .bearer(try usable(token, settings, "bearer_token"))
-        }
-        guard token == nil else {
-            throw SettingsError(
-                "\(settings.path): basic_auth and bearer_token exclude each other",
-                line: settings.line(of: "bearer_token"))
-        }
-        let user = try basic.required("username")
-        guard !user.contains(":"), HTTPRequest.isHeader(name: "x", value: user) else {
-            // RFC 7617 section 2.
-            throw SettingsError(
-                "\(basic.name(of: "username")) must not hold a colon or a control character",
-                line: basic.line(of: "username"))
-        }
-        guard let password = try basic.secret("password") else {
-            throw SettingsError("\(basic.name(of: "password")) is missing", line: basic.line)
-        }
-        return .basic(user: user, password: password)
-    }
-
-    /// A secret that a header can carry: not empty, no control characters.
-    static func usable(_ secret: Secret, _ settings: Settings, _ key: String) throws(SettingsError) -> Secret {
-        guard !secret.reveal.isEmpty, HTTPRequest.isHeader(name: "x", value: secret.reveal) else {
-            throw SettingsError(
-                "\(settings.name(of: key)) is empty, or has a control character in it", line: settings.line(of: key))
-        }
-        return secret
     }
 
     static func tls(_ settings: Settings) throws(SettingsError) -> TLSOptions {

@@ -171,6 +171,10 @@ extension EasyHandle {
         case .bearer(let token):
             try set(CURLOPT_HTTPAUTH, holdfast_curl_auth_bearer, "authentication")
             try set(CURLOPT_XOAUTH2_BEARER, token.reveal, "token")
+        case .aws(let signature):
+            try set(CURLOPT_AWS_SIGV4, "aws:amz:\(signature.region):\(signature.service)", "aws_sigv4")
+            try set(CURLOPT_USERNAME, signature.accessKey, "access key")
+            try set(CURLOPT_PASSWORD, signature.secretKey.reveal, "secret key")
         }
     }
 
@@ -195,9 +199,16 @@ extension EasyHandle {
     }
 
     private func setHeaders() throws(RefusedOption) {
+        var headers = request.headers
         // `Expect: 100-continue` costs a round trip, and a second where a server ignores it.
-        try append("Expect:", to: &headerList, "headers")
-        for (name, value) in request.headers {
+        if case .aws(let signature) = request.authentication {
+            // libcurl 7.88 would sign the header that we take away: it stays, and its answer is not waited for.
+            try set(CURLOPT_EXPECT_100_TIMEOUT_MS, 1, "expect timeout")
+            headers += signature.headers(for: request.body)
+        } else {
+            try append("Expect:", to: &headerList, "headers")
+        }
+        for (name, value) in headers {
             guard HTTPRequest.isHeader(name: name, value: value) else { throw RefusedOption(name: "header \(name)") }
             // libcurl sends a header without a value only when it is written with a semicolon.
             try append(value.isEmpty ? "\(name);" : "\(name): \(value)", to: &headerList, "header \(name)")

@@ -29,7 +29,7 @@ extension ChainKeeper {
             state?.work.pruned = span.positions
             state?.work.prunedRows = span.rows
         }
-        if let kept, kept.epoch != keys.epoch { try add(.key, "epoch \(kept.epoch) to \(keys.epoch)") }
+        if let (former, epoch) = newEpoch { try add(.key, "epoch \(former) to \(epoch)") }
         if alteredCount > 0 {
             let named = altered.map { "\($0.table.name) \($0.id)" }.joined(separator: ", ")
             let more = alteredCount - Int64(altered.count)

@@ -132,6 +132,11 @@ final class ChainKeeper {
     /// Whether the chain begins, or begins again, with the open transaction.
     var isBeginning: Bool { kept == nil }
 
+    /// The key is of another epoch than the last link.
+    var newEpoch: (former: UInt32, epoch: UInt32)? {
+        kept.flatMap { $0.epoch == keys.epoch ? nil : ($0.epoch, keys.epoch) }
+    }
+
     /// A table without tags is in its sum as a whole, from the first row on.
     private func count(_ table: ChainTable, into state: inout ChainState) throws(SQLiteError) {
         let columns = table.columns

@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 extension Spool {
     /// The chain's part of a transaction's end, before the row of `spool` is written.
     func finishChain(_ database: Database) throws(SQLiteError) {
@@ -52,6 +56,14 @@ extension Spool {
             event.metadata["tenant"] = tenant
             environment.events(event)
         }
+    }
+
+    /// The first transaction with another epoch's key says so in the tenant's own events, beside the link.
+    func noteNewKey(_ database: Database) throws(SpoolError) {
+        guard let (former, epoch) = database.connection.chain?.newEpoch else { return }
+        try record(
+            event: "chain_key_changed",
+            "epoch \(former) to \(epoch): chain.key_file, as user \(geteuid()) has read it at the start", database)
     }
 
     /// A spool that has a chain, on a node without its key, goes on; the transaction that says so is the first that the

@@ -139,8 +139,7 @@ extension CrashRun {
                 at = next
             }
         }
-        let settlement = Settlement(
-            parts: parts, attempts: 1, status: 200, firstAttemptAt: clock.nanoseconds)
+        let settlement = CrashRun.settlement(parts, fates, at: clock.nanoseconds)
         let backend = held.lease.backend
         note("settle \(held.tenant) \(backend) \(fates.count) points")
         for (value, standing) in fates {
@@ -168,6 +167,16 @@ extension CrashRun {
         } else if fate != nil {
             throw Violation("a lease is settled as a whole and something is left of it")
         }
+    }
+
+    private static func settlement(
+        _ parts: [Settlement.Part], _ fates: [(Int, Standing)], at time: Int64
+    ) -> Settlement {
+        var settlement = Settlement(parts: parts, attempts: 1, status: 200, firstAttemptAt: time)
+        for (value, standing) in fates where TenantModel.isCounted(value, standing) {
+            settlement.counters[TenantModel.counter(of: value)] = CounterState(value: Double(value), time: 1)
+        }
+        return settlement
     }
 
     private mutating func anyFate() -> Fate {

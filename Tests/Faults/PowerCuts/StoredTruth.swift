@@ -40,6 +40,8 @@ struct StoredTruth: Sendable {
     /// By request id.
     var receipts: [String: [Receipt]] = [:]
     var endings: [Ending] = []
+    /// By backend, the points that a running total was settled with.
+    var counted: [Int64: Set<Int>] = [:]
     var backends: [Backend] = []
     var nextSequence: Int64 = 0
     var nextPosition: Int64 = 0
@@ -120,6 +122,10 @@ extension Spool {
                     .init(sequence: row.integer(1), first: row.integer(2), points: row.integer(3)))
                 return true
             }
+        try Statement("SELECT backend_id, series_low FROM counters", on: connection).rows { row in
+            truth.counted[row.integer(0), default: []].insert(Int(row.integer(1)))
+            return true
+        }
         let standings: [String: Standing] = [
             "confirmed": .delivered, "assumed": .assumed, "excluded": .excluded, "lost": .lost, "dead": .dead,
         ]

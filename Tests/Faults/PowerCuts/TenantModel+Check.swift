@@ -134,12 +134,19 @@ extension TenantModel {
         let purged = truth.endings.filter { $0.backend == stored.id && $0.isAmong }
         try notePurged(purged, backend, accepted, &found, stored.name)
         var counts: [UInt8: Int64] = [:]
+        let counted = truth.counted[stored.id] ?? []
         for request in requests where request.answer == .acknowledged {
             let isOwed = request.attached.contains(stored.name)
             for value in request.values {
                 if !isOwed, request.redrive != nil, found[value] == Standing.excluded.rawValue { found[value] = 0 }
                 let standing = try resolve(found[value], value, isOwed: isOwed, &backend, stored.name)
                 counts[standing, default: 0] += 1
+                let isCounted = Standing(rawValue: standing).map { TenantModel.isCounted(value, $0) } ?? false
+                guard isCounted == counted.contains(value) else {
+                    throw Violation(
+                        "point \(value) of \(stored.name) is \(standing), and its total was \(isCounted ? "not " : "")settled"
+                    )
+                }
             }
         }
         backends[stored.name] = backend

@@ -1,3 +1,5 @@
+import Metrics
+
 @testable import WALStore
 
 /// What clients and backends of one tenant were told: the other side of the oracle.
@@ -65,6 +67,12 @@ struct TenantModel: Sendable {
             sent.append(contentsOf: repeatElement(false, count: missing))
             sentBeforeCrash.append(contentsOf: repeatElement(false, count: missing))
         }
+    }
+
+    /// Some points are a running total each: the backend has been told of it when the point is delivered, and never else.
+    static func isCounted(_ value: Int, _ standing: Standing) -> Bool { value % 8 == 0 && standing == .delivered }
+    static func counter(of value: Int) -> CounterKey {
+        CounterKey(series: SeriesKey(high: .max - UInt64(value), low: UInt64(value)))
     }
 
     var requests: [Request] = []

@@ -84,7 +84,7 @@ final class VictoriaMetrics {
     let port: Int
     let process: ServerProcess
 
-    init(_ bench: Workbench, name: String = "victoria-metrics") throws {
+    init(_ bench: Workbench, name: String = "victoria-metrics", arguments: [String] = []) throws {
         port = try Workbench.freePort()
         process = bench.program(
             "/usr/bin/victoria-metrics",
@@ -92,7 +92,7 @@ final class VictoriaMetrics {
                 "-storageDataPath=\(bench.path("\(name)-data"))", "-httpListenAddr=127.0.0.1:\(port)",
                 "-loggerLevel=WARN",
                 "-retentionPeriod=10y",
-            ], name: name)
+            ] + arguments, name: name)
     }
 
     var url: String { "http://127.0.0.1:\(port)" }
@@ -119,6 +119,18 @@ final class VictoriaMetrics {
             }
         }
         return dump
+    }
+
+    /// Samples of the last hour, as a query counts them.
+    func count(_ selector: String) async throws -> Int {
+        _ = try await Web.get("\(url)/internal/force_flush")
+        let query = Web.escape("sum(count_over_time(\(selector)[1h]))")
+        let answer = try await Web.json("\(url)/api/v1/query?query=\(query)&nocache=1")
+        guard let data = answer["data"] as? [String: Any], let result = data["result"] as? [[String: Any]] else {
+            throw TestFailure("victoria-metrics: an unexpected answer")
+        }
+        let value = (result.first?["value"] as? [Any])?.last as? String
+        return value.flatMap { Int($0) } ?? 0
     }
 }
 

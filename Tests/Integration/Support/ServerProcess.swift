@@ -39,9 +39,11 @@ final class ServerProcess {
     }
 
     /// The end of its log, for a failure's message.
+    /// All that it has said.
+    var words: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
     var lastWords: String {
-        let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").suffix(15).joined(separator: "\n")
+        words.split(separator: "\n").suffix(15).joined(separator: "\n")
     }
 
     /// Its threads, open files and resident memory now, from /proc.

@@ -231,6 +231,11 @@ import Testing
         let spool = try await life.open(chain: next)
         try await life.append(spool, 12)
         await spool.close()
+        let told = try Connection(path: life.fixture.path, access: .readOnly)
+        #expect(
+            try Statement("SELECT group_concat(detail) FROM events WHERE kind = 'chain_key_changed'", on: told)
+                .first { $0.text(0) }?.hasPrefix("epoch 0 to 1: chain.key_file, as user ") == true)
+        told.close()
         let all = try expectSound(life)
         #expect(all.uncheckedRows == 0 && all.formerRows == 0)
         let present = try life.verify(next)
