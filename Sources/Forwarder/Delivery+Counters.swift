@@ -18,18 +18,25 @@ extension Delivery {
         var ending = ending
         if let settlement = ending.settlement {
             ending.settlement = nil
-            if await !settle(lease, settlement) { (ending.isLeft, ending.maybeSent) = (true, true) }
+            if await !settle(lease, settlement) {
+                (ending.isLeft, ending.maybeSent, ending.isUnsettled) = (true, true, true)
+            }
         }
         context.counters.giveUp(lane.tenant, lane.backend)
         return ending
     }
 
-    /// Where the totals of a chunk stand.
+    /// Totals that one request may move: they are in memory, and in one transaction, together. A histogram has one a bucket.
+    static let maximumCounters = 20_000
+
+    func counterKeys(of chunk: Chunk) -> [CounterKey] {
+        takesIncrements ? route.backend.counterKeys(of: chunk) : []
+    }
+
+    /// Where totals stand.
     ///
     /// - Returns: nil when the spool cannot say; then nothing may be sent.
-    func book(for chunk: Chunk) async -> CounterBook? {
-        guard takesIncrements else { return CounterBook() }
-        let keys = route.backend.counterKeys(of: chunk)
+    func book(_ keys: [CounterKey]) async -> CounterBook? {
         guard !keys.isEmpty else { return CounterBook() }
         do throws(SpoolError) {
             return CounterBook(try await lane.source.counters(tenant: lane.tenant, backend: lane.backend, keys))

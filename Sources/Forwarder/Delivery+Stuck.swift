@@ -129,7 +129,7 @@ extension Delivery {
         while let next = parts.next() {
             var part = next
             let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: part.runs)
-            guard let request = await encode(chunk) else {
+            guard let request = await encode(chunk, counterKeys(of: chunk)) else {
                 await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
                 return .none(mayHaveArrived: false)
             }

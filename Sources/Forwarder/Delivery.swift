@@ -9,6 +9,8 @@ struct DeliveryEnding: Sendable {
     var isLeft = false
     /// Some of those may have reached the backend.
     var maybeSent = false
+    /// The spool could not write down what was answered: it is owed again, and not sent again at once.
+    var isUnsettled = false
 }
 
 /// One lease, or one shard of it, on its way: encodes its parts, sends them, and acts on each answer until nothing is left
@@ -99,12 +101,12 @@ struct Delivery {
             case .goOn(let settlement):
                 answered.append(settlement)
                 if bisect.isDone { return DeliveryEnding(settlement: takeAnswered()) }
-                guard await settleAnswered() else { return await giveBack(maybeSent: true) }
+                guard await settleAnswered() else { return await giveBack(maybeSent: true, isUnsettled: true) }
                 if shard == nil, await !takeTurn() { return await giveBack() }
             case .stop(let settlement):
                 if let settlement { answered.append(settlement) }
                 let isSettled = await settleAnswered()
-                return await giveBack(maybeSent: !isSettled)
+                return await giveBack(maybeSent: !isSettled, isUnsettled: !isSettled)
             }
         }
     }
@@ -154,11 +156,12 @@ struct Delivery {
         }
     }
 
-    private mutating func giveBack(maybeSent: Bool = false) async -> DeliveryEnding {
+    private mutating func giveBack(maybeSent: Bool = false, isUnsettled: Bool = false) async -> DeliveryEnding {
         // Nothing that was sent ahead arrived: what comes again can be believed as before.
         if hasNoted, !bisect.hasOvertaken { await lane.source.forgetOvertaking(lease, tenant: lane.tenant) }
         return DeliveryEnding(
-            settlement: takeAnswered(), isLeft: true, maybeSent: maybeSent || bisect.hasUncertain)
+            settlement: takeAnswered(), isLeft: true, maybeSent: maybeSent || bisect.hasUncertain,
+            isUnsettled: isUnsettled)
     }
 
     // MARK: One part
@@ -166,7 +169,11 @@ struct Delivery {
     private mutating func deliver(_ whole: Bisect.Part) async -> Next {
         var part = whole
         let chunk = Chunk(tenant: lane.tenant, pieces: lease.pieces, runs: part.runs, series: shard?.series)
-        guard let request = await encode(chunk) else {
+        let keys = counterKeys(of: chunk)
+        if keys.count > Delivery.maximumCounters, part.points > 1 {
+            return .goOn(part.settlement(bisect.tooLarge(part, status: 0, excerpt: ""), status: 0, context))
+        }
+        guard let request = await encode(chunk, keys) else {
             bisect.putBack(part)
             _ = await fail("the spool could not be read", after: nil, startedAt: context.time.boot())
             return .stop(nil)
@@ -197,8 +204,8 @@ struct Delivery {
     }
 
     /// - Returns: nil when the spool could not say what increments are to be counted from.
-    func encode(_ chunk: Chunk) async -> EncodedRequest? {
-        guard let book = await book(for: chunk) else { return nil }
+    func encode(_ chunk: Chunk, _ keys: [CounterKey]) async -> EncodedRequest? {
+        guard let book = await book(keys) else { return nil }
         var chunk = chunk
         chunk.counters = book
         await context.encoding.acquire(lane.tenant, weight: route.weight)

@@ -196,7 +196,7 @@ struct Worker {
         if ending.isLeft || !isSettled {
             await lane.source.release(lease, tenant: lane.tenant, maybeSent: ending.maybeSent || !isSettled)
         }
-        if !isSettled { pause() }
+        if !isSettled || ending.isUnsettled { pause() }
         return isSettled
     }
 

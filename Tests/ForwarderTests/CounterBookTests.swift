@@ -41,6 +41,26 @@ struct CounterBookTests {
         #expect(book.read(key, value: 150, time: 30, startTime: 14) == .increment(10, since: 20, windowSum: 150))
     }
 
+    @Test func `a start that is the point's own time is no start`() {
+        var book = book(100, at: 10)
+        #expect(book.read(key, value: 140, time: 20, startTime: 20) == .increment(40, since: 10, windowSum: 40))
+        #expect(book.read(key, value: 141, time: 30, startTime: 31) == .increment(1, since: 20, windowSum: 41))
+        #expect(book.read(key, value: 7, time: 40, startTime: 40) == .increment(7, since: 30, windowSum: 48))
+    }
+
+    @Test func `sums of the largest totals stay numbers`() {
+        var book = book(0, at: 10)
+        for round in Int64(0)..<3 {
+            _ = book.read(key, value: .greatestFiniteMagnitude, time: 11 + 2 * round)
+            let reading = book.read(key, value: 1, time: 12 + 2 * round)
+            guard case .increment(_, _, let windowSum) = reading else {
+                Issue.record("\(reading)")
+                continue
+            }
+            #expect(windowSum.isFinite)
+        }
+    }
+
     @Test func `a window has the sum of its increments, before 1970 too`() {
         let second = CounterBookTests.second
         var book = book(100, at: 5 * second + 100, windowSum: 2)

@@ -52,13 +52,17 @@ public struct CounterBook: Sendable {
             return .first
         }
         guard time > before.time else { return .passed }
+        // A point at its own start says that the start is not known, and one before it says nothing.
+        // <https://opentelemetry.io/docs/specs/otel/metrics/data-model/#cumulative-streams-handling-unknown-start-time>
+        let start = startTime < time ? startTime : 0
         // A start that moved behind what was seen, or a total that fell: it was counted anew, from 0.
-        let isRestarted = startTime != 0 && startTime > before.time || value < before.value
+        let isRestarted = start != 0 && start > before.time || value < before.value
         let amount = isRestarted ? value : value - before.value
         let isSameWindow = windowStart(time) == windowStart(before.time)
-        state.windowSum = (isSameWindow ? before.windowSum : 0) + amount
+        // A sum of finite numbers may be infinite.
+        state.windowSum = min((isSameWindow ? before.windowSum : 0) + amount, .greatestFiniteMagnitude)
         changes[key] = state
-        let since = isRestarted ? max(startTime, before.time) : before.time
+        let since = isRestarted ? max(start, before.time) : before.time
         return .increment(amount, since: since, windowSum: state.windowSum)
     }
 

@@ -5,8 +5,8 @@ extension Spool {
     /// A total that a backend was told nothing of for so long is forgotten, once the backend is owed nothing.
     static let counterLifeNanoseconds: Int64 = 7 * 86_400 * 1_000_000_000
     private static let counterUpkeepNanoseconds: Int64 = 3600 * 1_000_000_000
-    /// In one transaction.
-    private static let forgottenCounters: Int64 = 5000
+    /// Looked at in one step: some milliseconds, with commits between two of them.
+    private static let sweptCounters = 5000
 
     /// Where these totals stand; those that are not known are left out.
     ///
@@ -62,44 +62,50 @@ extension Spool {
         }
     }
 
-    /// Forgets totals of series that are gone, now and then.
+    /// One step of a walk over all totals, now and then, that forgets those of series that are gone.
     ///
-    /// - Returns: whether there may be more.
+    /// - Returns: whether there is more of it.
     func forgetOldCounters() throws(SpoolError) -> Bool {
         guard clock.at >= upkeep.agePausedUntil, clock.at >= upkeep.countersAt else { return false }
-        let cutoff = clock.at - Spool.counterLifeNanoseconds
-        upkeep.countersAt = clock.at + Spool.counterUpkeepNanoseconds
         let database = try openDatabase()
-        let known = try checked { () throws(SQLiteError) in
-            try database.connection.integer(CounterStatements.counting) ?? 0
+        var sweep = if let begun = upkeep.counterSweep { begun } else { try beginSweep(database) }
+        let rows = try checked { () throws(SQLiteError) in
+            try database.counters().page(after: sweep.last, Spool.sweptCounters)
         }
-        upkeep.counters = known
-        warnOfManyCounters(known)
-        guard known > 0 else { return false }
-        // An outage may last longer than any series is silent.
-        let idle = ledger.backends.filter { $0.pendingPoints(upTo: ledger.end.position) == 0 }
-        for backend in idle where try hasCounters(of: backend, before: cutoff, database) {
-            let forgotten = try transact { (database) throws(SpoolError) in
+        let old = rows.filter { sweep.forgetful.contains($0.backendID) && $0.settledAt < sweep.cutoff }
+        if !old.isEmpty {
+            try transact { (database) throws(SpoolError) in
                 try checked { () throws(SQLiteError) in
-                    try database.counters().deleteOld.run(
-                        .integer(backend.id), .integer(cutoff), .integer(Spool.forgottenCounters))
-                    return database.connection.changes
+                    for row in old { try database.counters().delete.run(values: row.key) }
                 }
             }
-            guard forgotten == Spool.forgottenCounters else { continue }
-            // Soon again.
-            upkeep.countersAt = clock.at
+        }
+        sweep.kept += Int64(rows.count - old.count)
+        sweep.last = rows.last ?? sweep.last
+        guard rows.count < Spool.sweptCounters else {
+            upkeep.counterSweep = sweep
             return true
         }
+        upkeep.counterSweep = nil
+        upkeep.counters = sweep.kept
+        upkeep.countersAt = clock.at + Spool.counterUpkeepNanoseconds
+        warnOfManyCounters(sweep.kept)
         return false
     }
 
-    private func hasCounters(
-        of backend: BackendState, before cutoff: Int64, _ database: Database
-    ) throws(SpoolError) -> Bool {
-        try checked { () throws(SQLiteError) in
-            try database.counters().hasOld.integer(.integer(backend.id), .integer(cutoff)) == 1
+    /// Only of backends that are owed nothing as old as what is forgotten: an outage may last longer than any series is silent.
+    private func beginSweep(_ database: Database) throws(SpoolError) -> CounterSweep {
+        let cutoff = clock.at - Spool.counterLifeNanoseconds
+        var forgetful: Set<Int64> = []
+        for backend in ledger.backends {
+            let owed = backend.owedInOrder(upTo: ledger.end).map(\.start.place.sequence).min()
+            let oldest = try checked { () throws(SQLiteError) in
+                try database.counters().receivedAt.integer(.integer(owed ?? .max))
+            }
+            let owesNothing = backend.pendingPoints(upTo: ledger.end.position) == 0
+            if owesNothing || oldest >= cutoff { forgetful.insert(backend.id) }
         }
+        return CounterSweep(cutoff: cutoff, forgetful: forgetful)
     }
 
     private func warnOfManyCounters(_ known: Int64) {

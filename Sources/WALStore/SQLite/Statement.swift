@@ -1,7 +1,7 @@
 import CSQLite
 
 /// A value bound to a parameter.
-enum SQLValue {
+enum SQLValue: Sendable {
     case integer(Int64)
     /// No NaN: SQLite would store NULL.
     case real(Double)

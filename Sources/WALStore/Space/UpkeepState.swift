@@ -36,6 +36,7 @@ struct UpkeepState: Sendable {
     var counters: Int64?
     /// Spool clock, nanoseconds: old ones are looked for again then.
     var countersAt: Int64 = .min
+    var counterSweep: CounterSweep?
 
     /// What `drop_oldest` ended, as far as no event has told of it.
     struct Dropped: Sendable {

@@ -133,6 +133,32 @@ struct DatadogTests {
         server.stop()
     }
 
+    @Test func `a tag without a key, and sums beyond all numbers, end no process`() throws {
+        var batch = Batch()
+        var identity = SeriesIdentity()
+        identity.temporality = .delta
+        identity.resource = batch.intern(
+            resource: Resource(attributes: [Attribute("", .string("x")), Attribute(":", .int(1))]))
+        var builder = LabelBuilder()
+        builder.add("__name__", "m")
+        try builder.finish()
+        let id = builder.canonical.withUnsafeBytes { batch.series.intern($0, identity: identity) }
+        for step in Int64(0)..<3 {
+            batch.points.appendFloat64(
+                series: id, time: BackendFixture.now * 1_000_000_000 + step,
+                bits: Double.greatestFiniteMagnitude.bitPattern)
+        }
+        let backend = try BackendFixture.make(
+            "datadog", ["url": "http://127.0.0.1:9", "api_key": "env:key", "compression": "none"],
+            environment: BackendFixture.environment())
+        let request = BackendFixture.encode(backend, BackendFixture.chunk(batch))
+        #expect(request.points == 3)
+        let text = String(decoding: request.body, as: UTF8.self)
+        #expect(
+            text.contains("\"value\":1.7976931348623157e+308") || text.contains("\"value\":1.7976931348623157e308"),
+            "\(text)")
+    }
+
     @Test func `a name that would be cut is excluded`() throws {
         let server = try DatadogServer()
         let names = [String(repeating: "a", count: 200), String(repeating: "a", count: 201)]

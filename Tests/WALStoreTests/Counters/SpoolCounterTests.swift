@@ -71,7 +71,7 @@ struct SpoolCounterTests {
         await spool.close()
     }
 
-    @Test func `a total of a series that is gone is forgotten after a week, but never while points are owed`()
+    @Test func `a total of a series that is gone is forgotten after a week, but never while as old a point is owed`()
         async throws
     {
         let fixture = try SpoolFixture()
@@ -84,7 +84,9 @@ struct SpoolCounterTests {
                     lease, [Self.key(1): CounterState(value: 1, time: 1), Self.key(2): CounterState(value: 2, time: 1)])
             )
         }
-        // b is owed a point of the second request from here on.
+        // What b is owed from here on is as old as its totals.
+        let early = try await Self.lease(spool, 0..<1)
+        try await spool.settle(early, Self.settlement(early, [:]))
         fixture.advance(seconds: 7 * Self.day - 10)
         let lease = try await Self.lease(spool, 0..<1)
         try await spool.settle(lease, Self.settlement(lease, [Self.key(2): CounterState(value: 3, time: 2)]))
@@ -97,6 +99,13 @@ struct SpoolCounterTests {
         try await spool.maintain()
         #expect(try await known("a") == [Self.key(2)])
         #expect(try await known("b") == [Self.key(1), Self.key(2)])
+        // Whoever is busy is always owed something.
+        let owed = try #require(try await spool.lease(backend: "b", limit: LeaseLimit(points: 1000)))
+        try await spool.settle(owed, Self.settlement(owed, [:]))
+        _ = try await spool.append(Make.request(Make.batch(0..<1)))
+        fixture.advance(seconds: 4000)
+        try await spool.maintain()
+        #expect(try await known("b").isEmpty)
         await spool.close()
     }
 

@@ -25,7 +25,9 @@ enum DatadogNames {
     static func append(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
         let start = bytes.count
         append(part: key, keepsColon: false, to: &bytes)
-        if bytes[start] < 0x80, !isLetter(bytes[start]) { bytes.insert(UInt8(ascii: "x"), at: start) }
+        if bytes.count == start || bytes[start] < 0x80 && !isLetter(bytes[start]) {
+            bytes.insert(UInt8(ascii: "x"), at: start)
+        }
         bytes.append(UInt8(ascii: ":"))
         append(part: value, keepsColon: true, to: &bytes)
         cut(from: start, &bytes)

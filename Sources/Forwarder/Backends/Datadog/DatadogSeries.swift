@@ -160,7 +160,9 @@ struct DatadogSeries: Sendable {
     private mutating func put(_ count: CountReading, _ time: Int64, in index: Int) {
         let second = time / 1_000_000_000
         if let at = cells[Cell(series: index, second: second)] {
-            let sum = points[at].number.double + count.inWindow
+            // A sum of finite numbers may be infinite, and JSON has no word for that.
+            let largest = Double.greatestFiniteMagnitude
+            let sum = min(max(points[at].number.double + count.inWindow, -largest), largest)
             points[at].number = .float(sum.bitPattern)
             points[at].time = max(points[at].time, time)
         } else {

@@ -2,7 +2,7 @@ import Metrics
 
 extension Batch {
     /// Calls `body` with each pair that tells a series from others of its name: its labels, then what its resource and its scope
-    /// say of it. No pair has an empty value.
+    /// say of it. No pair has an empty key or value.
     func eachTag(of series: UInt32, _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void) {
         self.series.withLabels(of: series) { bytes in
             for label in LabelIterator(bytes) where !label.name.elementsEqual(Batch.nameLabel) {
@@ -27,7 +27,7 @@ extension Batch {
     private static func lend(
         _ key: String, _ value: String, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void
     ) {
-        if value.isEmpty { return }
+        if key.isEmpty || value.isEmpty { return }
         var (key, value) = (key, value)
         key.withUTF8 { key in
             value.withUTF8 { value in body(UnsafeRawBufferPointer(key), UnsafeRawBufferPointer(value)) }
