@@ -29,20 +29,56 @@ extension [LeasedRun] {
     /// These points without those of `removed`, which may come in any order and may overlap.
     func subtracting(_ removed: [LeasedRun]) -> [LeasedRun] {
         if removed.isEmpty { return self }
-        let sorted = removed.sorted { ($0.piece, $0.ordinals.lowerBound) < ($1.piece, $1.ordinals.lowerBound) }
+        let holes = removed.merged
         var kept: [LeasedRun] = []
         for run in self {
             if run.ordinals.isEmpty { kept.append(run) }
             var from = run.ordinals.lowerBound
-            for hole in sorted where hole.piece == run.piece {
-                let start = Swift.min(Swift.max(hole.ordinals.lowerBound, from), run.ordinals.upperBound)
-                if start > from { kept.append(LeasedRun(piece: run.piece, ordinals: from..<start)) }
-                from = Swift.min(Swift.max(from, hole.ordinals.upperBound), run.ordinals.upperBound)
+            var next = holes.first(endingAfter: from, of: run.piece)
+            while next < holes.count, holes[next].piece == run.piece,
+                holes[next].ordinals.lowerBound < run.ordinals.upperBound
+            {
+                let hole = holes[next].ordinals
+                if hole.lowerBound > from {
+                    kept.append(LeasedRun(piece: run.piece, ordinals: from..<hole.lowerBound))
+                }
+                from = Swift.min(Swift.max(from, hole.upperBound), run.ordinals.upperBound)
+                next += 1
             }
             if from < run.ordinals.upperBound {
                 kept.append(LeasedRun(piece: run.piece, ordinals: from..<run.ordinals.upperBound))
             }
         }
         return kept
+    }
+
+    /// In order of piece and ordinal, without empty ones, those that touch or overlap as one.
+    private var merged: [LeasedRun] {
+        var merged: [LeasedRun] = []
+        let sorted = filter { !$0.ordinals.isEmpty }
+            .sorted { ($0.piece, $0.ordinals.lowerBound) < ($1.piece, $1.ordinals.lowerBound) }
+        for run in sorted {
+            if let last = merged.last, last.piece == run.piece, run.ordinals.lowerBound <= last.ordinals.upperBound {
+                let end = Swift.max(last.ordinals.upperBound, run.ordinals.upperBound)
+                merged[merged.count - 1].ordinals = last.ordinals.lowerBound..<end
+            } else {
+                merged.append(run)
+            }
+        }
+        return merged
+    }
+
+    /// Of merged runs, the index of the first of a piece, or of a later one, that ends behind an ordinal.
+    private func first(endingAfter ordinal: Int, of piece: Int) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if (self[middle].piece, self[middle].ordinals.upperBound) <= (piece, ordinal) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
     }
 }

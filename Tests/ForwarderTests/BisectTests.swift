@@ -172,23 +172,3 @@ struct BisectTests {
         #expect(dead == 20)
     }
 }
-
-struct LeasedRunsTests {
-    @Test func `subtracting and splitting lose and double nothing`() {
-        var random = SeededGenerator.fresh()
-        for _ in 0..<500 {
-            let runs = (0..<3).map { LeasedRun(piece: $0, ordinals: 10..<Int.random(in: 10...30, using: &random)) }
-            let removed = (0..<5).map { _ in
-                let start = Int.random(in: 5...30, using: &random)
-                return LeasedRun(piece: Int.random(in: 0..<3, using: &random), ordinals: start..<start + 4)
-            }
-            let numbers: ([LeasedRun]) -> [Int] = { $0.flatMap { run in run.ordinals.map { run.piece * 100 + $0 } } }
-            let gone = Set(numbers(removed))
-            let kept = runs.subtracting(removed)
-            #expect(numbers(kept) == numbers(runs).filter { !gone.contains($0) }, "seed \(random.seed)")
-            let (first, rest) = kept.split(at: kept.points / 2)
-            #expect(first.points == kept.points / 2, "seed \(random.seed)")
-            #expect(numbers(first) + numbers(rest) == numbers(kept), "seed \(random.seed)")
-        }
-    }
-}
