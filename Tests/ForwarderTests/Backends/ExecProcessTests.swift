@@ -108,6 +108,42 @@ struct ExecProcessTests {
         #expect(waits[12] == .milliseconds(100))
     }
 
+    @Test func `a tenant whose points end the program waits longer each time, and the others do not`() async throws {
+        let now = Mutex<Int64>(0)
+        let time = TimeSource(wall: { 0 }, boot: { now.withLock { $0 } }, bootID: { "a boot" })
+        let command = try fixture.program(
+            """
+            greet()
+            for head, points in requests():
+                if head["tenant"] == "acme": os._exit(7)
+                say(answer=head["request"], outcome="ok")
+            """)
+        let backend = try fixture.make(command, ["restart_after": "100ms"], time: time)
+        let other = BackendFixture.chunk(BackendFixture.samples([1]), tenant: "other")
+        func pass(_ milliseconds: Int64) {
+            now.withLock { $0 += Duration.milliseconds(milliseconds).wholeNanoseconds }
+        }
+        for wait in [100, 200, 400] as [Int64] {
+            #expect(await ExecAttempt.make(backend, chunk).failure?.mayHaveArrived == true)
+            pass(100)
+            #expect(await ExecAttempt.make(backend, other).outcome == .delivered, "\(wait)")
+            guard wait > 100 else { continue }
+            guard case .retry(let after, _) = await ExecAttempt.make(backend, chunk).outcome else {
+                Issue.record("it is given to the program again")
+                return
+            }
+            #expect(after == .milliseconds(wait - 100))
+            pass(wait - 100)
+        }
+        // Nor are the others made to wait by lives in which nobody else came.
+        for wait in [800, 1600, 3200] as [Int64] {
+            #expect(await ExecAttempt.make(backend, chunk).failure?.mayHaveArrived == true)
+            if wait < 3200 { pass(wait) }
+        }
+        pass(100)
+        #expect(await ExecAttempt.make(backend, other).outcome == .delivered)
+    }
+
     @Test func `what a program forked is killed with it, also when that holds its output open`() async throws {
         let backend = try fixture.backend(
             """

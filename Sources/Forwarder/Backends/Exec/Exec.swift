@@ -29,13 +29,14 @@ public struct Exec: Backend {
         let times = ProgramTimes(
             request: timeout, start: try HTTPEndpoint.positive(settings, "start_timeout", default: .seconds(10)),
             restart: try HTTPEndpoint.positive(settings, "restart_after", default: .seconds(1)))
-        program = Program(name: name, command: command, times: times, environment: environment)
         // Whether it may see a newer point before an older one, and a point twice, is the program's to say: here in config.
         let isOrdered = try settings.bool("ordered", default: true)
         traits = try BackendTraits(
             keepsOrder: isOrdered, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: isOrdered ? 1 : 2,
             isIdempotent: false, timeout: timeout
         ).overridden(by: settings)
+        program = Program(
+            name: name, command: command, times: times, concurrency: traits.concurrency, environment: environment)
     }
 
     // MARK: Out

@@ -14,9 +14,16 @@ final class Program: Sendable {
     private let thread = Mutex(false)
     private let make: @Sendable (ProgramInbox) -> ProgramLoop
 
-    init(name: String, command: ProgramCommand, times: ProgramTimes, environment: BackendEnvironment) {
+    /// - Parameter concurrency: how many requests it may have and not have answered.
+    init(
+        name: String, command: ProgramCommand, times: ProgramTimes, concurrency: Int, environment: BackendEnvironment
+    ) {
         inbox = ProgramInbox()
-        make = { ProgramLoop(name: name, command: command, times: times, environment: environment, inbox: $0) }
+        make = {
+            ProgramLoop(
+                name: name, command: command, times: times, concurrency: concurrency, environment: environment,
+                inbox: $0)
+        }
     }
 
     /// The thread is not waited for: it may wait for the program.

@@ -82,7 +82,7 @@ struct ProgramCommand: Sendable {
 
 /// How long what may take.
 struct ProgramTimes: Sendable {
-    /// From when a request is given to the program until its answer.
+    /// From a request's first byte until its answer; before that, until its first byte.
     var request: Duration
     /// From the start of the program until its greeting.
     var start: Duration
@@ -92,4 +92,9 @@ struct ProgramTimes: Sendable {
     static let longestRestart: Duration = .seconds(60)
     /// From the end of its input until it is killed, once nobody needs it any more.
     static let end: Duration = .seconds(5)
+
+    /// - Parameter ends: how many in a row brought nothing.
+    func wait(afterEnds ends: Int) -> Duration {
+        min(restart * (1 << min(max(0, ends - 1), 10)), max(Self.longestRestart, restart))
+    }
 }

@@ -37,7 +37,8 @@ final class ProgramLoop {
     private let inbox: ProgramInbox
 
     private var state = State.down(until: 0, reason: nil)
-    private var talk = ProgramTalk()
+    private var talk: ProgramTalk
+    private var suspects = ProgramSuspects()
     private var lines = LineBuffer(limit: lineBytes)
     private var errors: ProgramErrors
     /// What of our greeting is not written yet.
@@ -50,13 +51,15 @@ final class ProgramLoop {
     private var buffer = [UInt8](repeating: 0, count: 64 << 10)
 
     init(
-        name: String, command: ProgramCommand, times: ProgramTimes, environment: BackendEnvironment, inbox: ProgramInbox
+        name: String, command: ProgramCommand, times: ProgramTimes, concurrency: Int, environment: BackendEnvironment,
+        inbox: ProgramInbox
     ) {
         self.name = name
         self.command = command
         self.times = times
         self.environment = environment
         self.inbox = inbox
+        talk = ProgramTalk(concurrency: concurrency, patience: times.request.wholeNanoseconds)
         errors = ProgramErrors(name: name, events: environment.events)
     }
 
@@ -89,8 +92,14 @@ final class ProgramLoop {
             return submission.completion(
                 .later(after: wait, reason: "the program is started again in a while: \(reason)"))
         }
+        let tenant = submission.request.tenant
+        if let wait = suspects.wait(tenant, now: now) {
+            return submission.completion(
+                .later(after: wait, reason: "the program ended over requests of this tenant, which waits for a while"))
+        }
         talk.add(
-            submission.id, submission.request, deadline: now + times.request.wholeNanoseconds, submission.completion)
+            submission.id, submission.request, deadline: now + times.request.wholeNanoseconds,
+            isAlone: suspects.contains(tenant), submission.completion)
     }
 
     // MARK: Lives
@@ -123,15 +132,16 @@ final class ProgramLoop {
         let ending = child.end()
         let words = "the program " + (reason ?? ending)
         tell(.warning, "the program of a backend has ended", ["reason": words, "ending": ending])
+        let isOfSame = suspects.blame(talk.tenantsUnderWay, times, now: now)
         if holds { talk.hold(words) } else { talk.fail(words) }
-        goDown(words, holds: holds)
+        goDown(words, holds: holds, isOfSame: isOfSame)
     }
 
-    private func goDown(_ reason: String, holds: Bool) {
-        barrenLives = hasAnswered ? 0 : barrenLives + 1
+    /// - Parameter isOfSame: it ended over the tenants that it ended over before: it is them that wait longer.
+    private func goDown(_ reason: String, holds: Bool, isOfSame: Bool = false) {
+        barrenLives = hasAnswered ? 0 : isOfSame ? barrenLives : barrenLives + 1
         hasAnswered = false
-        let factor = 1 << min(max(0, barrenLives - 1), 10)
-        let wait = min(times.restart * factor, max(ProgramTimes.longestRestart, times.restart))
+        let wait = times.wait(afterEnds: barrenLives)
         state = .down(until: now + wait.wholeNanoseconds, reason: reason, holds: holds)
     }
 
@@ -207,6 +217,7 @@ final class ProgramLoop {
         if case .starting(_, let deadline) = state, now >= deadline {
             return end("did not greet within \(times.start)")
         }
+        talk.expire(now: now)
         if talk.isLate(now: now) { end("did not answer within \(times.request)") }
     }
 
@@ -221,7 +232,7 @@ final class ProgramLoop {
             return max(0, count)
         }
         if !greeting.isEmpty { greeting.removeFirst(greeting.withUnsafeBytes { put($0) }) }
-        if case .up = state, greeting.isEmpty { talk.write(put) }
+        if case .up = state, greeting.isEmpty { talk.write(now: now, put) }
         guard code != 0 else { return true }
         if ChildProgram.wait(child.ending, milliseconds: 100) {
             endWithLastWords(child)
@@ -274,7 +285,7 @@ final class ProgramLoop {
         case (.hello, _): throw ProgramLine.Mistake(words: "a second hello")
         case (.answer, .starting): throw ProgramLine.Mistake(words: "an answer before its hello")
         case (.answer(let id, let answer), _):
-            try talk.answer(id, answer)
+            suspects.clear(try talk.answer(id, answer))
             hasAnswered = true
         }
     }
