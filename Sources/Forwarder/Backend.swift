@@ -29,6 +29,8 @@ public struct EncodedRequest: Sendable {
     /// Size of the body before compression.
     public var rawBytes = 0
     public var points = 0
+    /// Whether it is worth cutting when it is too large.
+    var isSmallerWithFewerPoints = true
     /// For backends that answer item by item: which points item i carries.
     public var items: [[LeasedRun]] = []
     /// What its points were read through, where the backend takes increments.

@@ -185,13 +185,13 @@ struct Delivery {
 
         let limit = route.backend.traits.maximumBodyBytes
         if request.body.count > limit, lease.isOfBodies { return giveBackBodies(part) }
-        if request.body.count > limit, part.points > 1 {
+        if request.body.count > limit, part.points > 1, request.isSmallerWithFewerPoints {
             learnTooLarge(part, bodyBytes: request.body.count, limitBytes: limit)
             settlement.parts += bisect.tooLarge(part, status: 0, excerpt: "")
             return .goOn(settlement)
         }
         let rawLimit = route.backend.traits.maximumRawBytes
-        if request.rawBytes > rawLimit, part.points > 1 {
+        if request.rawBytes > rawLimit, part.points > 1, request.isSmallerWithFewerPoints {
             learnTooLarge(part, bodyBytes: request.rawBytes, limitBytes: rawLimit)
             settlement.parts += bisect.tooLarge(part, status: 0, excerpt: "")
             return .goOn(settlement)

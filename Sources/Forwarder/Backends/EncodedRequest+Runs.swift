@@ -7,6 +7,7 @@ extension EncodedRequest {
         body.removeAll(keepingCapacity: true)
         rawBytes = 0
         points = 0
+        isSmallerWithFewerPoints = true
         items.removeAll(keepingCapacity: true)
         counters = CounterBook()
         pushed.removeAll(keepingCapacity: true)

@@ -11,11 +11,19 @@ struct PushgatewayTests {
     private static let base: Int64 = 1_790_000_000_000_000_000
     private static let second: Int64 = 1_000_000_000
 
-    /// - Parameter now: wall clock, seconds after `base`.
+    /// A wall clock, seconds after `base`.
+    private final class Clock: Sendable {
+        private let seconds: Mutex<Int64>
+        init(_ seconds: Int64 = 0) { self.seconds = Mutex(seconds) }
+        func set(_ now: Int64) { seconds.withLock { $0 = now } }
+        var nanoseconds: Int64 { PushgatewayTests.base + seconds.withLock { $0 } * PushgatewayTests.second }
+    }
+
     private func make(
-        _ url: String, _ values: [String: String] = [:], _ sections: [String: [String: String]] = [:], now: Int64 = 0
+        _ url: String, _ values: [String: String] = [:], _ sections: [String: [String: String]] = [:],
+        clock: Clock = Clock()
     ) throws -> any Backend {
-        let time = TimeSource(wall: { Self.base + now * Self.second }, boot: { 0 }, bootID: { "a boot" })
+        let time = TimeSource(wall: { clock.nanoseconds }, boot: { 0 }, bootID: { "a boot" })
         return try BackendFixture.make(
             "prometheus_pushgateway", ["url": url, "gzip": "false"].merging(values) { $1 }, sections,
             environment: BackendEnvironment(time: time))
@@ -93,8 +101,8 @@ struct PushgatewayTests {
     @Test func `what is older than newest_within is not pushed`() throws {
         let points: [(String, Int64, Double)] = [("a", -301, 1), ("b", -299, 1)]
         #expect(reasons(try make("http://127.0.0.1:9"), points) == ["0 older than newest_within"])
-        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "299s"], now: 1), points).count == 2)
-        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "0"], now: 9999), points).isEmpty)
+        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "299s"], clock: Clock(1)), points).count == 2)
+        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "0"], clock: Clock(9999)), points).isEmpty)
     }
 
     @Test func `an older value never takes the place of a newer one that was pushed`() async throws {
@@ -109,8 +117,10 @@ struct PushgatewayTests {
 
     @Test func `a series that has no newer value for a while is left out of its family`() async throws {
         let server = try HTTPTestServer { _, _ in .reply(200) }
-        let backend = try make(server.url, ["newest_within": "60s"])
+        let clock = Clock()
+        let backend = try make(server.url, ["newest_within": "60s"], clock: clock)
         #expect(await push(backend, [("up:1", -50, 1), ("up:2", -20, 2)]) == .delivered)
+        clock.set(11)
         #expect(await push(backend, [("up:3", 11, 3)]) == .delivered)
         #expect(server.requests[1].text == "up{number=\"2\"} 2\nup{number=\"3\"} 3\n")
         server.stop()
@@ -118,13 +128,69 @@ struct PushgatewayTests {
 
     @Test func `there are so many series of a tenant and no more`() async throws {
         let server = try HTTPTestServer { _, _ in .reply(200) }
-        let backend = try make(server.url, ["max_series": "2", "newest_within": "60s"])
+        let clock = Clock()
+        let backend = try make(server.url, ["max_series": "2", "newest_within": "60s"], clock: clock)
         let points: [(String, Int64, Double)] = [("a", -50, 1), ("b", -50, 1), ("c", -50, 1)]
         #expect(reasons(backend, points) == ["2 more series than max_series"])
         #expect(await push(backend, points) == .delivered)
         #expect(reasons(backend, [("c", 0, 1), ("a", 0, 2)]) == ["0 more series than max_series"])
+        clock.set(20)
         #expect(await push(backend, [("a", 20, 2)]) == .delivered)
         #expect(reasons(backend, [("c", 20, 1)]).isEmpty, "b was forgotten")
+        server.stop()
+    }
+
+    @Test func `a clock that is ahead makes no other series old`() async throws {
+        let server = try HTTPTestServer { _, _ in .reply(200) }
+        let backend = try make(server.url, ["newest_within": "60s"])
+        #expect(reasons(backend, [("up:1", 61, 1)]) == ["0 ahead of this node's clock by more than newest_within"])
+        #expect(await push(backend, [("up:1", -50, 1)]) == .delivered)
+        #expect(await push(backend, [("up:2", 59, 2)]) == .delivered)
+        #expect(await push(backend, [("up:3", 0, 3)]) == .delivered)
+        #expect(server.requests[1].text == "up{number=\"1\"} 1\nup{number=\"2\"} 2\n")
+        #expect(server.requests[2].text == "up{number=\"1\"} 1\nup{number=\"2\"} 2\nup{number=\"3\"} 3\n")
+        server.stop()
+    }
+
+    // MARK: Histograms
+
+    private func histogram(_ seconds: Int64, _ bounds: [Double]) -> Chunk {
+        var batch = Batch()
+        let id = BackendFixture.series("h", [], in: &batch)
+        batch.append(
+            series: id, time: Self.base + seconds * Self.second,
+            explicit: ExplicitHistogram(
+                count: 3, sumBits: nil, bounds: bounds.map(\.bitPattern),
+                bucketCounts: [3] + bounds.map { _ in 0 }))
+        return BackendFixture.chunk(batch)
+    }
+
+    @Test func `a histogram with other buckets is the same one, and the old buckets go`() async throws {
+        let server = try HTTPTestServer { _, _ in .reply(200) }
+        let backend = try make(server.url)
+        #expect(await BackendFixture.deliver(backend, histogram(-30, [1, 2])) == .delivered)
+        #expect(await BackendFixture.deliver(backend, histogram(-20, [5])) == .delivered)
+        let text = "h_bucket{le=\"+Inf\"} 3\nh_bucket{le=\"5\"} 3\nh_count 3\n"
+        #expect(server.requests[1].text == text)
+        let late = BackendFixture.encode(backend, histogram(-25, [1]))
+        #expect(late.excluded.map(\.reason) == ["a newer value of its series was pushed"])
+        #expect(await push(backend, [("h_bucket:1", 0, 1)]) == .delivered)
+        #expect(server.requests[2].text.contains("le=\"5\"") && !server.requests[2].text.contains("le=\"1\""))
+        server.stop()
+    }
+
+    // MARK: Too large
+
+    @Test func `a push that is too large for what goes along holds, and is not cut to pieces`() async throws {
+        let server = try HTTPTestServer { _, number in .reply(number == 0 ? 200 : 413) }
+        let backend = try make(server.url)
+        #expect(await push(backend, (0..<50).map { ("up:\($0)", -30, 1) }) == .delivered)
+        guard case .hold(let reason) = await push(backend, [("up:1", -20, 7), ("up:2", -20, 7)]) else {
+            Issue.record("it would be cut, and buried")
+            return
+        }
+        #expect(reason.contains("lower max_series"))
+        #expect(await push(backend, (0..<50).map { ("up:\($0)", -10, 1) }) == .tooLarge(limitBytes: nil))
         server.stop()
     }
 
@@ -146,6 +212,17 @@ struct PushgatewayTests {
         let all = try make(server.url, ["own_metrics": ""])
         #expect(BackendFixture.encode(all, BackendFixture.chunk(batch)).points == 3)
         server.stop()
+    }
+
+    @Test func `a label that is renamed takes no other label's name`() throws {
+        let backend = try make("http://127.0.0.1:9")
+        var batch = Batch()
+        let id = BackendFixture.series("m", [("exported_job", "b"), ("job", "a")], in: &batch)
+        batch.points.appendFloat64(series: id, time: Self.base, bits: (1.0).bitPattern)
+        let request = BackendFixture.encode(backend, BackendFixture.chunk(batch))
+        #expect(
+            String(decoding: request.body, as: UTF8.self)
+                == "m{exported_job=\"b\",exported_exported_job=\"a\"} 1\n")
     }
 
     @Test func `a group's values are spelled so that a path can have them`() async throws {

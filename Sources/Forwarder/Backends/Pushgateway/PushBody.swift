@@ -28,8 +28,10 @@ struct PushBody: Sendable {
     // MARK: Choosing
 
     /// Takes the points that are pushed, and excludes the others.
+    ///
+    /// - Parameter times: those that a point may have, nanoseconds since the epoch.
     mutating func take(
-        _ chunk: Chunk, oldest: Int64, _ known: PushedSeries.Group, _ maximumSeries: Int,
+        _ chunk: Chunk, _ times: ClosedRange<Int64>, _ known: PushedSeries.Group, _ maximumSeries: Int,
         _ request: inout EncodedRequest
     ) {
         var newest: [[UInt8]: Newest] = [:]
@@ -39,7 +41,7 @@ struct PushBody: Sendable {
             for ordinal in run.ordinals {
                 let time = batch.points.times[ordinal]
                 let start = samples.count
-                let reason = time < oldest ? Pushgateway.Exclusion.past.rawValue : append(batch, ordinal, time)
+                let reason = Self.refusal(time, times) ?? append(batch, ordinal, time)
                 let verdict = reason ?? refusal(samples[start...], known, newest, maximumSeries - added)
                 if let verdict {
                     samples.removeSubrange(start...)
@@ -47,7 +49,8 @@ struct PushBody: Sendable {
                     continue
                 }
                 let mine = Newest(piece: run.piece, ordinal: ordinal, time: time, samples: start..<samples.count)
-                let key = samples[start].series
+                // A histogram may have got another first bucket; each has a count, and that comes last.
+                let (key, family) = (samples[samples.count - 1].series, samples[samples.count - 1].family)
                 if let before = newest.updateValue(mine, forKey: key) {
                     request.exclude(
                         piece: before.piece, ordinal: before.ordinal,
@@ -56,7 +59,7 @@ struct PushBody: Sendable {
                     for index in before.samples { samples[index].value = [] }
                 } else {
                     request.points += 1
-                    if known.value(samples[start].family, key) == nil { added += mine.samples.count }
+                    if known.value(family, key) == nil { added += mine.samples.count }
                 }
             }
         }
@@ -64,6 +67,11 @@ struct PushBody: Sendable {
         request.excluded.sort {
             ($0.run.piece, $0.run.ordinals.lowerBound) < ($1.run.piece, $1.run.ordinals.lowerBound)
         }
+    }
+
+    private static func refusal(_ time: Int64, _ times: ClosedRange<Int64>) -> String? {
+        if time < times.lowerBound { return Pushgateway.Exclusion.past.rawValue }
+        return time > times.upperBound ? Pushgateway.Exclusion.ahead.rawValue : nil
     }
 
     /// - Returns: why there is nothing to push of the point, or nil.
@@ -81,6 +89,9 @@ struct PushBody: Sendable {
         }
         if let excluded { return excluded.rawValue }
         if isOwn { return Pushgateway.Exclusion.own.rawValue }
+        if found.count > 1, let whole = found.last?.series {
+            for index in found.indices { found[index].whole = whole }
+        }
         samples += found
         return nil
     }
@@ -89,12 +100,12 @@ struct PushBody: Sendable {
     private func refusal(
         _ point: ArraySlice<PushedSample>, _ known: PushedSeries.Group, _ newest: [[UInt8]: Newest], _ room: Int
     ) -> String? {
-        guard let first = point.first else { return Pushgateway.Exclusion.tooMany.rawValue }
-        if let before = newest[first.series] {
-            return before.time > first.time ? Pushgateway.Exclusion.superseded.rawValue : nil
+        guard let last = point.last else { return Pushgateway.Exclusion.tooMany.rawValue }
+        if let before = newest[last.series] {
+            return before.time > last.time ? Pushgateway.Exclusion.superseded.rawValue : nil
         }
-        if let before = known.value(first.family, first.series) {
-            return before.time > first.time ? Pushgateway.Exclusion.pushed.rawValue : nil
+        if let before = known.value(last.family, last.series) {
+            return before.time > last.time ? Pushgateway.Exclusion.pushed.rawValue : nil
         }
         return known.count + point.count > room ? Pushgateway.Exclusion.tooMany.rawValue : nil
     }
@@ -103,26 +114,27 @@ struct PushBody: Sendable {
 
     /// Writes the families of `samples` whole, each once and in the order of their names.
     ///
-    /// - Parameter newestWithin: what is older than the newest sample by more is left out; 0: nothing is.
-    mutating func render(_ known: PushedSeries.Group, _ newestWithin: Int64) {
-        var families: [[UInt8]: [[UInt8]: [UInt8]]] = [:]
-        let newest = samples.reduce(Int64.min) { max($0, $1.time) }
-        for sample in samples {
-            if families[sample.family] == nil {
-                let kept = (known.families[sample.family] ?? [:]).filter {
-                    newestWithin == 0 || newest - $0.value.time <= newestWithin
-                }
-                families[sample.family] = kept.mapValues(\.text)
+    /// - Parameters:
+    ///   - wall: nanoseconds since the epoch; a sample that is ahead of it makes no other old.
+    ///   - newestWithin: what is older than the newest sample by more is left out; 0: nothing is.
+    mutating func render(_ known: PushedSeries.Group, wall: Int64, _ newestWithin: Int64) {
+        let newest = min(wall, samples.reduce(Int64.min) { max($0, $1.time) })
+        let families = Dictionary(grouping: samples, by: \.family)
+        for (family, added) in families.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            let series = known.family(family, adding: added).filter {
+                newestWithin == 0 || newest - $0.value.time <= newestWithin
             }
-            families[sample.family]?[sample.series] = sample.value
-        }
-        for (_, series) in families.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             for (name, value) in series.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
                 body.append(contentsOf: name)
                 body.append(UInt8(ascii: " "))
-                body.append(contentsOf: value)
+                body.append(contentsOf: value.text)
                 body.append(UInt8(ascii: "\n"))
             }
         }
+    }
+
+    /// Whether most of the body is what the families of its points bring along: fewer points make it hardly smaller.
+    var isMostlyOthers: Bool {
+        samples.reduce(0) { $0 + $1.series.count + $1.value.count + 2 } < body.count / 4
     }
 }

@@ -16,6 +16,7 @@ public struct Pushgateway: Backend {
         case superseded = "a newer value of its series is in the request"
         case pushed = "a newer value of its series was pushed"
         case past = "older than newest_within"
+        case ahead = "ahead of this node's clock by more than newest_within"
         case own = "the gateway has a metric of this name itself"
         case tooMany = "more series than max_series"
     }
@@ -71,17 +72,19 @@ public struct Pushgateway: Backend {
 
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
-        let oldest = newestWithin == 0 ? Int64.min : time.wall() - newestWithin
+        let wall = time.wall()
+        let times = newestWithin == 0 ? Int64.min...Int64.max : wall - newestWithin...wall + newestWithin
         scratch.withScratch { scratch in
             scratch.begin(group, own)
             pushed.read(chunk.tenant) { known in
-                scratch.take(chunk, oldest: oldest, known, maximumSeries, &request)
+                scratch.take(chunk, times, known, maximumSeries, &request)
                 guard request.points > 0 else { return }
-                scratch.render(known, newestWithin)
+                scratch.render(known, wall: wall, newestWithin)
             }
             guard request.points > 0 else { return }
             request.pushed = scratch.samples
             request.rawBytes = scratch.body.count
+            request.isSmallerWithFewerPoints = !scratch.isMostlyOthers
             if isCompressed {
                 scratch.body.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
             } else {
@@ -99,7 +102,9 @@ public struct Pushgateway: Backend {
         let answer = await transport.perform(
             endpoint.post(request.body, to: group.path(endpoint.url, chunk.tenant), headers: headers))
         if answer.isTaken {
-            pushed.add(request.pushed, chunk.tenant, newestWithin: newestWithin, maximumSeries: maximumSeries)
+            pushed.add(
+                request.pushed, chunk.tenant, wall: time.wall(), newestWithin: newestWithin,
+                maximumSeries: maximumSeries)
         }
         return answer
     }
@@ -108,6 +113,10 @@ public struct Pushgateway: Backend {
 
     /// 400 names one family at fault, not the points of ours that are in it: they are looked for.
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        HTTPOutcome.of(answer) { HTTPOutcome.of($0, now: $1) }
+        let outcome = HTTPOutcome.of(answer) { HTTPOutcome.of($0, now: $1) }
+        guard case .tooLarge = outcome, !request.isSmallerWithFewerPoints else { return outcome }
+        return .hold(
+            reason: "a push of \(request.rawBytes) bytes is too large, most of it the other series of its families: "
+                + "lower max_series or raise the limit")
     }
 }

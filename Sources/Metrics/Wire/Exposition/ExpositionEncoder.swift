@@ -112,17 +112,27 @@ public struct ExpositionEncoder: Sendable {
     /// Appends `name{label="value"}`.
     ///
     /// - Parameter renamed: labels that the reader has a meaning of its own for: they go out as `exported_` and their name,
-    ///   as in a scrape that does not honour labels.
+    ///   as in a scrape that does not honour labels; with the prefix again where that is a label already.
     public static func append(
         _ series: UnsafeRawBufferPointer, renaming renamed: [[UInt8]] = [], to body: inout [UInt8]
     ) {
         body.append(contentsOf: name(of: series))
         var isFirst = true
+        var exported: [[UInt8]] = []
         for label in LabelIterator(series) where !label.name.elementsEqual(Batch.nameLabel) {
             body.append(UInt8(ascii: isFirst ? "{" : ","))
             isFirst = false
-            if renamed.contains(where: { label.name.elementsEqual($0) }) { body.append(contentsOf: "exported_".utf8) }
-            body.append(contentsOf: label.name)
+            if renamed.contains(where: { label.name.elementsEqual($0) }) {
+                var spelled = Array(label.name)
+                repeat {
+                    spelled = Array("exported_".utf8) + spelled
+                } while LabelIterator(series).contains { $0.name.elementsEqual(spelled) }
+                    || renamed.contains(spelled) || exported.contains(spelled)
+                exported.append(spelled)
+                body.append(contentsOf: spelled)
+            } else {
+                body.append(contentsOf: label.name)
+            }
             body.append(contentsOf: "=\"".utf8)
             for byte in label.value {
                 switch byte {
