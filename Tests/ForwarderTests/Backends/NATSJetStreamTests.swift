@@ -94,6 +94,16 @@ struct NATSJetStreamTests {
         #expect(try await server.messages(of: "points").count == 3)
     }
 
+    @Test func `the same points for another subject of a stream are another message`() async throws {
+        let server = try NATSServer()
+        try await server.makeStream("points", subjects: ["metrics.>"])
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1, 2, 3]))
+        for subject in ["metrics.a", "metrics.b", "metrics.{tenant}", "metrics.a"] {
+            #expect(await BackendFixture.deliver(try make(server, ["subject": subject]), chunk) == .delivered)
+        }
+        #expect(try await server.messages(of: "points").map(\.subject) == ["metrics.a", "metrics.b", "metrics.acme"])
+    }
+
     @Test func `an id names tenant and places, and is the same for the same points alone`() throws {
         let backend = try BackendFixture.make(
             "nats_jetstream", BackendFixture.minimum(of: "nats_jetstream", url: "", folder: ""))

@@ -55,7 +55,9 @@ struct BrokerPayload: Sendable {
     var contentEncoding: String? { compression == .none ? nil : compression.rawValue }
 
     /// Fills `request`, its `messageID` included.
-    func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+    ///
+    /// - Parameter target: the subject or topic it is for.
+    func encode(_ chunk: Chunk, to target: String, into request: inout EncodedRequest) {
         request.reset()
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
@@ -66,7 +68,7 @@ struct BrokerPayload: Sendable {
             }
             guard request.points > 0 else { return }
             request.rawBytes = scratch.plain.count
-            request.messageID = MessageID.of(chunk, scratch.plain)
+            request.messageID = MessageID.of(chunk, to: target, scratch.plain)
             scratch.plain.withUnsafeBytes { plain in
                 switch compression {
                 case .gzip: Gzip.compress(plain, level: 1, into: &request.body)

@@ -4,14 +4,16 @@ import WALStore
 
 /// The id of a message: the same whenever the same points are sent again, another one for anything else.
 ///
-/// `tenant.first-last.digest`: the places of the first and the last point, and 128 bits of SHA-256 over the payload before
-/// compression, in hexadecimal. A place is told apart only on its node, and of one spool (a folder that was deleted, a backup
+/// `tenant.first-last.digest`: the places of the first and the last point, and 128 bits of SHA-256 over the target (a subject or
+/// topic), a zero and the payload before compression, in hexadecimal. A place is told apart only on its node, and of one spool (a folder that was deleted, a backup
 /// that was put back, a second node with the same tenant): a broker that drops what has an id it knows would then drop new
-/// points for old ones. With the payload in it, what has the same id says the same.
+/// points for old ones. With the payload in it, what has the same id says the same; with the target, it says so in the same
+/// place: a stream compares the ids of all its subjects.
 enum MessageID {
     static let digestBytes = 16
 
-    static func of(_ chunk: Chunk, _ payload: [UInt8]) -> String {
+    /// - Parameter target: where it goes, without a zero in it.
+    static func of(_ chunk: Chunk, to target: String, _ payload: [UInt8]) -> String {
         var id = Array(chunk.tenant.utf8)
         let runs = chunk.runs.filter { !$0.ordinals.isEmpty }
         if let first = runs.first, let last = runs.last {
@@ -19,7 +21,7 @@ enum MessageID {
             append(chunk.pieces[last.piece].place(of: last.ordinals.upperBound - 1), after: "-", to: &id)
         }
         id.append(UInt8(ascii: "."))
-        for byte in digest(payload).prefix(digestBytes) {
+        for byte in digest(target, payload).prefix(digestBytes) {
             id.append(hex[Int(byte >> 4)])
             id.append(hex[Int(byte & 15)])
         }
@@ -35,8 +37,9 @@ enum MessageID {
         NumberPrinter.append(place.ordinal, to: &id)
     }
 
-    private static func digest(_ bytes: [UInt8]) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, count in
+    private static func digest(_ target: String, _ payload: [UInt8]) -> [UInt8] {
+        let bytes = Array(target.utf8) + [0] + payload
+        return [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, count in
             bytes.withUnsafeBufferPointer { bytes in
                 _ = SHA256(bytes.baseAddress, bytes.count, digest.baseAddress)
             }

@@ -68,7 +68,9 @@ public struct Kafka: Backend {
 
     public func keepsSeriesApart(_ batch: Batch) -> Bool { batch.series.isPlain }
 
-    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) { payload.encode(chunk, into: &request) }
+    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        payload.encode(chunk, to: topic(chunk.tenant), into: &request)
+    }
 
     public func send(
         _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport

@@ -39,8 +39,8 @@ public struct NATSJetStream: Backend {
     /// Tokens between dots, none of them empty, no wildcards; `$` and `_INBOX` are the server's.
     private static func subject(_ settings: Settings) throws(SettingsError) -> TenantTemplate {
         guard let subject = try TenantTemplate(settings, "subject") else { preconditionFailure("it is required") }
-        let tokens = subject("tenant").split(separator: ".", omittingEmptySubsequences: false)
-        guard tokens.allSatisfy({ isToken($0) }), let first = tokens.first, !first.hasPrefix("$"), first != "_INBOX",
+        let name = subject("tenant")
+        guard isSubject(name), !name.hasPrefix("$"), name.split(separator: ".").first != "_INBOX",
             subject.text.utf8.count <= 255
         else {
             throw SettingsError(
@@ -50,6 +50,11 @@ public struct NATSJetStream: Backend {
         return subject
     }
 
+    /// Tokens between dots, none of them empty, no wildcards.
+    static func isSubject(_ text: String) -> Bool {
+        text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isToken($0) }
+    }
+
     private static func isToken(_ text: some StringProtocol) -> Bool {
         !text.isEmpty && text.utf8.count <= 255
             && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && !"*>./\\".utf8.contains($0) }
@@ -57,7 +62,9 @@ public struct NATSJetStream: Backend {
 
     public func keepsSeriesApart(_ batch: Batch) -> Bool { batch.series.isPlain }
 
-    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) { payload.encode(chunk, into: &request) }
+    public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        payload.encode(chunk, to: subject(chunk.tenant), into: &request)
+    }
 
     public func send(
         _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
