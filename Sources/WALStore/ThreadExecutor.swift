@@ -29,6 +29,20 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
     private let thread = Atomic<UInt>(0)
 
     public init() {
+        precondition(start(), "a thread for the spools cannot be started")
+    }
+
+    /// Without a thread yet.
+    private init(isStarted: Bool) {}
+
+    /// - Returns: nil when the system has no thread for it.
+    public static func started() -> ThreadExecutor? {
+        let executor = ThreadExecutor(isStarted: false)
+        return executor.start() ? executor : nil
+    }
+
+    /// - Returns: whether there is a thread.
+    private func start() -> Bool {
         let retained = Unmanaged.passRetained(self)
         var handle = pthread_t()
         let code = pthread_create(
@@ -37,8 +51,12 @@ public final class ThreadExecutor: SpoolExecutor, @unchecked Sendable {
                 if let context { Unmanaged<ThreadExecutor>.fromOpaque(context).takeRetainedValue().loop() }
                 return nil
             }, retained.toOpaque())
-        precondition(code == 0, "a thread for the spools cannot be started")
+        guard code == 0 else {
+            retained.release()
+            return false
+        }
         pthread_detach(handle)
+        return true
     }
 
     public func enqueue(_ job: consuming ExecutorJob) { add(.job(UnownedJob(job))) }

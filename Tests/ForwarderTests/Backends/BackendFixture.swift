@@ -49,14 +49,20 @@ enum BackendFixture {
         _ type: String, _ values: [String: String], _ sections: [String: [String: String]] = [:],
         environment: BackendEnvironment = BackendEnvironment()
     ) throws -> any Backend {
+        let type = String(type.prefix { $0 != " " })
+        return try makeBackend(
+            type: type, name: "b", settings: settings(values, sections), environment: environment)
+    }
+
+    static func settings(
+        _ values: [String: String], _ sections: [String: [String: String]] = [:]
+    ) throws -> Settings {
         func map(_ values: [String: String]) -> [(key: String, line: Int, value: SettingsNode)] {
             values.sorted { $0.key < $1.key }.map { ($0.key, 3, SettingsNode(.scalar($0.value), line: 3)) }
         }
         let nested = sections.map { (key: $0.key, line: 4, value: SettingsNode(.map(map($0.value)), line: 4)) }
         let node = SettingsNode(.map(map(values) + nested), line: 2)
-        let settings = try Settings(node, path: "backends.b") { reference in String(reference.dropFirst(4)) }
-        let type = String(type.prefix { $0 != " " })
-        return try makeBackend(type: type, name: "b", settings: settings, environment: environment)
+        return try Settings(node, path: "backends.b") { reference in String(reference.dropFirst(4)) }
     }
 
     /// All points of `batch` as one chunk, cut into `runs` runs.

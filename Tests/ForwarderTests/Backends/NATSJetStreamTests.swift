@@ -305,6 +305,100 @@ struct NATSJetStreamTests {
         }
     }
 
+    @Test func `an inbox that may not be subscribed to holds before anything is stored, and another prefix is taken`()
+        async throws
+    {
+        let server = try NATSServer(
+            config: """
+                authorization { users: [
+                    { user: all, password: s3cret },
+                    { user: some, password: s3cret, permissions: { publish: ">", subscribe: "_HOLDFAST.>" } } ] }
+                """)
+        try await server.makeStream("points", subjects: ["metrics.>"], login: "all:s3cret@")
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1]))
+        let login = ["basic_auth": ["username": "some", "password": "env:s3cret"]]
+        #expect(
+            await BackendFixture.deliver(try make(server, ["timeout": "60s"], login), chunk)
+                == .hold(reason: "not permitted to subscribe to _INBOX.>: no acknowledgement could come"))
+        #expect(try await server.messages(of: "points", login: "all:s3cret@").isEmpty)
+        let backend = try make(server, ["inbox_prefix": "_HOLDFAST"], login)
+        #expect(await BackendFixture.deliver(backend, chunk) == .delivered)
+    }
+
+    @Test func `what is not permitted holds its own subject alone, and no other is named`() async {
+        let pending = PendingAnswers()
+        let replies = NATSReplies(pending)
+        func answer(to words: String) async -> Answer {
+            await pending.answer(within: .milliseconds(50)) { attempt in
+                #expect(pending.leaves(attempt, over: 7, to: "metrics.acme"))
+                replies.refused(over: 7, words)
+            }
+        }
+        let violation = "Permissions Violation for Publish to \"metrics.acme\""
+        #expect(await answer(to: violation) == .said(.hold(reason: "not permitted to publish to metrics.acme")))
+        for other in [
+            "Permissions Violation for Publish to \"metrics.shop\"",
+            "Permissions Violation for Publish to \"metrics.acme", "\"metrics.acme\"", "",
+        ] {
+            guard case .failure(let failure) = await answer(to: other) else {
+                Issue.record("held for \(other)")
+                continue
+            }
+            #expect(failure.mayHaveArrived && !failure.reason.contains("metrics"))
+        }
+        #expect(!replies.isOver)
+        guard case .said(.hold) = await answer(to: "Permissions Violation for Subscription to \"_INBOX.x.*\"") else {
+            Issue.record("it went on without an inbox")
+            return
+        }
+        #expect(replies.isOver)
+    }
+
+    @Test(arguments: ["a\"b", "a\\b", "\",\"user\":\"admin", "a\tb"])
+    func `what libnats would write as it is into its greeting is refused`(_ text: String) throws {
+        let minimum = ["url": "nats://h", "subject": "metrics"]
+        #expect(throws: SettingsError.self) {
+            try BackendFixture.make("nats_jetstream", minimum.merging(["token": "env:\(text)"]) { $1 })
+        }
+        for login in [["username": text, "password": "env:x"], ["username": "x", "password": "env:\(text)"]] {
+            #expect(throws: SettingsError.self) {
+                try BackendFixture.make("nats_jetstream", minimum, ["basic_auth": login])
+            }
+        }
+    }
+
+    @Test func `handshakes that stall end in time, are bounded in number, and are over when the peer goes`()
+        async throws
+    {
+        let server = try StalledServer()
+        let backend = try BackendFixture.make(
+            "nats_jetstream",
+            ["url": "nats://127.0.0.1:\(server.port)", "subject": "m", "timeout": "60s", "connect_timeout": "100ms"],
+            ["tls": ["insecure_skip_verify": "true"]])
+        func reason() async -> String {
+            guard
+                case .failure(let failure) = await attempt(
+                    backend, BackendFixture.chunk(BackendFixture.samples([1])))
+            else { return "an answer" }
+            #expect(!failure.mayHaveArrived)
+            return failure.reason
+        }
+        for _ in 0..<2 { #expect(await reason().hasPrefix("connect: no connection within 0.2")) }
+        #expect(await reason() == "connect: 2 connections hang in their TLS handshake")
+        server.hangUp()
+        while await reason().contains("hang") { await Task.yield() }
+    }
+
+    @Test func `without a thread nothing left, and it is tried anew`() async throws {
+        let server = try NATSServer()
+        let settings = try BackendFixture.settings(["url": server.url])
+        let client = NATSClient(try NATSEndpoint(settings)) { nil }
+        let answer = await client.publish(NATSMessage(subject: "m", headers: [], body: []))
+        #expect(
+            answer
+                == .failure(TransportFailure(mayHaveArrived: false, reason: "connect: no thread can be started")))
+    }
+
     @Test func `a server is trusted by its authority and its name alone`() async throws {
         let fixture = try TLSFixture()
         let server = try NATSServer(

@@ -1,44 +1,51 @@
+import Synchronization
 import WALStore
 
-/// The one connection of a backend, on a thread of its own: opening it and writing to it block, and the shared pool must not.
-actor NATSClient {
-    private let executor = ThreadExecutor()
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-
+/// The one connection of a backend: opened by the first message, and another one when it ended.
+final class NATSClient: Sendable {
     private let endpoint: NATSEndpoint
+    private let makeThread: @Sendable () -> ThreadExecutor?
     private let pending = PendingAnswers()
-    private var connection: NATSConnection?
-    /// Of the last connection that could not be opened: when that was known, boot clock, nanoseconds.
-    private var failure: (at: Int64, answer: Answer)?
+    private let left = LinesLeft()
+    private let line = Mutex<NATSLine?>(nil)
 
-    init(_ endpoint: NATSEndpoint) { self.endpoint = endpoint }
-
-    deinit { executor.stop() }
+    /// - Parameter makeThread: nil from it: the system has none.
+    init(
+        _ endpoint: NATSEndpoint, makeThread: @escaping @Sendable () -> ThreadExecutor? = { ThreadExecutor.started() }
+    ) {
+        self.endpoint = endpoint
+        self.makeThread = makeThread
+    }
 
     /// Returns with the stream's answer, or at the timeout.
-    nonisolated func publish(_ message: NATSMessage) async -> Answer {
-        let askedAt = TimeSource.system.boot()
+    func publish(_ message: NATSMessage) async -> Answer {
+        let held = HeldMessage(message)
+        defer { _ = held.take() }
         return await pending.answer(within: endpoint.timeout) { attempt in
-            executor.submit { self.assumeIsolated { $0.send(message, attempt, askedAt) } }
+            do throws(NATSConnection.Failure) {
+                try usable().publish(held, for: attempt)
+            } catch {
+                pending.end(attempt, error.answer)
+            }
         }
     }
 
-    private func send(_ message: NATSMessage, _ attempt: UInt64, _ askedAt: Int64) {
-        if let connection, !connection.isClosed { return connection.publish(message, for: attempt) }
-        connection = nil
-        // Whoever waited while a connection failed would see the same, one after the other.
-        if let failure, failure.at >= askedAt {
-            pending.end(attempt, failure.answer)
-            return
+    private func usable() throws(NATSConnection.Failure) -> NATSLine {
+        let found = line.withLock { line -> Result<NATSLine, NATSConnection.Failure> in
+            if let line, line.isUsable { return .success(line) }
+            guard !left.isFull else {
+                return .failure(Self.failure("connect: \(LinesLeft.maximum) connections hang in their TLS handshake"))
+            }
+            guard let thread = makeThread() else { return .failure(Self.failure("connect: no thread can be started")) }
+            let made = NATSLine(endpoint, pending, thread, left: left)
+            made.begin()
+            line = made
+            return .success(made)
         }
-        do throws(NATSConnection.Failure) {
-            let opened = try NATSConnection(endpoint, pending)
-            connection = opened
-            failure = nil
-            opened.publish(message, for: attempt)
-        } catch {
-            failure = (TimeSource.system.boot(), error.answer)
-            pending.end(attempt, error.answer)
-        }
+        return try found.get()
+    }
+
+    private static func failure(_ reason: String) -> NATSConnection.Failure {
+        NATSConnection.Failure(.failure(TransportFailure(mayHaveArrived: false, reason: reason)))
     }
 }

@@ -8,6 +8,7 @@ final class NATSConnection: @unchecked Sendable {
     /// Why a call did not do what it was asked.
     struct Failure: Error {
         var answer: Answer
+        init(_ answer: Answer) { self.answer = answer }
         init(_ what: String, _ status: natsStatus) {
             let words = "\(what): \(NATSConnection.words(of: status))"
             answer =
@@ -19,27 +20,30 @@ final class NATSConnection: @unchecked Sendable {
         }
     }
 
-    private static let registry = CallbackRegistry<PendingAnswers>()
+    private static let registry = CallbackRegistry<NATSReplies>()
 
     private let number: UInt
     private let connection: OpaquePointer
     private let subscription: OpaquePointer
     private let inbox: String
     private let pending: PendingAnswers
+    private let replies: NATSReplies
 
-    /// Blocks for look-up, TCP, TLS and the server's greeting.
+    /// Blocks for look-up, TCP, the server's greeting and a subscription; without any limit for TLS.
     init(_ endpoint: NATSEndpoint, _ pending: PendingAnswers) throws(Failure) {
         self.pending = pending
-        number = Self.registry.add(pending)
+        replies = NATSReplies(pending)
+        number = Self.registry.add(replies)
         var (opened, subscribed): (OpaquePointer?, OpaquePointer?)
         do throws(Failure) {
             let options = try NATSOptions(endpoint, Self.callbacks(number))
             try Self.check("connect", natsConnection_Connect(&opened, options.raw))
             try Self.check("the server takes no headers", natsConnection_HasHeaderSupport(opened))
-            inbox = try Self.makeInbox()
+            inbox = try Self.makeInbox(endpoint.inboxPrefix)
             try Self.check(
                 "subscribe",
                 natsConnection_Subscribe(&subscribed, opened, "\(inbox).*", Self.replied, Self.context(number)))
+            try Self.confirm(opened, endpoint)
         } catch {
             Self.end(number, opened, subscribed)
             throw error
@@ -48,26 +52,34 @@ final class NATSConnection: @unchecked Sendable {
         (connection, subscription) = (opened, subscribed)
     }
 
-    /// The library may not have called back yet: nothing that left waits for it.
-    deinit {
+    /// A subscription that is not allowed is said to be so later: each message would be stored, and none acknowledged.
+    private static func confirm(_ connection: OpaquePointer?, _ endpoint: NATSEndpoint) throws(Failure) {
+        let status = natsConnection_FlushTimeout(
+            connection, NATSOptions.milliseconds(endpoint.connectTimeout))
+        guard lastStatus(connection) != NATS_NOT_PERMITTED else {
+            throw Failure(
+                .said(.hold(reason: "not permitted to subscribe to \(endpoint.inboxPrefix).>: \(NATSReplies.noAnswer)"))
+            )
+        }
+        try check("subscribe", status)
+    }
+
+    /// To be called once, by the last that uses it. Blocks: the library joins its threads. It may not have called back yet:
+    /// nothing that left waits for it.
+    func end() {
         Self.end(number, connection, subscription)
         pending.endAll(
             over: number, .failure(TransportFailure(mayHaveArrived: true, reason: "the connection ended")))
     }
 
-    /// What a late callback would find goes at once, the handles on a thread of their own: libnats joins its threads.
     private static func end(_ number: UInt, _ connection: OpaquePointer?, _ subscription: OpaquePointer?) {
         registry.remove(number)
-        guard connection != nil || subscription != nil else { return }
-        let handles = (UInt(bitPattern: connection), UInt(bitPattern: subscription))
-        OneOffThread.run {
-            natsSubscription_Destroy(OpaquePointer(bitPattern: handles.1))
-            natsConnection_Destroy(OpaquePointer(bitPattern: handles.0))
-            nats_ReleaseThreadMemory()
-        }
+        natsSubscription_Destroy(subscription)
+        natsConnection_Destroy(connection)
     }
 
-    var isClosed: Bool { natsConnection_IsClosed(connection) }
+    /// No answer comes over it any more. Does not block.
+    var isOver: Bool { replies.isOver }
 
     // MARK: Out
 
@@ -100,6 +112,7 @@ final class NATSConnection: @unchecked Sendable {
         for (name, value) in message.headers { try Self.check("set a header", natsMsgHeader_Set(raw, name, value)) }
         let status = natsConnection_PublishMsg(connection, raw)
         guard status != NATS_OK else { return }
+        if status == NATS_CONNECTION_CLOSED { replies.end() }
         var failure = Failure("publish", status)
         // Only of a connection that was closed before is it known that nothing left.
         if case .failure(let transport) = failure.answer, status != NATS_CONNECTION_CLOSED {
@@ -108,17 +121,18 @@ final class NATSConnection: @unchecked Sendable {
         throw failure
     }
 
-    private static func makeInbox() throws(Failure) -> String {
+    private static func makeInbox(_ prefix: String) throws(Failure) -> String {
         var made: UnsafeMutablePointer<natsInbox>?
         try check("make an inbox", natsInbox_Create(&made))
         defer { natsInbox_Destroy(made) }
-        return made.map { String(cString: $0) } ?? ""
+        let name = made.map { String(cString: $0) } ?? ""
+        return "\(prefix).\(name.split(separator: ".").last ?? "")"
     }
 
     // MARK: In
 
     private static func context(_ number: UInt) -> UnsafeMutableRawPointer? {
-        CallbackRegistry<PendingAnswers>.context(number)
+        CallbackRegistry<NATSReplies>.context(number)
     }
 
     private static func callbacks(_ number: UInt) -> NATSOptions.Callbacks {
@@ -128,7 +142,7 @@ final class NATSConnection: @unchecked Sendable {
     /// The last token of the subject is the attempt's number.
     private static let replied: natsMsgHandler = { _, _, message, context in
         defer { natsMsg_Destroy(message) }
-        guard let pending = registry.value(context), let subject = natsMsg_GetSubject(message) else { return }
+        guard let replies = registry.value(context), let subject = natsMsg_GetSubject(message) else { return }
         guard let attempt = UInt64(String(cString: subject).split(separator: ".").last ?? "") else { return }
         let outcome: DeliveryOutcome
         if natsMsg_IsNoResponders(message) {
@@ -137,30 +151,26 @@ final class NATSConnection: @unchecked Sendable {
             let count = Int(natsMsg_GetDataLength(message))
             outcome = NATSAnswer.outcome(of: UnsafeRawBufferPointer(start: natsMsg_GetData(message), count: count))
         }
-        pending.end(attempt, .said(outcome))
+        replies.pending.end(attempt, .said(outcome))
     }
 
     private static let closed: natsConnectionHandler = { connection, context in
-        guard let pending = registry.value(context) else { return }
-        let why = lastError(connection)
-        let reason = why.isEmpty ? "the connection ended" : "the connection ended: \(why)"
-        pending.endAll(
-            over: UInt(bitPattern: context), .failure(TransportFailure(mayHaveArrived: true, reason: reason)))
+        let status = lastStatus(connection)
+        let why = status == NATS_OK ? "" : String(cString: natsStatus_GetText(status))
+        registry.value(context)?.closed(over: UInt(bitPattern: context), why)
     }
 
-    /// `Permissions Violation for Publish to "subject"`: the connection stays, and no reply will come.
     private static let failed: natsErrHandler = { connection, _, status, context in
-        guard status == NATS_NOT_PERMITTED, let pending = registry.value(context) else { return }
-        let words = lastError(connection)
-        let quoted = words.split(separator: "\"", omittingEmptySubsequences: false)
-        guard quoted.count > 2, words.lowercased().contains("publish") else { return }
-        pending.endAll(over: UInt(bitPattern: context), to: String(quoted[1]), .said(.hold(reason: words)))
-    }
-
-    private static func lastError(_ connection: OpaquePointer?) -> String {
+        guard status == NATS_NOT_PERMITTED else { return }
         var text: UnsafePointer<CChar>?
         _ = natsConnection_GetLastError(connection, &text)
-        return text.map { Excerpt.of(Array(String(cString: $0).utf8), bytes: 256) } ?? ""
+        registry.value(context)?.refused(over: UInt(bitPattern: context), text.map { String(cString: $0) } ?? "")
+    }
+
+    /// The words with it are in a buffer that the library's reading thread writes to: `failed` alone takes them, as a hint.
+    private static func lastStatus(_ connection: OpaquePointer?) -> natsStatus {
+        var text: UnsafePointer<CChar>?
+        return natsConnection_GetLastError(connection, &text)
     }
 
     // MARK: Errors

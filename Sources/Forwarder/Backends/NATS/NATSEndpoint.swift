@@ -1,7 +1,7 @@
 /// Where NATS servers are and how they are spoken to.
 ///
 /// Keys: `url` (one, or a list of a cluster's), `basic_auth`, `token`, `credentials_file`, `tls`, `timeout`,
-/// `connect_timeout`.
+/// `connect_timeout`, `inbox_prefix`.
 struct NATSEndpoint: Sendable {
     enum Authentication: Sendable {
         case none
@@ -18,12 +18,20 @@ struct NATSEndpoint: Sendable {
     /// From the call to the acknowledgement, a connection included.
     let timeout: Duration
     let connectTimeout: Duration
+    /// What the subjects of acknowledgements begin with: the login must be allowed to subscribe below it.
+    let inboxPrefix: String
 
     init(_ settings: Settings) throws(SettingsError) {
         servers = try BrokerAddress.list(settings, "url", plain: ("nats", 4222), secure: ("tls", 4222))
         authentication = try Self.authentication(settings)
         timeout = try HTTPEndpoint.positive(settings, "timeout", default: .seconds(10))
         connectTimeout = try HTTPEndpoint.positive(settings, "connect_timeout", default: .seconds(5))
+        inboxPrefix = try settings.string("inbox_prefix") ?? "_INBOX"
+        guard NATSJetStream.isSubject(inboxPrefix), !inboxPrefix.hasPrefix("$"), inboxPrefix.utf8.count <= 128 else {
+            throw SettingsError(
+                "\(settings.name(of: "inbox_prefix")): \"\(inboxPrefix)\" is no beginning of a subject",
+                line: settings.line(of: "inbox_prefix"))
+        }
         var options = try HTTPEndpoint.tls(settings)
         guard servers[0].isTLS || settings.has("tls") else {
             tls = nil
@@ -53,8 +61,15 @@ struct NATSEndpoint: Sendable {
             throw SettingsError(
                 "\(settings.path): basic_auth, token and credentials_file exclude each other", line: settings.line)
         }
-        if let login { return .login(login) }
-        if let token { return .token(try HTTPEndpoint.usable(token, settings, "token")) }
+        if let login {
+            try sendable(login.user, settings, "basic_auth.username")
+            try sendable(login.password.reveal, settings, "basic_auth.password")
+            return .login(login)
+        }
+        if let token {
+            try sendable(token.reveal, settings, "token")
+            return .token(try HTTPEndpoint.usable(token, settings, "token"))
+        }
         guard let file else { return .none }
         guard file.hasPrefix("/") else {
             throw SettingsError(
@@ -62,5 +77,15 @@ struct NATSEndpoint: Sendable {
                 line: settings.line(of: "credentials_file"))
         }
         return .credentials(file: file)
+    }
+
+    /// libnats writes it between quotes as it is: it would end there, and what follows would be read as options.
+    private static func sendable(_ text: String, _ settings: Settings, _ key: String) throws(SettingsError) {
+        guard text.utf8.allSatisfy({ $0 >= 32 && $0 != 127 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
+        else {
+            throw SettingsError(
+                "\(settings.name(of: key)): libnats cannot send a quote, a backslash or a control character",
+                line: settings.line)
+        }
     }
 }

@@ -47,7 +47,7 @@ final class NATSOptions {
         ] { try NATSConnection.check("set an option", status) }
     }
 
-    private static func milliseconds(_ duration: Duration) -> Int64 { max(1, duration.wholeNanoseconds / 1_000_000) }
+    static func milliseconds(_ duration: Duration) -> Int64 { max(1, duration.wholeNanoseconds / 1_000_000) }
 
     private func authenticate(_ authentication: NATSEndpoint.Authentication) throws(NATSConnection.Failure) {
         let status =
