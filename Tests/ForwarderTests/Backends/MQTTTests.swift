@@ -102,6 +102,14 @@ struct MQTTTests {
         if quality == 2 { #expect(read == [1, 2]) }
     }
 
+    @Test func `without a thread nothing left, and it is tried anew`() async throws {
+        let endpoint = try MQTTEndpoint(try BackendFixture.settings(["url": "mqtt://127.0.0.1:1", "client_id": "x"]))
+        let client = MQTTClient(endpoint, quality: 1, needsSubscriber: false) { nil }
+        let answer = await client.publish(
+            MQTTMessage(id: "x", topic: "t", quality: 1, contentType: "", userProperties: [], body: []))
+        #expect(answer == .failure(TransportFailure(mayHaveArrived: false, reason: "no thread can be started")))
+    }
+
     @Test func `many attempts at once each have their own answer`() async throws {
         let server = try MosquittoServer()
         try await server.join("metrics/#", quality: 1)

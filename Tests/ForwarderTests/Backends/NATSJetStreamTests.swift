@@ -390,8 +390,7 @@ struct NATSJetStreamTests {
     }
 
     @Test func `without a thread nothing left, and it is tried anew`() async throws {
-        let server = try NATSServer()
-        let settings = try BackendFixture.settings(["url": server.url])
+        let settings = try BackendFixture.settings(["url": "nats://127.0.0.1:1"])
         let client = NATSClient(try NATSEndpoint(settings)) { nil }
         let answer = await client.publish(NATSMessage(subject: "m", headers: [], body: []))
         #expect(

@@ -23,7 +23,12 @@ final class KafkaProducer: @unchecked Sendable {
             Self.registry.remove(number)
             throw error
         }
-        Self.poll(handle, number, replies)
+        guard Self.poll(handle, number, replies) else {
+            Self.registry.remove(number)
+            rd_kafka_destroy(handle)
+            throw Failure(
+                answer: .failure(TransportFailure(mayHaveArrived: false, reason: "no thread can be started")))
+        }
     }
 
     deinit { replies.end() }
@@ -56,9 +61,10 @@ final class KafkaProducer: @unchecked Sendable {
         Excerpt.of(words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, bytes: 256)
     }
 
-    private static func poll(_ handle: OpaquePointer, _ number: UInt, _ replies: KafkaReplies) {
+    /// - Returns: false when there is no thread for it.
+    private static func poll(_ handle: OpaquePointer, _ number: UInt, _ replies: KafkaReplies) -> Bool {
         let address = UInt(bitPattern: handle)
-        OneOffThread.run {
+        return OneOffThread.run {
             let handle = OpaquePointer(bitPattern: address)
             while !replies.isOver { rd_kafka_poll(handle, 200) }
             rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)

@@ -45,11 +45,13 @@ final class MQTTSession: @unchecked Sendable {
     deinit {
         Self.registry.remove(number)
         let address = UInt(bitPattern: handle)
-        OneOffThread.run {
+        let end = { @Sendable in
             let handle = OpaquePointer(bitPattern: address)
             mosquitto_disconnect(handle)
             mosquitto_destroy(handle)
         }
+        // Without a thread it is done here, and takes its time.
+        if !OneOffThread.run(end) { end() }
     }
 
     // MARK: Connecting
@@ -89,14 +91,19 @@ final class MQTTSession: @unchecked Sendable {
     private static let sessionExpirySeconds: UInt32 = 86_400
 
     /// From now on a thread of its own reads, until the connection ends.
-    func read() {
+    ///
+    /// - Returns: nil when it does.
+    func read() -> Answer? {
         replies.loops(true)
-        OneOffThread.run { [self] in
+        let isReading = OneOffThread.run { [self] in
             var code = Self.success
             while code == Self.success, !isAbandoned { code = mosquitto_loop(handle, 1000, 1) }
             if !isAbandoned { replies.disconnected(over: number, "the connection ended: \(Self.words(code))") }
             replies.loops(false)
         }
+        guard !isReading else { return nil }
+        replies.loops(false)
+        return .failure(TransportFailure(mayHaveArrived: false, reason: "no thread can be started"))
     }
 
     /// Whether the reading thread alone holds the session.
