@@ -82,6 +82,7 @@ struct MQTTTests {
         try await server.join("metrics/#", quality: 2)
         let backend = try make(server.url, ["qos": "\(quality)", "timeout": "60s"])
         #expect(await BackendFixture.deliver(backend, chunk([1])) == .delivered)
+        try server.save()
         // It takes what is sent, and does not get to answer.
         server.signal(SIGSTOP)
         async let answer = attempt(backend, chunk([2]))
@@ -108,6 +109,19 @@ struct MQTTTests {
         let answer = await client.publish(
             MQTTMessage(id: "x", topic: "t", quality: 1, contentType: "", userProperties: [], body: []))
         #expect(answer == .failure(TransportFailure(mayHaveArrived: false, reason: "no thread can be started")))
+    }
+
+    @Test func `a broker is spoken to also where a thousand files are open`() async throws {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let held = (0..<1100).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        defer { for file in held { close(file) } }
+        #expect(held.allSatisfy { $0 >= 0 })
+        let server = try MosquittoServer()
+        try await server.join("metrics/#", quality: 1)
+        #expect(await BackendFixture.deliver(try make(server.url), chunk([1])) == .delivered)
     }
 
     @Test func `many attempts at once each have their own answer`() async throws {

@@ -48,6 +48,21 @@ public final class MosquittoServer {
         }
     }
 
+    /// Has it write down what it keeps, which by itself it does some time after its answer: a kill before that takes what it
+    /// said it has.
+    public func save() throws {
+        func number() -> Int? {
+            (try? FileManager.default.attributesOfItem(atPath: path("mosquitto.db")))?[.systemFileNumber] as? Int
+        }
+        let before = number()
+        signal(SIGUSR1)
+        let patience = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < patience, number() == nil || number() == before { usleep(10_000) }
+        guard let after = number(), after != before else {
+            throw PythonTool.Failure(description: "mosquitto does not save")
+        }
+    }
+
     public func kill() { process?.kill() }
     public func signal(_ number: Int32) { process?.signal(number) }
 
