@@ -50,6 +50,16 @@ struct ProgramTalkTests {
         #expect(talk.isIdle)
     }
 
+    @Test func `the start of the program is no time in line`() {
+        var talk = ProgramTalk(concurrency: 1, patience: 10)
+        add(1, to: &talk)
+        talk.startLine(deadline: 20)
+        talk.expire(now: 19)
+        #expect(replies[1] == nil)
+        talk.expire(now: 20)
+        #expect(replies[1] != nil)
+    }
+
     @Test func `a request of a suspect is under way alone`() throws {
         var talk = ProgramTalk(concurrency: 3, patience: 10)
         add(1, to: &talk)

@@ -133,8 +133,9 @@ final class ProgramLoop {
         let words = "the program " + (reason ?? ending)
         tell(.warning, "the program of a backend has ended", ["reason": words, "ending": ending])
         let isOfSame = suspects.blame(talk.tenantsUnderWay, times, now: now)
-        if holds { talk.hold(words) } else { talk.fail(words) }
+        // First, as whoever hears that it ended may ask at once.
         goDown(words, holds: holds, isOfSame: isOfSame)
+        if holds { talk.hold(words) } else { talk.fail(words) }
     }
 
     /// - Parameter isOfSame: it ended over the tenants that it ended over before: it is them that wait longer.
@@ -208,14 +209,16 @@ final class ProgramLoop {
 
     private var waitMilliseconds: Int32 {
         var next = talk.nextDeadline
-        if case .starting(_, let deadline) = state { next = min(next ?? deadline, deadline) }
+        if case .starting(_, let deadline) = state { next = deadline }
         guard let next else { return -1 }
         return Int32(clamping: max(0, (next - now + 999_999) / 1_000_000))
     }
 
     private func checkTimes() {
-        if case .starting(_, let deadline) = state, now >= deadline {
-            return end("did not greet within \(times.start)")
+        if case .starting(_, let deadline) = state {
+            // Its start has a time of its own.
+            if now >= deadline { end("did not greet within \(times.start)") }
+            return
         }
         talk.expire(now: now)
         if talk.isLate(now: now) { end("did not answer within \(times.request)") }
@@ -279,7 +282,9 @@ final class ProgramLoop {
 
     private func take(_ line: ProgramLine, _ child: ChildProgram) throws(ProgramLine.Mistake) {
         switch (line, state) {
-        case (.hello(Self.protocolVersion), .starting): state = .up(child)
+        case (.hello(Self.protocolVersion), .starting):
+            state = .up(child)
+            talk.startLine(deadline: now + times.request.wholeNanoseconds)
         case (.hello(let version), .starting):
             end("speaks version \(version) of the protocol, and this node \(Self.protocolVersion)", holds: true)
         case (.hello, _): throw ProgramLine.Mistake(words: "a second hello")

@@ -150,6 +150,11 @@ struct ProgramTalk {
         }
     }
 
+    /// The program has started: from now on requests stand in line for others.
+    mutating func startLine(deadline: Int64) {
+        for id in unwritten { entries[id]?.deadline = deadline }
+    }
+
     /// Ends the requests that stood in line for as long as they may. The program has nothing of them, and goes on.
     mutating func expire(now: Int64) {
         for (id, entry) in entries where entry.written == 0 && entry.deadline <= now {
