@@ -5,14 +5,16 @@ import Synchronization
 public final class StalledServer: Sendable {
     public let port: Int
     private let listener: Int32
-    private let peers = Mutex<[Int32]>([])
+    /// nil: it has hung up.
+    private let peers = Mutex<[Int32]?>([])
 
     private static let greeting =
         #"INFO {"server_id":"x","version":"2.10.0","proto":1,"headers":true,"max_payload":1048576,"tls_required":true}"#
 
     public init() throws {
         port = try LoopbackPort.free()
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // A program that another test starts must not hold a connection open.
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var yes: Int32 = 1
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
@@ -33,8 +35,7 @@ public final class StalledServer: Sendable {
                 guard peer >= 0 else { return }
                 let bytes = Array((Self.greeting + "\r\n").utf8)
                 send(peer, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-                guard let self else { return }
-                self.peers.withLock { $0.append(peer) }
+                self?.keep(peer)
             }
         }
     }
@@ -45,8 +46,20 @@ public final class StalledServer: Sendable {
     public func hangUp() {
         shutdown(listener, Int32(SHUT_RDWR))
         peers.withLock { peers in
-            for peer in peers { close(peer) }
-            peers = []
+            for peer in peers ?? [] { StalledServer.end(peer) }
+            peers = nil
         }
+    }
+
+    private func keep(_ peer: Int32) {
+        peers.withLock { peers in
+            if peers == nil { StalledServer.end(peer) } else { peers?.append(peer) }
+        }
+    }
+
+    /// Whoever has the descriptor too has a connection that is over.
+    private static func end(_ peer: Int32) {
+        shutdown(peer, Int32(SHUT_RDWR))
+        close(peer)
     }
 }
