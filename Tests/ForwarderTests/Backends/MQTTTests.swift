@@ -173,6 +173,23 @@ struct MQTTTests {
         #expect(try await broker.packets("violation").isEmpty)
     }
 
+    @Test func `a message that a broker hangs up over does not keep the others from it for ever`() async throws {
+        let broker = try PlannedBroker(
+            #"{"connect":[{},{"present":true},{"present":true},{}],"publish":["drop","drop","drop",0]}"#)
+        let backend = try make(broker.url)
+        for _ in 0..<3 {
+            guard case .failure(let failure) = await attempt(backend, chunk([1])) else {
+                Issue.record("nobody answered")
+                return
+            }
+            #expect(failure.mayHaveArrived)
+        }
+        while await attempt(backend, chunk([2])) != .said(.delivered) {}
+        let sent = try await broker.packets("publish", atLeast: 4)
+        #expect(sent.map { $0["again"] } == ["0", "1", "1", "0"], "the last is the other one, and alone")
+        #expect(try await broker.packets("violation").isEmpty)
+    }
+
     @Test func `a session of a process that is no more is forgotten before anything is sent`() async throws {
         let broker = try PlannedBroker(#"{"connect":[{"present":true},{},{}]}"#)
         #expect(await BackendFixture.deliver(try make(broker.url), chunk()) == .delivered)
@@ -199,7 +216,7 @@ struct MQTTTests {
 
     @Test(arguments: [
         (0x10, "retry"), (0x80, "retry"), (0x83, "retry"), (0x87, "hold"), (0x90, "hold"), (0x91, "retry"),
-        (0x97, "retry"), (0x99, "refused"), (0xA2, "retry"),
+        (0x95, "too_large"), (0x97, "retry"), (0x99, "refused"), (0xA2, "retry"),
     ])
     func `each reason code has its meaning, and the next message goes out`(_ code: Int, _ name: String) async throws {
         let broker = try PlannedBroker(#"{"publish":[\#(code),0]}"#)

@@ -42,6 +42,9 @@ public struct Kafka: Backend {
             endpoint.properties + [
                 ("client.id", "holdfast"), ("enable.idempotence", "true"), ("acks", "all"),
                 ("compression.codec", compression.rawValue), ("linger.ms", "5"),
+                // A broker judges what it is sent together as one: no tenant's message is refused for another's. Each is many
+                // points already.
+                ("batch.num.messages", "1"),
                 // The headers of a message are within it.
                 ("message.max.bytes", "\(traits.maximumBodyBytes + (16 << 10))"),
                 ("message.timeout.ms", "\(KafkaClient.producerMilliseconds(endpoint.timeout))"),

@@ -29,7 +29,9 @@ enum KafkaReport {
             return .said(.hold(reason: words))
         default: break
         }
-        if let lastError, lastError.isAuthentication { return .said(.hold(reason: lastError.words)) }
+        if status == RD_KAFKA_MSG_STATUS_NOT_PERSISTED, let lastError, lastError.isAuthentication {
+            return .said(.hold(reason: lastError.words))
+        }
         let reason = lastError.map { "\(words); \($0.words)" } ?? words
         return .failure(
             TransportFailure(mayHaveArrived: status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED, reason: reason))

@@ -14,6 +14,8 @@ enum MQTTAnswer {
         // Nobody but an operator can change the topic, or who may publish there.
         case 0x87: .hold(reason: "0x87: not authorised to publish to this topic")
         case 0x90: .hold(reason: "0x90: the broker does not take this topic")
+        // Of a limit that it does not name when it is connected to.
+        case 0x95: .tooLarge(limitBytes: nil)
         case 0x99:
             .refused(
                 DeadLetterReason(code: "refused", excerpt: "payload format invalid", status: 0x99),

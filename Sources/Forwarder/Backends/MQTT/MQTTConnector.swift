@@ -44,6 +44,10 @@ actor MQTTConnector {
 
     /// - Returns: nil when there is a connection.
     private func connect() -> Answer? {
+        if session != nil, replies.isStuck {
+            session = nil
+            replies.forgetAll()
+        }
         if let session {
             return session.connect() ?? session.read()
         }

@@ -33,6 +33,10 @@ final class MQTTReplies: Sendable {
         var ids: [Int32: String] = [:]
         /// Answers to packets that were answered before their id was noted.
         var early: [Int32: Int32] = [:]
+        /// Something was acknowledged over the connection at hand.
+        var hasAcknowledged = false
+        /// Connections in a row that ended with messages unacknowledged, and nothing acknowledged.
+        var barrenConnections = 0
         /// Delivered while nobody waited, oldest first.
         var delivered: [String] = []
     }
@@ -44,6 +48,9 @@ final class MQTTReplies: Sendable {
     /// A broker that leaves a message unacknowledged for so many attempts is left: it gets it again over another connection,
     /// and over a living one it must not. [MQTT-4.4.0-1]
     private static let maximumWaits = 3
+    /// A broker that hangs up over a message gets it again first of all over the next connection, and nothing behind it: after so
+    /// many in a row the session is given up with all that is in it.
+    private static let maximumBarrenConnections = 3
 
     private let state = Mutex(State())
     let pending: PendingAnswers
@@ -74,6 +81,7 @@ final class MQTTReplies: Sendable {
     func connected(_ connack: Connack) {
         state.withLock { state in
             state.connack = connack
+            state.hasAcknowledged = false
             guard connack.code == 0, !connack.isSessionPresent else { return }
             for id in state.messages.keys { state.messages[id]?.isDoubtful = true }
         }
@@ -85,13 +93,27 @@ final class MQTTReplies: Sendable {
     func disconnected(over connection: UInt, _ reason: String) {
         state.withLock { state in
             // Why it was refused stays to be read.
-            if state.connack?.code == 0 { state.connack = nil }
+            if state.connack?.code == 0 {
+                state.connack = nil
+                if !state.hasAcknowledged, !state.messages.isEmpty { state.barrenConnections += 1 }
+            }
             for id in state.messages.keys {
                 state.messages[id]?.attempt = nil
                 state.messages[id]?.waits = 0
             }
         }
         pending.endAll(over: connection, .failure(TransportFailure(mayHaveArrived: true, reason: reason)))
+    }
+
+    /// What is in the session keeps it from getting anywhere.
+    var isStuck: Bool { state.withLock { $0.barrenConnections >= Self.maximumBarrenConnections } }
+
+    /// The session is given up. Its messages may have arrived, as their attempts were told.
+    func forgetAll() {
+        state.withLock { state in
+            (state.messages, state.ids, state.early) = ([:], [:], [:])
+            state.barrenConnections = 0
+        }
     }
 
     // MARK: Messages
@@ -132,9 +154,12 @@ final class MQTTReplies: Sendable {
                 state.early[packet] = code
                 return nil
             }
+            (state.hasAcknowledged, state.barrenConnections) = (true, 0)
             return (id, message)
         }
         guard let (id, message) = found else { return }
+        // A handshake whose end was lost is not known there any more: it has ended.
+        let code = quality == 2 && code == 0x92 ? 0 : code
         let answer: Answer =
             message.isDoubtful && quality == 2
             ? .failure(TransportFailure(mayHaveArrived: true, reason: "the broker lost the session on the way"))
