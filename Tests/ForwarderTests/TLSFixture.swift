@@ -45,18 +45,9 @@ struct TLSFixture {
     }
 
     private static func openssl(_ arguments: [String], in folder: String) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        let errors = Pipe()
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = errors
-        try process.run()
-        let words = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw ToolFailure(description: "openssl \(arguments[0]): \(String(decoding: words, as: UTF8.self))")
+        let answer = try ChildProcess.run("/usr/bin/env", ["openssl"] + arguments, directory: folder)
+        guard answer.exit == .exited(0) else {
+            throw ToolFailure(description: "openssl \(arguments[0]): \(answer.errors)")
         }
     }
 }
@@ -95,19 +86,15 @@ final class TLSServer {
         """
 
     let port: Int
-    private let process = Process()
+    private let process: ChildProcess
 
     init(_ fixture: TLSFixture, newest version: String = "1.3") throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", TLSServer.script, version]
-        process.currentDirectoryURL = URL(fileURLWithPath: fixture.folder.path)
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
+        process = try ChildProcess(
+            "/usr/bin/env", ["python3", "-c", TLSServer.script, version], directory: fixture.folder.path, output: .pipe)
         // One line, written when it listens.
-        let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        guard let port = Int(line.filter(\.isNumber)) else {
-            throw TLSFixture.ToolFailure(description: "the TLS server did not start: \(line)")
+        let line = process.readLine()
+        guard let port = line.flatMap({ Int($0) }) else {
+            throw TLSFixture.ToolFailure(description: "the TLS server did not start: \(line ?? "nothing said")")
         }
         self.port = port
     }
@@ -116,9 +103,5 @@ final class TLSServer {
 
     var url: String { "https://127.0.0.1:\(port)/write" }
 
-    func stop() {
-        guard process.isRunning else { return }
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
+    func stop() { process.kill() }
 }
