@@ -310,7 +310,7 @@ struct SplunkHECTests {
         var behaviour = Self.acknowledging
         behaviour.losesSilently = true
         let server = try SplunkServer(behaviour)
-        let backend = try make(server, ["ack": "true", "ack_timeout": "2s"])
+        let backend = try make(server, ["ack": "true", "ack_timeout": "10s"])
         let chunk = BackendFixture.chunk(BackendFixture.samples([1, 2]))
         let transport = HTTPTransport()
         let request = BackendFixture.encode(backend, chunk)
@@ -334,7 +334,7 @@ struct SplunkHECTests {
         var behaviour = Self.acknowledging
         behaviour.polls = .max
         let server = try SplunkServer(behaviour)
-        let backend = try make(server, ["ack": "true", "ack_timeout": "2s"])
+        let backend = try make(server, ["ack": "true", "ack_timeout": "10s"])
         let transport = HTTPTransport()
         let (first, second) = (
             BackendFixture.chunk(BackendFixture.samples([1])), BackendFixture.chunk(BackendFixture.samples([2]))
