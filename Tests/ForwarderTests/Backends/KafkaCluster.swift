@@ -2,8 +2,9 @@ import CKafka
 import Foundation
 
 /// librdkafka's own mock cluster: real sockets, in this process, with errors as asked for.
+///
+/// `@unchecked Sendable`: no property changes after `init`, and librdkafka guards both handles with its own locks.
 final class KafkaCluster: @unchecked Sendable {
-    /// Everything in it locks itself.
     private let handle: OpaquePointer
     private let cluster: OpaquePointer
     static let brokers: Int32 = 3

@@ -86,7 +86,7 @@ struct MQTTTests {
         // It takes what is sent, and does not get to answer.
         server.signal(SIGSTOP)
         async let answer = attempt(backend, chunk([2]))
-        try await Task.sleep(for: .milliseconds(300))
+        try await server.hasUnread()
         server.kill()
         guard case .failure(let failure) = await answer else {
             Issue.record("a stopped broker answered")

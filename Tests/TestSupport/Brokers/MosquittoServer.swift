@@ -63,6 +63,26 @@ public final class MosquittoServer {
         }
     }
 
+    /// Returns when something that was sent to it has arrived and is not read: a stopped one reads nothing.
+    ///
+    /// The kernel's table of sockets has it: local address, state 01 (established), bytes in both queues.
+    /// <https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html>
+    public func hasUnread() async throws {
+        let local = "0100007F:" + String(format: "%04X", port)
+        let patience = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < patience {
+            // By a handle: such a file says that it is empty.
+            let table = try FileHandle(forReadingAtPath: "/proc/self/net/tcp")?.readToEnd() ?? Data()
+            let hasUnread = String(decoding: table, as: UTF8.self).split(separator: "\n").contains { line in
+                let words = line.split(separator: " ")
+                return words.count > 4 && words[1] == local && words[3] == "01" && !words[4].hasSuffix(":00000000")
+            }
+            if hasUnread { return }
+            await Task.yield()
+        }
+        throw PythonTool.Failure(description: "nothing waits to be read")
+    }
+
     public func kill() { process?.kill() }
     public func signal(_ number: Int32) { process?.signal(number) }
 
