@@ -63,7 +63,8 @@ struct BrokerPayload: Sendable {
             scratch.plain.removeAll(keepingCapacity: true)
             switch form {
             case .otlp: scratch.otlp.append(chunk, into: &scratch.plain, &request)
-            case .lineProtocol: Self.appendLines(chunk, &scratch, &request)
+            case .lineProtocol:
+                LineProtocolEncoder.append(chunk, into: &scratch.plain, &request, record: &scratch.lines)
             case .json: Self.appendRecords(chunk, &scratch, &request)
             }
             guard request.points > 0 else { return }
@@ -75,18 +76,6 @@ struct BrokerPayload: Sendable {
                 case .zstd: Zstd.compress(plain, into: &request.body)
                 case .none: request.body.append(contentsOf: plain)
                 }
-            }
-        }
-    }
-
-    private static func appendLines(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
-        for run in chunk.runs {
-            scratch.lines.removeAll()
-            LineProtocolEncoder().append(
-                chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain, record: &scratch.lines)
-            for line in scratch.lines.runs { request.points += line.ordinals.count }
-            for point in scratch.lines.unrepresentable {
-                request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason)
             }
         }
     }

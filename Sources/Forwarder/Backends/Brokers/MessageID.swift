@@ -1,13 +1,12 @@
-import CCrypto
 import Metrics
 import WALStore
 
 /// The id of a message: the same whenever the same points are sent again, another one for anything else.
 ///
 /// `tenant.first-last.digest`: the places of the first and the last point, and 128 bits of SHA-256 over the target (a subject or
-/// topic), a zero and the payload before compression, in hexadecimal. A place is told apart only on its node, and of one spool (a folder that was deleted, a backup
-/// that was put back, a second node with the same tenant): a broker that drops what has an id it knows would then drop new
-/// points for old ones. With the payload in it, what has the same id says the same; with the target, it says so in the same
+/// topic), a zero and the payload before compression, in hexadecimal. A place is told apart only on its node, and of one
+/// spool (a folder that was deleted, a backup that was put back, a second node with the same tenant): a broker that drops
+/// what has an id it knows would then drop new points for old ones. With the payload in it, what has the same id says the same; with the target, it says so in the same
 /// place: a stream compares the ids of all its subjects.
 enum MessageID {
     static let digestBytes = 16
@@ -21,29 +20,15 @@ enum MessageID {
             append(chunk.pieces[last.piece].place(of: last.ordinals.upperBound - 1), after: "-", to: &id)
         }
         id.append(UInt8(ascii: "."))
-        for byte in digest(target, payload).prefix(digestBytes) {
-            id.append(hex[Int(byte >> 4)])
-            id.append(hex[Int(byte & 15)])
-        }
+        let digest = SHA256Digest.of(Array(target.utf8) + [0] + payload)
+        id.append(contentsOf: SHA256Digest.hexadecimal(digest.prefix(digestBytes)).utf8)
         return String(decoding: id, as: UTF8.self)
     }
-
-    private static let hex = Array("0123456789abcdef".utf8)
 
     private static func append(_ place: Place, after separator: Unicode.Scalar, to id: inout [UInt8]) {
         id.append(UInt8(ascii: separator))
         NumberPrinter.append(place.sequence, to: &id)
         id.append(UInt8(ascii: "_"))
         NumberPrinter.append(place.ordinal, to: &id)
-    }
-
-    private static func digest(_ target: String, _ payload: [UInt8]) -> [UInt8] {
-        let bytes = Array(target.utf8) + [0] + payload
-        return [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { digest, count in
-            bytes.withUnsafeBufferPointer { bytes in
-                _ = SHA256(bytes.baseAddress, bytes.count, digest.baseAddress)
-            }
-            count = Int(SHA256_DIGEST_LENGTH)
-        }
     }
 }

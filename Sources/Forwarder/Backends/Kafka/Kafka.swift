@@ -41,7 +41,7 @@ public struct Kafka: Backend {
         client = KafkaClient(
             endpoint.properties + [
                 ("client.id", "holdfast"), ("enable.idempotence", "true"), ("acks", "all"),
-                ("compression.codec", compression.rawValue), ("linger.ms", "5"),
+                ("compression.codec", compression.rawValue),
                 // A broker judges what it is sent together as one: no tenant's message is refused for another's. Each is many
                 // points already.
                 ("batch.num.messages", "1"),

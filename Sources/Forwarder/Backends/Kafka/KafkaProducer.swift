@@ -2,8 +2,11 @@ import CKafka
 
 /// An idempotent producer of librdkafka: what it sends again by itself is in the log once.
 ///
-/// `@unchecked Sendable`: librdkafka locks its handle itself, and ours never changes. Its calls do not block; reports are
-/// fetched by a thread that ends, and lets the handle go, when the producer is no longer used.
+/// Its calls do not block; reports are fetched by a thread that ends, and lets the handle go, when the producer is no longer
+/// used.
+///
+/// `@unchecked Sendable`: no property changes after `init`; librdkafka guards `handle` with its own locks, and `replies` has a
+/// mutex.
 final class KafkaProducer: @unchecked Sendable {
     private static let registry = CallbackRegistry<KafkaReplies>()
 

@@ -9,8 +9,10 @@ import WALStore
 /// A session with an MQTT broker over one connection after the other. libmosquitto keeps what is not acknowledged, and sends
 /// it again when a connection is there.
 ///
-/// All but the callbacks and the reading run on the thread of the client that owns it; `@unchecked Sendable`: the library
-/// locks its handle itself, and what the callbacks change is in `replies`.
+/// All but the callbacks and the reading run on the thread of the client that owns it.
+///
+/// `@unchecked Sendable`: no property changes after `init`; libmosquitto guards `handle` with its own mutexes
+/// (`mosquitto_threaded_set`), and what the callbacks change is behind the mutex of `replies`.
 final class MQTTSession: @unchecked Sendable {
     private static let registry = CallbackRegistry<MQTTReplies>()
     /// Once a process; it is never undone.

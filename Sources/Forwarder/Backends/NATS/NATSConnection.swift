@@ -3,7 +3,7 @@ import CNATS
 /// One connection to a NATS server, with an inbox of its own for acknowledgements. It never reconnects: when it ends, all that
 /// left over it ends without an answer, and the next message opens another one.
 ///
-/// `@unchecked Sendable`: libnats locks its handles itself, and ours never change.
+/// `@unchecked Sendable`: no property changes after `init`, and libnats guards each handle with the mutex in it.
 final class NATSConnection: @unchecked Sendable {
     /// Why a call did not do what it was asked.
     struct Failure: Error {

@@ -79,8 +79,9 @@ struct BodyWriter: Sendable {
             } else {
                 switch encoder {
                 case .ndjson, .json: appendRecords(chunk, &scratch, &request)
-                case .lineProtocol: Self.appendLines(chunk, &scratch, &request)
-                case .otlp: Self.appendOTLP(chunk, &scratch, &request)
+                case .lineProtocol:
+                    LineProtocolEncoder.append(chunk, into: &scratch.plain, &request, record: &scratch.lines)
+                case .otlp: scratch.otlp.append(chunk, into: &scratch.plain, &request)
                 case .remoteWrite: Self.appendRemoteWrite(chunk, &scratch, &request)
                 case .exposition: Self.appendExposition(chunk, &scratch, &request)
                 }
@@ -117,29 +118,6 @@ struct BodyWriter: Sendable {
         scratch.plain.withUnsafeMutableBytes { bytes in
             for at in 1..<max(1, end) where bytes[at] == UInt8(ascii: "\n") { bytes[at] = UInt8(ascii: ",") }
             if end > 0 { bytes[end] = UInt8(ascii: "]") }
-        }
-    }
-
-    private static func appendLines(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
-        for run in chunk.runs {
-            scratch.lines.removeAll()
-            LineProtocolEncoder().append(
-                chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain, record: &scratch.lines)
-            for line in scratch.lines.runs { request.points += line.ordinals.count }
-            for point in scratch.lines.unrepresentable {
-                request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason)
-            }
-        }
-    }
-
-    private static func appendOTLP(_ chunk: Chunk, _ scratch: inout Scratch, _ request: inout EncodedRequest) {
-        for run in chunk.runs {
-            let counts = scratch.otlp.append(
-                chunk.pieces[run.piece].batch, CollectionOfOne(run.ordinals), into: &scratch.plain)
-            request.points += counts.points
-            for point in counts.excluded {
-                request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason.rawValue)
-            }
         }
     }
 
