@@ -66,6 +66,8 @@ struct ReceiptRun: Sendable, Hashable {
     var requestID: String
 
     func holds(_ place: Place) -> Bool {
-        place.sequence == sequence && place.ordinal >= firstOrdinal && place.ordinal - firstOrdinal < points
+        // Without an overflow: what was stored is input.
+        place.sequence == sequence && place.ordinal >= firstOrdinal
+            && !firstOrdinal.addingReportingOverflow(points).overflow && place.ordinal < firstOrdinal + points
     }
 }

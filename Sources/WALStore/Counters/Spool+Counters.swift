@@ -3,8 +3,8 @@ import Metrics
 /// Where running totals stand at backends that are sent increments (`CounterState`).
 extension Spool {
     /// A total that a backend was told nothing of for so long is forgotten, once the backend is owed nothing.
-    static let counterLifeNanoseconds: Int64 = 7 * 86_400 * 1_000_000_000
-    private static let counterUpkeepNanoseconds: Int64 = 3600 * 1_000_000_000
+    static let counterLifeSeconds: Int64 = 7 * 86_400
+    private static let counterUpkeepSeconds: Int64 = 3600
     /// Looked at in one step: some milliseconds, with commits between two of them.
     private static let sweptCounters = 5000
 
@@ -88,14 +88,14 @@ extension Spool {
         }
         upkeep.counterSweep = nil
         upkeep.counters = sweep.kept
-        upkeep.countersAt = clock.at + Spool.counterUpkeepNanoseconds
+        upkeep.countersAt = clock.at.addingSeconds(Spool.counterUpkeepSeconds)
         warnOfManyCounters(sweep.kept)
         return false
     }
 
     /// Only of backends that are owed nothing as old as what is forgotten: an outage may last longer than any series is silent.
     private func beginSweep(_ database: Database) throws(SpoolError) -> CounterSweep {
-        let cutoff = clock.at - Spool.counterLifeNanoseconds
+        let cutoff = clock.at.subtractingSeconds(Spool.counterLifeSeconds)
         var forgetful: Set<Int64> = []
         for backend in ledger.backends {
             let owed = backend.owedInOrder(upTo: ledger.end).map(\.start.place.sequence).min()

@@ -157,7 +157,7 @@ extension Spool {
     private var lostPoints: Int64 { ledger.backends.reduce(0) { $0 + $1.lostPoints } }
 
     /// A policy that goes on dropping says so once in a while, with what it dropped since.
-    private static let droppedNanoseconds: Int64 = 60 * 1_000_000_000
+    private static let droppedSeconds: Int64 = 60
 
     /// Says what `drop_oldest` ended and nobody has been told of.
     ///
@@ -165,7 +165,7 @@ extension Spool {
     func announceDropped(isLast: Bool = false) {
         let dropped = upkeep.dropped
         guard dropped.points > 0 else { return }
-        if let last = dropped.announcedAt, clock.at < last + Spool.droppedNanoseconds, !isLast { return }
+        if let last = dropped.announcedAt, clock.at < last.addingSeconds(Spool.droppedSeconds), !isLast { return }
         upkeep.dropped = UpkeepState.Dropped(announcedAt: clock.at)
         raise(
             .warning, "a spool has no room and dropped its oldest points, as its policy says",
@@ -174,6 +174,13 @@ extension Spool {
 }
 
 extension Int64 {
+    /// A time this many seconds later; the latest there is when that cannot be said.
+    func addingSeconds(_ seconds: Int64) -> Int64 {
+        let (span, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (time, isTooLate) = addingReportingOverflow(span)
+        return isTooLong || isTooLate ? .max : time
+    }
+
     /// A time this many seconds earlier; the earliest there is when that cannot be said.
     func subtractingSeconds(_ seconds: Int64) -> Int64 {
         let (span, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)

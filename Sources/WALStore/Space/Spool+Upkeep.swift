@@ -50,14 +50,14 @@ extension Spool {
         await environment.writer.letOthersPass()
     }
 
-    private static let agePauseNanoseconds: Int64 = 3600 * 1_000_000_000
+    private static let agePauseSeconds: Int64 = 3600
 
     /// After the wall clock stepped, nobody knows yet which of its values was right: for an hour nothing is deleted for
     /// its age, so that someone can look (`storage.md` 9).
     private func noticeClockSteps() {
         _ = clock.read(environment.time)
         guard let step = clock.takeStep() else { return }
-        upkeep.agePausedUntil = clock.at + Spool.agePauseNanoseconds
+        upkeep.agePausedUntil = clock.at.addingSeconds(Spool.agePauseSeconds)
         raise(
             .warning, "the wall clock stepped: nothing is deleted for its age for an hour",
             ["clock.step_seconds": String(step / 1_000_000_000)])

@@ -28,7 +28,7 @@ extension FuzzTarget {
     /// every CHECK.
     static let spoolCells = FuzzTarget(
         "spool_cells", maximumBytes: 128,
-        seeds: { (0..<24).map { [UInt8($0), 3, 0, UInt8($0 % 9), 1, 2, 3, 4, 5, 6, 7, 8] } + [[]] }
+        seeds: { SpoolBench.shared.seeds }
     ) { bytes in
         var input = FuzzInput(bytes)
         var changes: [SpoolBench.Change] = []
@@ -143,6 +143,13 @@ final class SpoolBench: Sendable {
         "9223372036854775807", "-9223372036854775808", "-1", "0", "1", "9223372036854775806", "4611686018427387904",
         "NULL", "'text'", "x'00'", "1e300", "4294967296",
     ]
+
+    /// For every column there is the largest and the smallest number in all of its rows, and a few longer ones.
+    var seeds: [[UInt8]] {
+        let columns = columns.indices.map { UInt8($0) }
+        return columns.map { [$0] } + columns.map { [$0, 0, 1] }
+            + (0..<24).map { [$0, 3, 0, $0 % 9, 1, 2, 3, 4, 5, 6, 7, 8] } + [[]]
+    }
 
     func change(from input: inout FuzzInput) -> Change {
         let (table, column) = columns[Int(input.byte()) % columns.count]
