@@ -61,6 +61,7 @@ let package = Package(
         .executableTarget(
             name: "Daemon",
             dependencies: ["Forwarder", "WALStore", "Metrics", "CHTTPServer", "CYAML", "CZlib", "CZstd"],
+            resources: [.embedInCode("Commands/Grafana/Templates")],
             swiftSettings: product
         ),
         .target(name: "SQLiteExtension", dependencies: ["WALStore"]),
@@ -102,7 +103,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
-            exclude: ["Support/otlp_receiver.py", "Support/aws_signature.py"],
+            exclude: ["Support/otlp_receiver.py", "Support/aws_signature.py", "Support/grafana_models.py"],
             swiftSettings: tests
         ),
     ],

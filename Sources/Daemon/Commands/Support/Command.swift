@@ -31,6 +31,7 @@ enum CommandList {
         ReplayCommand.self,
         SqlCommand.self,
         AuditCommand.self,
+        GrafanaCommand.self,
         BackupCommand.self,
         RestoreCommand.self,
         BenchCommand.self,
