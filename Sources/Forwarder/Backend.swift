@@ -33,6 +33,8 @@ public struct EncodedRequest: Sendable {
     var isSmallerWithFewerPoints = true
     /// For backends that answer item by item: which points item i carries.
     public var items: [[LeasedRun]] = []
+    /// For backends that answer line by line.
+    var lines = LineTable()
     /// What its points were read through, where the backend takes increments.
     var counters = CounterBook()
     /// What a gateway has once it has taken the request.

@@ -9,6 +9,7 @@ extension EncodedRequest {
         points = 0
         isSmallerWithFewerPoints = true
         items.removeAll(keepingCapacity: true)
+        lines.removeAll()
         counters = CounterBook()
         pushed.removeAll(keepingCapacity: true)
         messageID = ""

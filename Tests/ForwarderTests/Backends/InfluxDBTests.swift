@@ -47,17 +47,15 @@ struct InfluxDBTests {
         #expect(request.excluded.reduce(0) { $0 + $1.run.ordinals.count } == 2)
     }
 
-    @Test(arguments: [
-        (400, "{\"error\":\"partial write: points beyond retention policy dropped=1\"}"),
-        (400, "{\"error\":\"partial write: field type conflict: input field dropped=1\"}"),
-        (422, "{\"code\":\"unprocessable entity\",\"message\":\"dropped=3\"}"),
-    ])
-    func `a partial write is bisected`(_ status: Int, _ body: String) throws {
-        let outcome = try make("http://127.0.0.1:9").outcome(
-            of: BackendFixture.answer(status, body), to: EncodedRequest())
-        #expect(
-            outcome
-                == .refused(DeadLetterReason(code: "refused", excerpt: body, status: status), meansAlreadyThere: false))
+    @Test func `version 3 gets the database, the token and what it must not guess`() async throws {
+        let server = try HTTPTestServer()
+        let backend = try BackendFixture.make(
+            "influxdb", ["url": server.url, "version": "3", "database": "d-{tenant}", "token": "env:t0k"])
+        #expect(await BackendFixture.deliver(backend, BackendFixture.chunk(BackendFixture.samples([3]))) == .delivered)
+        let request = try #require(server.requests.first)
+        #expect(request.target == "/api/v3/write_lp?db=d-acme&precision=nanosecond&accept_partial=true")
+        #expect(request.headers["authorization"] == "Bearer t0k")
+        server.stop()
     }
 
     @Test(arguments: [
@@ -73,7 +71,10 @@ struct InfluxDBTests {
     }
 
     @Test func `the target is checked with the config`() {
-        #expect(throws: SettingsError.self) { try make("http://127.0.0.1:9", ["version": "3"]) }
+        #expect(throws: SettingsError.self) { try make("http://127.0.0.1:9", ["version": "4"]) }
+        #expect(throws: SettingsError.self) {
+            try make("http://127.0.0.1:9", ["version": "3", "retention_policy": "week"])
+        }
         #expect(throws: SettingsError.self) { try make("http://127.0.0.1:9", ["database": ""]) }
         #expect(throws: SettingsError.self) { try make("http://127.0.0.1:9/?db=x") }
         #expect(throws: SettingsError.self) { try make("http://127.0.0.1:9", ["version": "2"]) }

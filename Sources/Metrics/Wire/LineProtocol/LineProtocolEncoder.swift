@@ -16,6 +16,8 @@ public struct LineProtocolEncoder: Sendable {
     public struct Record: Sendable, Equatable {
         /// Lines written.
         public var lines = 0
+        /// Where each of them begins in the body.
+        public var starts: [Int] = []
         public var runs: [LineRun] = []
         public var unrepresentable: [UnrepresentablePoint] = []
         /// Names and values in which a control character became a blank, or a newline `\n`.
@@ -25,6 +27,7 @@ public struct LineProtocolEncoder: Sendable {
 
         public mutating func removeAll() {
             lines = 0
+            starts.removeAll(keepingCapacity: true)
             runs.removeAll(keepingCapacity: true)
             unrepresentable.removeAll(keepingCapacity: true)
             substitutions = 0
@@ -93,6 +96,7 @@ public struct LineProtocolEncoder: Sendable {
         NumberPrinter.append(batch.points.times[row.lowerBound], to: &body)
         body.append(LineScanner.newline)
         record.lines += 1
+        record.starts.append(start)
     }
 
     private static func note(_ ordinal: Int, in record: inout Record) {

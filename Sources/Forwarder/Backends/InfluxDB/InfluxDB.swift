@@ -1,12 +1,14 @@
 import Metrics
 import WALStore
 
-/// InfluxDB's write endpoints, and who copies them: 1.x (`/write`) and 2.x (`/api/v2/write`), by `version`.
+/// InfluxDB's write endpoints, and who copies them: 1.x (`/write`), 2.x (`/api/v2/write`) and 3 (`/api/v3/write_lp`), by
+/// `version`.
 ///
-/// Own keys: `version: 1 | 2`; for 1 `database`, `retention_policy` and `basic_auth`; for 2 `org`, `bucket`, `token`;
-/// `database`, `org` and `bucket` may hold `{tenant}`; `gzip`. The rest as in `HTTPEndpoint`.
+/// Own keys: `version: 1 | 2 | 3`; for 1 `database`, `retention_policy` and `basic_auth`; for 2 `org`, `bucket`, `token`; for
+/// 3 `database` and `token`; `database`, `org` and `bucket` may hold `{tenant}`; `gzip`. The rest as in `HTTPEndpoint`.
 /// <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>,
-/// <https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite>
+/// <https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite>,
+/// <https://docs.influxdata.com/influxdb3/core/write-data/http-api/v3-write-lp/>
 public struct InfluxDB: Backend {
     public static let type = "influxdb"
     public let traits: BackendTraits
@@ -15,6 +17,26 @@ public struct InfluxDB: Backend {
     enum Version: String, CaseIterable {
         case v1 = "1"
         case v2 = "2"
+        case v3 = "3"
+
+        var path: String {
+            switch self {
+            case .v1: "write?"
+            case .v2: "api/v2/write?"
+            case .v3: "api/v3/write_lp?"
+            }
+        }
+        /// What follows the target. The precision is always said: version 3 guesses without it.
+        var query: String {
+            switch self {
+            case .v1: "precision=n"
+            case .v2: "precision=ns"
+            // Lines that it can take are stored beside those that it cannot.
+            case .v3: "precision=nanosecond&accept_partial=true"
+            }
+        }
+        /// In front of a token.
+        var scheme: String { self == .v3 ? "Bearer" : "Token" }
     }
 
     private let endpoint: HTTPEndpoint
@@ -45,8 +67,10 @@ public struct InfluxDB: Backend {
             token = nil
         case .v2:
             target = try Self.target(settings, required: ["bucket": "bucket"], optional: ["org": "org"])
-            let secret = try settings.secret("token")
-            token = if let secret { try HTTPEndpoint.usable(secret, settings, "token") } else { nil }
+            token = try Self.token(settings)
+        case .v3:
+            target = try Self.target(settings, required: ["database": "db"], optional: [:])
+            token = try Self.token(settings)
         }
         if token != nil, endpoint.authentication != .none {
             throw SettingsError(
@@ -73,18 +97,24 @@ public struct InfluxDB: Backend {
         return all
     }
 
+    private static func token(_ settings: Settings) throws(SettingsError) -> Secret? {
+        guard let secret = try settings.secret("token") else { return nil }
+        return try HTTPEndpoint.usable(secret, settings, "token")
+    }
+
     // MARK: Out
 
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
         // 1.x has no unsigned integers.
-        let encoder = LineProtocolEncoder(writesUnsigned: version == .v2)
+        let encoder = LineProtocolEncoder(writesUnsigned: version != .v1)
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
             for run in chunk.runs {
                 scratch.record.removeAll()
                 encoder.append(
                     chunk.pieces[run.piece].batch, run.ordinals, into: &scratch.plain, record: &scratch.record)
+                request.lines.append(scratch.record, piece: run.piece)
                 for line in scratch.record.runs { request.points += line.ordinals.count }
                 for point in scratch.record.unrepresentable {
                     request.exclude(piece: run.piece, ordinal: point.ordinal, reason: point.reason)
@@ -105,36 +135,38 @@ public struct InfluxDB: Backend {
     ) async -> Answer {
         var headers = [(name: "Content-Type", value: "text/plain; charset=utf-8")]
         if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
-        if let token { headers.append((name: "Authorization", value: "Token \(token.reveal)")) }
-        return await transport.perform(endpoint.post(request.body, to: path(for: chunk.tenant), headers: headers))
+        if let token { headers.append((name: "Authorization", value: "\(version.scheme) \(token.reveal)")) }
+        return await transport.perform(
+            endpoint.post(
+                request.body, to: path(for: chunk.tenant), headers: headers,
+                maximumResponseBytes: InfluxDBAnswer.maximumBytes))
     }
 
-    /// The precision is always said: version 3 guesses without it.
     private func path(for tenant: String) -> String {
-        var path = (endpoint.url.hasSuffix("/") ? "" : "/") + (version == .v1 ? "write?" : "api/v2/write?")
+        var path = (endpoint.url.hasSuffix("/") ? "" : "/") + version.path
         for (name, value) in target { path += "\(name)=\(PercentEncoding.encode(value(tenant)))&" }
-        return path + (version == .v1 ? "precision=n" : "precision=ns")
+        return path + version.query
     }
 
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        HTTPOutcome.of(answer) { Self.outcome(of: $0, now: $1) }
-    }
-
-    /// 400 and 422 name a count at most, never the lines (`partial write: ... dropped=N`): the worker bisects, which is
-    /// safe because what was stored is stored again as the same point.
-    private static func outcome(of response: HTTPResponse, now: Int64) -> DeliveryOutcome {
-        switch response.status {
-        // Success is 204; 1.x says 200 with an error inside when it was asked something else than to write.
-        case 200 where !response.body.isEmpty:
-            .hold(reason: "HTTP 200 with a body is no answer to a write\(HTTPOutcome.said(response))")
-        case 500 where Excerpt.holds(response.body, missingPolicyPhrases):
-            .hold(reason: "HTTP 500: the retention policy is missing\(HTTPOutcome.said(response))")
-        default: HTTPOutcome.of(response, now: now)
+        HTTPOutcome.of(answer) { response, now in
+            InfluxDBAnswer.outcome(of: response, to: request, now: now) { plainBody(of: request) }
         }
     }
 
-    /// influxdb 1.x coordinator/points_writer.go: an unknown policy is a 500.
-    private static let missingPolicyPhrases = ["retention policy not found"]
+    /// The lines as they were before compression.
+    private func plainBody(of request: EncodedRequest) -> [UInt8]? {
+        guard isCompressed else { return request.body }
+        var decompressor = Decompressor(.gzip, limit: request.rawBytes)
+        var plain: [UInt8] = []
+        do {
+            try request.body.withUnsafeBytes { try decompressor.feed($0, into: &plain) }
+            try decompressor.finish(into: &plain)
+        } catch {
+            preconditionFailure("what was compressed here is read here: \(error)")
+        }
+        return plain
+    }
 }
