@@ -3,7 +3,8 @@ import WALStore
 
 /// OTLP over HTTP: the OpenTelemetry Collector, Prometheus, Mimir, and the many services that take it.
 ///
-/// Own keys: `compression: gzip | zstd | none`, those of `TenantHeader`, the rest as in `HTTPEndpoint`. `url` is the whole address, mostly `http://host:4318/v1/metrics`.
+/// Own keys: `encoding: protobuf | json`, `compression: gzip | zstd | none`, those of `TenantHeader`, the rest as in
+/// `HTTPEndpoint`. `url` is the whole address, mostly `http://host:4318/v1/metrics`.
 /// <https://opentelemetry.io/docs/specs/otlp/#otlphttp>
 public struct OTLPHTTP: Backend {
     public static let type = "otlp_http"
@@ -20,25 +21,42 @@ public struct OTLPHTTP: Backend {
         case none
     }
 
+    enum Encoding: String, CaseIterable {
+        case protobuf
+        case json
+
+        /// A Prometheus compares the whole of it: no parameters.
+        var mediaType: String { self == .protobuf ? "application/x-protobuf" : "application/json" }
+    }
+
     private let endpoint: HTTPEndpoint
     private let tenant: TenantHeader?
+    private let encoding: Encoding
     private let compression: Compression
     private let scratch = ScratchPool { Scratch() }
 
     private struct Scratch: Sendable {
         var encoder = OTLPEncoder()
         var plain: [UInt8] = []
+        var json: [UInt8] = []
+
+        /// What `plain` says, as JSON.
+        mutating func makeJSON() {
+            json.removeAll(keepingCapacity: true)
+            plain.withUnsafeBytes { OTLPJSON.append($0, to: &json) }
+        }
     }
 
     public init(name: String, settings: Settings) throws(SettingsError) {
         endpoint = try HTTPEndpoint(settings, reserved: [])
         tenant = try TenantHeader(settings, endpoint, reserved: [])
+        encoding = try settings.choice("encoding", default: .protobuf)
         compression = try settings.choice("compression", default: .gzip)
         // A sum of differences counts twice what arrives twice, and a Prometheus behind it wants each series in order.
-        // Servers take 64 MiB before compression by default, a collector 20 MiB: this is far below both.
+        // Servers take 64 MiB before compression by default, a collector 20 MiB; JSON is some four times as long.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 4 << 20, concurrency: 8, isIdempotent: false,
-            timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 4 << 20, maximumRawBytes: 16 << 20,
+            concurrency: 8, isIdempotent: false, timeout: endpoint.timeout
         ).overridden(by: settings)
     }
 
@@ -53,8 +71,10 @@ public struct OTLPHTTP: Backend {
             scratch.plain.removeAll(keepingCapacity: true)
             scratch.encoder.append(chunk, into: &scratch.plain, &request)
             guard request.points > 0 else { return }
-            request.rawBytes = scratch.plain.count
-            scratch.plain.withUnsafeBytes { plain in
+            if encoding == .json { scratch.makeJSON() }
+            let body = encoding == .json ? scratch.json : scratch.plain
+            request.rawBytes = body.count
+            body.withUnsafeBytes { plain in
                 switch compression {
                 case .gzip: Gzip.compress(plain, level: 1, into: &request.body)
                 case .zstd: Zstd.compress(plain, into: &request.body)
@@ -69,7 +89,7 @@ public struct OTLPHTTP: Backend {
     public func send(
         _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
     ) async -> Answer {
-        var headers = [(name: "Content-Type", value: "application/x-protobuf")]
+        var headers = [(name: "Content-Type", value: encoding.mediaType)]
         if compression != .none { headers.append((name: "Content-Encoding", value: compression.rawValue)) }
         if let tenant { headers.append(tenant(chunk.tenant)) }
         return await transport.perform(endpoint.post(request.body, headers: headers))

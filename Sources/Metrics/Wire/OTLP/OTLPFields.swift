@@ -95,6 +95,13 @@ enum OTLPField {
         static let array = 5
         static let map = 6
         static let bytes = 7
+        /// Of `ArrayValue` and `KeyValueList`.
+        static let elements = 1
+    }
+    /// `KeyValue`
+    enum Pair {
+        static let key = 1
+        static let value = 2
     }
     /// `ExportMetricsServiceResponse`
     enum Response {
