@@ -103,7 +103,10 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: ["Metrics", "TestSupport"],
             path: "Tests/Integration",
-            exclude: ["Support/otlp_receiver.py", "Support/aws_signature.py", "Support/grafana_models.py"],
+            exclude: [
+                "Support/otlp_receiver.py", "Support/aws_signature.py", "Support/grafana_models.py",
+                "Support/tls_front.py",
+            ],
             swiftSettings: tests
         ),
     ],

@@ -22,6 +22,18 @@ extension GrafanaServer {
         case ("GET", 1):
             guard let folder = state.folders[parts[0]] else { throw Refusal(404, "folder not found", isExpected: true) }
             return (200, folder)
+        case ("GET", 2) where parts[1] == "counts" && !state.behaviour.isOld:
+            let inside: (String, [String: JSONValue]) -> JSONValue = { key, all in
+                .int(Int64(all.values.count { $0[key]?.string == parts[0] }))
+            }
+            return (
+                200,
+                .map([
+                    "folder": inside("parentUid", state.folders), "dashboard": inside("folderUid", state.dashboards),
+                    "alertrule": inside("folderUID", state.rules), "librarypanel": 0,
+                ])
+            )
+        case ("GET", 2) where parts[1] == "counts": throw Refusal(404, "Not found", isExpected: true)
         case ("PUT", 1):
             try check(body, has: ["title", "version", "overwrite", "description"], "a folder")
             guard let folder = state.folders[parts[0]] else { throw Refusal(404, "folder not found") }
@@ -41,6 +53,7 @@ extension GrafanaServer {
             for uid in rules.keys { state.rules[uid] = nil }
             // All that is in it goes with it, whoever's it is.
             state.dashboards = state.dashboards.filter { $0.value["folderUid"]?.string != parts[0] }
+            state.folders = state.folders.filter { $0.value["parentUid"]?.string != parts[0] }
             state.folders[parts[0]] = nil
             return (200, .map(["message": "Folder deleted"]))
         default: throw Refusal(404, "Not found")

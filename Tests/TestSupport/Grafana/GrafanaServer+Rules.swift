@@ -5,6 +5,7 @@ extension GrafanaServer {
     private static let known: Set<String> = [
         "uid", "title", "ruleGroup", "folderUID", "condition", "data", "noDataState", "execErrState", "for", "labels",
         "annotations", "isPaused", "notification_settings", "record", "keep_firing_for",
+        "missing_series_evals_to_resolve",
     ]
 
     static func rules(
@@ -18,7 +19,9 @@ extension GrafanaServer {
         switch (request.method, parts.count) {
         case ("POST", 1):
             let uid = try identity(body, state)
-            guard state.rules[uid] == nil else { throw Refusal(409, "rule with this uid exists", isExpected: true) }
+            guard state.rules[uid] == nil else {
+                throw Refusal(conflict(state), "rule with this uid exists", isExpected: true)
+            }
             return (201, store(uid, body, provenance: editable ? "" : "api", &state))
         case ("GET", 2):
             guard let rule = state.rules[parts[1]] else { throw Refusal(404, "", isExpected: true) }
@@ -36,7 +39,11 @@ extension GrafanaServer {
         }
     }
 
+    private static func conflict(_ state: State) -> Int { state.behaviour.isOld ? 400 : 409 }
+
     private static func group(_ name: String, folder: String, _ state: State) throws(Refusal) -> JSONValue {
+        // <https://github.com/grafana/grafana/issues/69512>
+        guard state.folders[folder] != nil else { throw Refusal(400, "bad request data") }
         let rules = state.rules.values.filter {
             $0["folderUID"]?.string == folder && $0["ruleGroup"]?.string == name
         }
@@ -71,7 +78,9 @@ extension GrafanaServer {
             other != uid && rule["folderUID"]?.string == folder && rule["title"]?.string == title
         }
         guard !isTaken else {
-            throw Refusal(409, "a conflicting alert rule is found: titles in a folder must be unique", isExpected: true)
+            throw Refusal(
+                conflict(state), "a conflicting alert rule is found: titles in a folder must be unique",
+                isExpected: true)
         }
         guard ["OK", "NoData", "Alerting", "KeepLast"].contains(body["noDataState"]?.string),
             ["OK", "Error", "Alerting", "KeepLast"].contains(body["execErrState"]?.string)

@@ -12,7 +12,7 @@ public final class GrafanaServer: Sendable {
         public var tokens: Set<String> = ["good"]
         /// May read.
         public var viewers: Set<String> = ["viewer"]
-        /// May write all but data sources.
+        /// May see and write all but data sources.
         public var editors: Set<String> = ["editor"]
         public var password = "secret"
         public var organisations: Set<String> = ["1"]
@@ -22,7 +22,7 @@ public final class GrafanaServer: Sendable {
         public var hidden: Set<String> = []
         /// Uids of what came from a file.
         public var provisioned: Set<String> = []
-        /// Up to Grafana 10: folders of one title are refused, with 412.
+        /// Folders of one title are refused, with 412; a rule whose uid or title is taken with 400; nothing is counted.
         public var isOld = false
         /// What dashboards are raised to while they are stored, as from 12 on; nil: they stay as they came.
         public var schemaVersion: Int64?
@@ -99,8 +99,12 @@ public final class GrafanaServer: Sendable {
     public var faults: [String] { state.withLock { $0.faults } }
 
     /// What somebody else put there.
-    public func put(folder uid: String, title: String) {
-        state.withLock { $0.folders[uid] = .map(["uid": .string(uid), "title": .string(title), "version": 1]) }
+    public func put(folder uid: String, title: String, parent: String? = nil) {
+        state.withLock {
+            $0.folders[uid] = .map([
+                "uid": .string(uid), "title": .string(title), "version": 1, "parentUid": parent.map { .string($0) },
+            ])
+        }
     }
 
     public func put(source uid: String, _ document: JSONValue) {
@@ -186,7 +190,7 @@ public final class GrafanaServer: Sendable {
         switch Array(parts.prefix(2)) {
         case ["api", "folders"]: result = try folders(request, Array(parts.dropFirst(2)), body, &state)
         case ["api", "datasources"]:
-            guard !isWrite || role == .admin else {
+            guard role == .admin else {
                 throw Refusal(403, "You'll need additional permissions", isExpected: true)
             }
             result = try sources(request, Array(parts.dropFirst(2)), body, &state)

@@ -12,8 +12,8 @@ struct GrafanaAnswer: Sendable {
     var location: String?
 
     var isSuccess: Bool { (200..<300).contains(status) }
-    /// Somebody was there before, or meanwhile: what is there has to be looked at.
-    var isConflict: Bool { status == 409 || status == 412 }
+    /// Somebody was there before, or meanwhile: what is there has to be looked at. Older versions say it of rules with 400.
+    var isConflict: Bool { status == 409 || status == 412 || status == 400 }
 }
 
 /// Asks Grafana, and again where it did not answer, is busy or fails. Each thing we write has a uid of ours, so that a request

@@ -118,7 +118,12 @@ struct GrafanaCommand: Command {
         _ run: GrafanaRun, _ tenants: [GrafanaTenant]
     ) async -> (report: GrafanaReport, failure: GrafanaFailure?) {
         var report = GrafanaReport(isPlan: run.isDry)
-        for tenant in tenants {
+        var progress = ProgressLine(isQuiet: isJSON)
+        defer { progress.end() }
+        let start = ContinuousClock.now
+        for (index, tenant) in tenants.enumerated() {
+            let elapsed = (ContinuousClock.now - start) / .seconds(1)
+            progress.show("\(index + 1) of \(tenants.count) tenants  \(tenant.tenant)", elapsed)
             let objects = tenant.objects(sources)
             do throws(GrafanaFailure) {
                 switch verb {

@@ -37,8 +37,8 @@ struct GrafanaFailure: Error, Sendable, Equatable {
         case 403:
             self.init(
                 .denied,
-                "Grafana does not let us \(what) (403)\(words); it takes Editor for folders, dashboards and rules, Admin for "
-                    + "data sources, or what is there is not ours to see")
+                "Grafana does not let us \(what) (403)\(words); it takes the role Admin or the permissions for it, or what is "
+                    + "there is not ours to see")
         case 429, 500...:
             self.init(.unreachable, "Grafana could not \(what) (\(answer.status)), tried again\(words)")
         default: self.init(.refused, "Grafana refused to \(what) (\(answer.status))\(words)")

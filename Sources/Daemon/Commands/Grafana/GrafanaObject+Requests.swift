@@ -50,12 +50,12 @@ extension GrafanaObject {
             return Write(method: .put, path: path, body: Self.withoutNulls(withSecrets(body)))
         case .dashboard: return saving(Self.merged(wanted["dashboard"] ?? .null, version))
         case .rule:
-            // Whom it tells, and whether it is paused, are for those who are told.
-            let kept = JSONValue.map([
-                "isPaused": stored.whole["isPaused"],
-                "notification_settings": stored.whole["notification_settings"].flatMap { $0 == .null ? nil : $0 },
-            ])
-            return Write(method: .put, path: path, body: Self.merged(kept, wanted))
+            // For those who are told. What is not sent would be reset; what a version does not know, it does not answer.
+            let names = ["isPaused", "notification_settings", "keep_firing_for", "missing_series_evals_to_resolve"]
+            let kept = names.compactMap { name in
+                stored.whole[name].flatMap { $0 == .null ? nil : JSONValue.Member(name, $0) }
+            }
+            return Write(method: .put, path: path, body: Self.merged(.object(kept), wanted))
         }
     }
 

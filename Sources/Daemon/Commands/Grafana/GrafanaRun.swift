@@ -22,16 +22,16 @@ struct GrafanaRun: Sendable {
     func apply(
         _ tenant: GrafanaTenant, _ objects: [GrafanaObject], into results: inout [GrafanaResult]
     ) async throws(GrafanaFailure) {
+        let first = results.count
         for object in objects {
             do throws(GrafanaFailure) { results.append(try await settle(object)) } catch {
                 if error.code == .unreachable { throw error }
                 return results.append(GrafanaResult(object, .failed, reason: error.message))
             }
         }
-        let wanted = Set(objects.map(\.uid))
-        for rule in try await rulesOfGroup(tenant, &results) where !wanted.contains(rule.uid) {
-            results.append(try await remove(rule))
-        }
+        // A new folder has no rules from before; one that is only planned cannot be asked for them.
+        let isNew = results[first...].contains { $0.uid == tenant.folder && $0.action == .created }
+        if !isNew { try await removeRules(tenant, besides: Set(objects.map(\.uid)), &results) }
     }
 
     /// All of ours in a tenant's folder, and then the folder, unless something else is in it.
@@ -41,13 +41,17 @@ struct GrafanaRun: Sendable {
         _ tenant: GrafanaTenant, _ objects: [GrafanaObject], into results: inout [GrafanaResult]
     ) async throws(GrafanaFailure) {
         let first = results.count
-        let known = Set(objects.map(\.uid))
-        for rule in try await rulesOfGroup(tenant, &results) where !known.contains(rule.uid) {
-            results.append(try await remove(rule))
-        }
         for object in objects.reversed() where object.kind != .folder { results.append(try await remove(object)) }
-        let ours = Set(results[first...].filter { $0.action == .deleted }.map(\.uid))
         for folder in objects where folder.kind == .folder {
+            do throws(GrafanaFailure) {
+                if try await read(folder) != nil {
+                    try await removeRules(tenant, besides: Set(objects.map(\.uid)), &results)
+                }
+            } catch {
+                // Why it cannot be read is said of the folder itself.
+                if error.code == .unreachable { throw error }
+            }
+            let ours = Set(results[first...].filter { $0.action == .deleted }.map(\.uid))
             results.append(try await remove(folder, unlessItHoldsMoreThan: ours))
         }
     }
@@ -58,12 +62,7 @@ struct GrafanaRun: Sendable {
         var refusal: GrafanaAnswer?
         for _ in 0..<Self.rounds {
             guard let stored = try await read(object) else {
-                if let refusal {
-                    throw GrafanaFailure(
-                        .foreign,
-                        "something that is not ours is called \"\(object.title)\", or has its place (\(refusal.status)): "
-                            + "\(refusal.words); rename it, and apply again")
-                }
+                if let refusal { throw inTheWay(of: object, refusal) }
                 if isDry { return GrafanaResult(object, .created) }
                 let answer = try await write(object, object.creation)
                 if answer.isSuccess { return GrafanaResult(object, .created) }
@@ -82,13 +81,25 @@ struct GrafanaRun: Sendable {
             if isDry { return result }
             let answer = try await write(object, object.change(of: stored))
             if answer.isSuccess { return result }
-            guard answer.isConflict else { throw GrafanaFailure(answer, to: "change \(object.words)") }
+            guard answer.isConflict, answer.status != 400 else {
+                throw GrafanaFailure(answer, to: "change \(object.words)")
+            }
             refusal = answer
         }
         throw GrafanaFailure(
             .contended,
             "\(object.words) was not taken (\(refusal?.status ?? 0)): \(refusal?.words ?? ""); somebody else changes it, or its "
                 + "title is taken")
+    }
+
+    /// Ours could not be made, and is not there.
+    private func inTheWay(of object: GrafanaObject, _ refusal: GrafanaAnswer) -> GrafanaFailure {
+        // May also be said of what is wrong in itself.
+        if refusal.status == 400 { return GrafanaFailure(refusal, to: "make \(object.words), \"\(object.title)\"") }
+        return GrafanaFailure(
+            .foreign,
+            "something that is not ours is called \"\(object.title)\", or has its place (\(refusal.status)): \(refusal.words); "
+                + "rename it, and apply again")
     }
 
     private func remove(
@@ -154,30 +165,30 @@ struct GrafanaRun: Sendable {
 
     // MARK: What is around ours
 
-    /// Ours in our group: an earlier version of Holdfast may have made some that are no longer wanted.
-    private func rulesOfGroup(
-        _ tenant: GrafanaTenant, _ results: inout [GrafanaResult]
-    ) async throws(GrafanaFailure) -> [GrafanaObject] {
+    /// Takes rules of ours away that are no longer wanted: an earlier version of Holdfast may have made them.
+    private func removeRules(
+        _ tenant: GrafanaTenant, besides wanted: Set<String>, _ results: inout [GrafanaResult]
+    ) async throws(GrafanaFailure) {
         let path = "/api/v1/provisioning/folder/\(tenant.folder)/rule-groups/\(tenant.ruleGroup)"
         let answer = try await client.ask(.get, path)
-        if answer.status == 404 { return [] }
+        if answer.status == 404 { return }
         guard answer.isSuccess, let rules = answer.json?["rules"]?.array else {
             let failure = GrafanaFailure(answer, to: "read the rule group \(tenant.ruleGroup)")
             if failure.code == .unreachable { throw failure }
-            results.append(GrafanaResult(tenant, group: failure.message))
-            return []
+            return results.append(GrafanaResult(tenant, group: failure.message))
         }
-        return rules.compactMap { rule in
+        for rule in rules {
             guard let uid = rule["uid"]?.string, uid.hasPrefix(GrafanaUID.prefix), GrafanaUID.isPlain(uid),
-                rule["labels"]?["managed_by"]?.string == GrafanaObject.mark,
+                !wanted.contains(uid), rule["labels"]?["managed_by"]?.string == GrafanaObject.mark,
                 rule["labels"]?["tenant"]?.string == tenant.tenant
-            else { return nil }
-            return GrafanaObject(
-                kind: .rule, tenant: tenant.tenant, uid: uid, title: rule["title"]?.string ?? uid, wanted: .null)
+            else { continue }
+            let title = rule["title"]?.string ?? uid
+            let retired = GrafanaObject(kind: .rule, tenant: tenant.tenant, uid: uid, title: title, wanted: .null)
+            results.append(try await remove(retired))
         }
     }
 
-    /// - Returns: the title of a dashboard or folder in it that is not one of `ours`; Grafana takes those with it.
+    /// - Returns: what is in a folder that is not one of `ours`, in words; Grafana takes that with it.
     private func content(
         of folder: GrafanaObject, besides ours: Set<String>
     ) async throws(GrafanaFailure) -> String? {
@@ -185,7 +196,16 @@ struct GrafanaRun: Sendable {
         guard answer.isSuccess, let found = answer.json?.array else {
             throw GrafanaFailure(answer, to: "look into \(folder.words)")
         }
-        let other = found.first { !ours.contains($0["uid"]?.string ?? "") }
-        return other.map { "\"\(Terminal.harmless($0["title"]?.string ?? ""))\"" }
+        if let other = found.first(where: { !ours.contains($0["uid"]?.string ?? "") }) {
+            return "\"\(other["title"]?.string ?? "")\""
+        }
+        // Folders in it and panels of its library are not always found. Versions that cannot count have neither.
+        let counts = try await client.ask(.get, folder.path + "/counts")
+        guard counts.isSuccess else { return nil }
+        let others = counts.json?.object?.first { member in
+            let kind = member.key.lowercased()
+            return !kind.contains("dashboard") && !kind.contains("alert") && member.value.int ?? 0 > 0
+        }
+        return others.map { "\($0.value.int ?? 0) \($0.key)" }
     }
 }

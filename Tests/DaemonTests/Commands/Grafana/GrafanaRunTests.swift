@@ -89,6 +89,17 @@ import Testing
         #expect(grafana.server.dashboards.isEmpty && grafana.server.sources.isEmpty)
     }
 
+    @Test func `destroy leaves a folder with somebody else's folder in it, found or only counted`() async throws {
+        let grafana = try GrafanaFixture()
+        try await grafana.apply()
+        grafana.server.put(folder: "theirs", title: "Theirs", parent: "hf-folder-acme")
+        #expect(try await grafana.destroy(isDry: true).uids(.kept) == ["hf-folder-acme"])
+        let results = try await grafana.destroy()
+        #expect(results.uids(.kept) == ["hf-folder-acme"])
+        #expect(results.last?.reason == "1 folder is in it, which is not ours")
+        #expect(grafana.server.folders.keys.sorted() == ["hf-folder-acme", "theirs"])
+    }
+
     @Test func `destroy takes all of ours, and is done when there is nothing`() async throws {
         let grafana = try GrafanaFixture()
         let made = try await grafana.apply().count
@@ -138,7 +149,11 @@ import Testing
         grafana.server.put(
             rule: "hf-rule-dead-acme",
             GrafanaObject.merged(
-                rule, .map(["isPaused": .bool(true), "for": "1h", "notification_settings": settings])))
+                rule,
+                .map([
+                    "isPaused": .bool(true), "for": "1h", "notification_settings": settings,
+                    "keep_firing_for": "5m", "missing_series_evals_to_resolve": 3,
+                ])))
         #expect(try await grafana.apply().uids(.changed) == ["hf-source-acme", "hf-rule-dead-acme"])
         let now = try #require(grafana.server.sources["hf-source-acme"])
         #expect(now["isDefault"] == .bool(true) && now["jsonData"]?["timeInterval"]?.string == "15s")
@@ -146,6 +161,7 @@ import Testing
         #expect(now["jsonData"]?["httpHeaderName1"] == nil, "a header that is no longer wanted goes")
         let dead = try #require(grafana.server.rules["hf-rule-dead-acme"])
         #expect(dead["isPaused"] == .bool(true) && dead["notification_settings"] == settings)
+        #expect(dead["keep_firing_for"]?.string == "5m" && dead["missing_series_evals_to_resolve"]?.int == 3)
         #expect(dead["for"]?.string == "0s")
         #expect(try await grafana.apply().allSatisfy { $0.action == .unchanged })
         #expect(grafana.server.faults == [])
@@ -207,6 +223,10 @@ import Testing
         rules.server.put(rule: "theirs", .map(["title": "Holdfast acme: dead letters", "folderUID": "hf-folder-acme"]))
         #expect(try await rules.apply().failures.first?.contains("acme: dead letters") == true)
         #expect(rules.server.rules["theirs"]?["title"]?.string == "Holdfast acme: dead letters")
+        rules.server.change { $0.isOld = true }
+        #expect(
+            try await rules.apply().failures.first?.contains("\"Holdfast acme: dead letters\" (400): a conflicting")
+                == true)
         #expect(grafana.server.faults + boards.server.faults + rules.server.faults == [])
     }
 
@@ -274,11 +294,14 @@ import Testing
 
     // MARK: Trouble
 
-    @Test func `whichever answer is lost, the next look finds what was made, and it is made once`() async throws {
-        let whole = try GrafanaFixture()
+    @Test(arguments: [false, true])
+    func `whichever answer is lost, the next look finds what was made, and it is made once`(isOld: Bool) async throws {
+        var behaviour = GrafanaServer.Behaviour()
+        behaviour.isOld = isOld
+        let whole = try GrafanaFixture(behaviour)
         let count = try await whole.apply().count
         for number in 0..<(2 * count) {
-            let grafana = try GrafanaFixture()
+            let grafana = try GrafanaFixture(behaviour)
             grafana.server.change { $0.fault = { $0 == number ? .lostAnswer : nil } }
             let results = try await grafana.apply()
             #expect(results.uids(.created).count == count, "request \(number): \(results.failures)")
@@ -294,7 +317,7 @@ import Testing
         grafana.token = "editor"
         let results = try await grafana.apply()
         #expect(results.uids(.created) == ["hf-folder-acme"])
-        #expect(results.failures.first?.contains("Admin for data sources") == true)
+        #expect(results.failures.first?.contains("read the data source hf-source-acme (403)") == true)
         grafana.token = "stranger"
         await #expect(throws: GrafanaFailure.self) { try await grafana.apply() }
         #expect(grafana.server.faults == [])
