@@ -71,4 +71,24 @@ import Testing
             #expect(titles.allSatisfy { $0.count <= 190 })
         }
     }
+
+    @Test func `a plan reads as the page about it shows it`() throws {
+        let tenant = GrafanaTenant(tenant: "acme")
+        let objects = tenant.objects(.init(made: GrafanaDataSource(url: "http://mimir.example/prometheus")))
+        let differences = GrafanaDifference.between(
+            .map(["url": "http://old.example"]), .map(["url": "http://mimir.example/prometheus"]))
+        let results = objects.map { object in
+            switch object.uid {
+            case "hf-source-acme": GrafanaResult(object, .changed, differences: differences)
+            case "hf-rule-dead-acme": GrafanaResult(object, .created)
+            default: GrafanaResult(object, .unchanged)
+            }
+        }
+        let text = GrafanaReport(results: results, isPlan: true).text
+        let root = #filePath.dropLast("Tests/DaemonTests/Commands/Grafana/GrafanaDocumentTests.swift".count)
+        let page = String(decoding: try SystemFile.read(root + "docs/grafana.md", limit: 1 << 20), as: UTF8.self)
+        #expect(page.contains("```\n\(text)```\n"), "\(text)")
+        let rules = objects.count { $0.kind == .rule }
+        #expect(rules == 14 && page.contains("| fourteen alert rules"))
+    }
 }
