@@ -15,6 +15,8 @@ public struct LaneStatus: Sendable, Hashable {
     public var state = State.ok
     /// Failed attempts since the last success.
     public var attempts = 0
+    /// So many of them that only one request at a time is tried.
+    public var isFailing: Bool { attempts >= Breaker.threshold }
     /// What the last failed attempt said; empty once one succeeds.
     public var lastError = ""
     /// Requests and points on their way at this moment.

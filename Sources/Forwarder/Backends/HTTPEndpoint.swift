@@ -21,16 +21,32 @@ struct HTTPEndpoint: Sendable {
     ///   - usual: the address where the config names none.
     init(_ settings: Settings, reserved: Set<String>, usual: String? = nil) throws(SettingsError) {
         if let usual, !settings.has("url") {
-            url = usual
+            try self.init(url: usual, settings, reserved: reserved)
         } else {
-            url = try Self.address(settings, "url", isRequired: true)
+            try self.init(url: try Self.address(settings, "url"), settings, reserved: reserved)
         }
+    }
+
+    /// One for each address that `key` lists; they have the other keys in common.
+    static func list(
+        _ settings: Settings, _ key: String, reserved: Set<String>
+    ) throws(SettingsError) -> [HTTPEndpoint] {
+        var all: [HTTPEndpoint] = []
+        for text in try settings.strings(key) {
+            let url = try address(text, named: settings.name(of: key), line: settings.line(of: key))
+            all.append(try HTTPEndpoint(url: url, settings, reserved: reserved))
+        }
+        return all
+    }
+
+    private init(url: String, _ settings: Settings, reserved: Set<String>) throws(SettingsError) {
+        self.url = url
         headers = try Self.headers(settings, reserved: reserved)
         authentication = try Self.authentication(settings)
         tls = try Self.tls(settings)
         timeout = try Self.positive(settings, "timeout", default: .seconds(30))
         connectTimeout = try Self.positive(settings, "connect_timeout", default: .seconds(10))
-        proxy = settings.has("proxy") ? try Self.address(settings, "proxy", isRequired: true) : nil
+        proxy = settings.has("proxy") ? try Self.address(settings, "proxy") : nil
     }
 
     /// A POST of `body` to `url` plus `path`, with the config's headers after those of the protocol.
@@ -46,10 +62,11 @@ struct HTTPEndpoint: Sendable {
 
     // MARK: Reading
 
-    private static func address(_ settings: Settings, _ key: String, isRequired: Bool) throws(SettingsError) -> String {
-        let text = try settings.required(key)
-        let name = settings.name(of: key)
-        let line = settings.line(of: key)
+    private static func address(_ settings: Settings, _ key: String) throws(SettingsError) -> String {
+        try address(try settings.required(key), named: settings.name(of: key), line: settings.line(of: key))
+    }
+
+    private static func address(_ text: String, named name: String, line: Int) throws(SettingsError) -> String {
         guard text.hasPrefix("http://") || text.hasPrefix("https://") else {
             throw SettingsError("\(name) must begin with http:// or https://", line: line)
         }
