@@ -1,3 +1,4 @@
+import Forwarder
 import Metrics
 import WALStore
 
@@ -36,6 +37,14 @@ extension Configuration {
                         "interval_seconds": .double(job.interval / .seconds(1)),
                     ])
                 }),
+            "alertmanager": alertmanager.map { section in
+                .map([
+                    "urls": .array(section.settings.urls.map(JSONValue.string)),
+                    "interval_seconds": .double(section.settings.interval / .seconds(1)),
+                    "external_labels": .object(
+                        section.settings.labels.map { JSONValue.Member($0.name, .string($0.value)) }),
+                ])
+            },
             "warnings": .array(warnings.map(JSONValue.string)),
         ])
     }
@@ -56,6 +65,9 @@ extension Configuration {
             let seconds = Amount.duration(seconds: job.interval / .seconds(1))
             let targets = (job.targets + job.fileDiscovery.map { "file \($0)" }).joined(separator: ", ")
             text += "  scrape \(job.job): \(targets) every \(seconds) for tenant \(job.tenant)\n"
+        }
+        if let alertmanager {
+            text += "  alerts to \(alertmanager.settings.urls.joined(separator: ", "))\n"
         }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text

@@ -13,6 +13,8 @@ struct Configuration: Sendable {
     var node: NodeConfiguration
     var chain: ChainSection
     var log: LogSection
+    /// nil: nobody is told what is wrong with the node.
+    var alertmanager: AlertmanagerSection?
     /// What is allowed but probably not meant.
     var warnings: [String] = []
 
@@ -96,6 +98,9 @@ extension Configuration {
         backends = try BackendSection.list(settings, root, environment: environment, readSecret: readSecret)
         tenants = try TenantSection.list(settings, backends: backends)
         scrapeJobs = try ScrapeSection.list(settings, tenants: tenants)
+        if let section = try settings.section("alertmanager"), let node = root.child("alertmanager") {
+            alertmanager = try AlertmanagerSection(section, node, readSecret: readSecret)
+        }
         try settings.finish()
         if let job = try ScrapeSection.commandLine(overrides.targets, tenants: tenants) { scrapeJobs.append(job) }
         try checkAccess(settings)

@@ -280,6 +280,7 @@ struct Doctor: Sendable {
             }
         }
         var findings = [Finding("daemon", .ok, "the daemon answers at \(configuration.adminAddress)")]
+        findings += Doctor.alertFindings(status["alerts"])
         for tenant in status["tenants"]?.array ?? [] {
             if let problem = tenant["problem"]?.string {
                 findings.append(

@@ -30,7 +30,8 @@ enum FileLimit {
     /// What the config could need at most.
     static func needed(by configuration: Configuration) -> Int {
         let connections = configuration.server.limits.connections
-        return ofNode + outgoing(of: configuration) + connections + Crowd.reserve(of: connections)
+        return ofNode + (configuration.alertmanager?.settings.urls.count ?? 0) + outgoing(of: configuration)
+            + connections + Crowd.reserve(of: connections)
             + configuration.node.openSpools * ofSpool
     }
 

@@ -5,6 +5,20 @@ import WALStore
 extension Node {
     /// The node at this moment.
     func report() async -> StatusReport {
+        var report = await reportOfSpools()
+        report.disk = try? DiskSpace.of(configuration.dataDirectory)
+        return report
+    }
+
+    /// For the rules of alerts. The file system is not asked: it may take its time to answer.
+    func alertLook() async -> AlertLook {
+        AlertLook(
+            await reportOfSpools(), lanes: forwarder.status(), folderFault: store.folderFault(),
+            configRefusal: alerts.configRefusal)
+    }
+
+    /// Without what the file system has to say.
+    private func reportOfSpools() async -> StatusReport {
         let configuration = configuration
         let lanes = forwarder.status()
         let problems = store.problems()
@@ -24,13 +38,14 @@ extension Node {
         let uptime = Double(telemetry.time.wall() - telemetry.startedAt) / 1e9
         var report = StatusReport(
             isRunning: true, configFile: configuration.file, dataDirectory: configuration.dataDirectory,
-            listen: listenText, uptimeSeconds: uptime, disk: try? DiskSpace.of(configuration.dataDirectory),
+            listen: listenText, uptimeSeconds: uptime,
             space: StatusReport.Space(
                 usedBytes: store.nodeUsedBytes, maximumBytes: store.nodeMaximumBytes,
                 secondsToFull: store.nodeSecondsToFull,
                 repacked: store.repacked),
             tenants: tenants)
         report.longestWriteSeconds = store.longestWriteSeconds
+        report.alerts = alerts.status
         return report
     }
 

@@ -15,6 +15,7 @@ final class Node: Sendable {
     let backups: BackupDesk
     private let scraper: Scraper
     private let anchorer: Anchorer
+    let alerts: AlertWatch
     private let transport: HTTPTransport
     private let overrides: Configuration.Overrides
     private let current: Mutex<Configuration>
@@ -45,7 +46,13 @@ final class Node: Sendable {
         self.log = log
         self.telemetry = telemetry
         self.overrides = overrides
+        let alerts = AlertWatch(events: { event in
+            telemetry.events.with(LogRenderer.name(event.level)).add()
+            log.write(event)
+        })
+        self.alerts = alerts
         let events: EventSink = { event in
+            alerts.hear(event)
             telemetry.events.with(LogRenderer.name(event.level)).add()
             log.write(event)
         }
@@ -94,6 +101,7 @@ final class Node: Sendable {
         }
         await scraper.apply(configuration.scrapes)
         if let anchor = configuration.chain.anchor { anchorer.start(anchor) }
+        alerts.start(configuration.alertmanager) { [weak self] in await self?.alertLook() }
     }
 
     /// Takes over the config file as it is now.
@@ -110,9 +118,11 @@ final class Node: Sendable {
             FileLimit.fit(&new, to: fileLimit)
             let report = try await apply(new, over: old, asked)
             telemetry.configReloads.with("ok").add()
+            alerts.reloaded(refusal: nil)
             return report
         } catch {
             telemetry.configReloads.with("refused").add()
+            alerts.reloaded(refusal: error.description)
             throw error
         }
     }
@@ -132,6 +142,7 @@ final class Node: Sendable {
         ingest.apply(applied.ingest)
         await scraper.apply(applied.scrapes)
         log.configure(applied.log)
+        alerts.apply(applied.alertmanager)
         telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))
         current.withLock { $0 = applied }
         report.backlogs = store.backlogsOfNobody()
@@ -153,6 +164,7 @@ final class Node: Sendable {
         await turn.take()
         defer { turn.give() }
         awaitsReload.store(false, ordering: .releasing)
+        await alerts.stop()
         await scraper.stop()
         await anchorer.stop()
         backups.refuse()

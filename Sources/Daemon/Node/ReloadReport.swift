@@ -28,6 +28,7 @@ struct ReloadReport: Sendable, Equatable {
         compare("tenant", old.tenants.map { ($0.id, $0) }, new.tenants.map { ($0.id, $0) })
         compare("scrape job", old.scrapeJobs.map { ($0.job, $0) }, new.scrapeJobs.map { ($0.job, $0) })
         if old.log != new.log { changes.append("log changed") }
+        if old.alertmanager?.fingerprint != new.alertmanager?.fingerprint { changes.append("alertmanager changed") }
         if old.dataDirectory != new.dataDirectory { needsRestart.append("data_dir") }
         if old.node != new.node { needsRestart.append("node") }
         if old.chain != new.chain { needsRestart.append("chain") }

@@ -1,3 +1,4 @@
+import Forwarder
 import Metrics
 import WALStore
 
@@ -23,7 +24,27 @@ extension StatusReport {
                     "seconds_to_full": $0.secondsToFull.map(JSONValue.double) ?? .null,
                 ])
             },
+            "alerts": alerts.map(\.json),
             "tenants": .array(tenants.map(\.json)),
+        ])
+    }
+}
+
+extension AlertStatus {
+    fileprivate var json: JSONValue {
+        .map([
+            "firing": .int(Int64(firing)),
+            "left_out": .int(Int64(leftOut)),
+            "alertmanagers": .array(
+                alertmanagers.map { one in
+                    .map([
+                        "url": .string(one.url),
+                        "sent_alerts": .uint(one.sentAlerts),
+                        "failed_alerts": .uint(one.failedAlerts),
+                        "last_success_at": one.lastSuccessAt == 0 ? .null : .string(Timestamp.text(one.lastSuccessAt)),
+                        "reason": .string(one.lastError),
+                    ])
+                }),
         ])
     }
 }

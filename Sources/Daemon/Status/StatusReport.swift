@@ -58,6 +58,8 @@ struct StatusReport: Sendable {
     var writtenAt: Int64?
     /// The longest that one commit, or other work on a spool, has taken since the start.
     var longestWriteSeconds: Double?
+    /// What fires, and who was told; nil where the config names no Alertmanager.
+    var alerts: AlertStatus?
     /// The data folder's share of the disk; nil for a node that does not run.
     var space: Space?
     var tenants: [Tenant]

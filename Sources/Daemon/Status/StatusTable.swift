@@ -7,7 +7,7 @@ enum StatusTable {
         let tenants = status["tenants"]?.array ?? []
         if tenants.isEmpty { return text + "\nNo tenant has a spool yet.\n" }
         text += "\n" + tenantTable(tenants) + "\n" + backendTable(tenants)
-        let notes = tenants.flatMap(notes)
+        let notes = alertNotes(status["alerts"]) + tenants.flatMap(notes)
         if !notes.isEmpty { text += "\n" + notes.map { $0 + "\n" }.joined() }
         return text
     }
@@ -75,6 +75,23 @@ enum StatusTable {
             }
         }
         return table.text
+    }
+
+    /// How many alerts fire, and which Alertmanagers do not hear of them.
+    private static func alertNotes(_ alerts: JSONValue?) -> [String] {
+        guard let alerts else { return [] }
+        var notes: [String] = []
+        if let firing = alerts["firing"]?.int, firing > 0 {
+            let left = alerts["left_out"]?.int ?? 0
+            notes.append(
+                "\(Amount.count(firing, "alert")) firing"
+                    + (left > 0 ? "; \(Amount.count(left)) more are left out, as there is no place for them" : ""))
+        }
+        for one in alerts["alertmanagers"]?.array ?? [] {
+            guard let reason = one["reason"]?.string, !reason.isEmpty else { continue }
+            notes.append("Alertmanager \(one["url"]?.string ?? "?") does not take alerts: \(reason)")
+        }
+        return notes
     }
 
     /// What a column has no room for: why a lane waits, and whether the ledger is at odds with itself.

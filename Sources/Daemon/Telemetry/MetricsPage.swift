@@ -21,6 +21,7 @@ struct MetricsPage {
         writeLedgers(into: &page)
         writeLanes(into: &page)
         writeNode(into: &page)
+        writeAlerts(into: &page)
         ProcessMetrics.read()?.write(into: &page)
         return page.bytes
     }

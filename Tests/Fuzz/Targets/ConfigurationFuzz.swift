@@ -49,6 +49,7 @@ extension FuzzTarget {
             outcomes: [{ status: [409, 500-599], body: there, outcome: already_there }]
           program: { type: exec, command: [/bin/cat, -u], limits: { memory: 64MiB, files: 64 } }
           gateway: { type: prometheus_pushgateway, url: "http://127.0.0.1:9091", grouping: { tenant: "{tenant}" } }
+        alertmanager: { urls: ["http://a:9093", "http://b:9093"], tenant: ops, external_labels: { instance: n }, hold: 1h }
         tenants:
           default: { backends: [central, influx], retain: 24h, when_full: drop_oldest, max_bytes: 1GiB }
           other:
