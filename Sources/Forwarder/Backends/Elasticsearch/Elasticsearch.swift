@@ -3,8 +3,9 @@ import WALStore
 
 /// Elasticsearch and OpenSearch through `_bulk`, into an index or a data stream.
 ///
-/// Own keys: `index` or `data_stream` (one of them, may hold `{tenant}`), `api_key` (the encoded form, or `id:key`),
-/// `gzip`, `pipeline`. The rest as in `HTTPEndpoint`. What a point becomes is in `ElasticsearchDocuments.swift`.
+/// Own keys: `index` or `data_stream` (one of them, may hold `{tenant}`), `time_series`, `install_template`, `template_priority`,
+/// `look_back_time`, `failure_store: refused | delivered`, `api_key` (the encoded form, or `id:key`), `gzip`, `pipeline`. The rest
+/// as in `HTTPEndpoint`. What a point becomes is in `ElasticsearchDocuments.swift`.
 /// <https://www.elastic.co/guide/en/elasticsearch/reference/current/docs-bulk.html>,
 /// <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>
 public struct Elasticsearch: Backend {
@@ -20,6 +21,10 @@ public struct Elasticsearch: Backend {
     private let target: TenantTemplate
     private let pipeline: String?
     private let apiKey: Secret?
+    /// The data stream makes a document's id itself, of its dimensions and its time.
+    private let isTimeSeries: Bool
+    private let failureStore: ElasticsearchAnswer.FailureStore
+    private let installer: ElasticsearchInstaller?
     private let isCompressed: Bool
     private let scratch = ScratchPool { ElasticsearchDocuments() }
 
@@ -34,13 +39,22 @@ public struct Elasticsearch: Backend {
         pipeline = try settings.string("pipeline")
         isCompressed = try settings.bool("gzip", default: true)
         apiKey = try Self.apiKey(settings)
+        failureStore = try settings.choice("failure_store", default: .refused)
+        isTimeSeries = try settings.bool("time_series", default: false)
+        if isTimeSeries, settings.has("index") {
+            throw SettingsError(
+                "\(settings.name(of: "time_series")) needs a data_stream", line: settings.line(of: "time_series"))
+        }
+        installer = try Self.template(settings, name, target, isTimeSeries).map { ElasticsearchInstaller($0) }
         if apiKey != nil, endpoint.authentication != .none {
             throw SettingsError(
                 "\(settings.path): api_key excludes basic_auth and bearer_token", line: settings.line(of: "api_key"))
         }
-        // Bodies of a few MiB are what the manual advises; a document is told apart by its id, so order means nothing.
+        // Bodies of a few MiB are what the manual advises; the least that is set for anybody is 10 MiB (small nodes at Amazon),
+        // before compression. A document is told apart by its id, so order means nothing.
         traits = try BackendTraits(
-            keepsOrder: false, maximumPoints: 2000, maximumBodyBytes: 5 << 20, concurrency: 2, timeout: endpoint.timeout
+            keepsOrder: false, maximumPoints: 2000, maximumBodyBytes: 5 << 20, maximumRawBytes: 8 << 20,
+            concurrency: 2, timeout: endpoint.timeout
         ).overridden(by: settings)
     }
 
@@ -67,12 +81,34 @@ public struct Elasticsearch: Backend {
         return Secret(String(decoding: encoded, as: UTF8.self))
     }
 
+    /// - Returns: nil where none is to be installed.
+    private static func template(
+        _ settings: Settings, _ name: String, _ target: TenantTemplate, _ isTimeSeries: Bool
+    ) throws(SettingsError) -> ElasticsearchTemplate? {
+        guard try settings.bool("install_template", default: false) else { return nil }
+        var kind = ElasticsearchTemplate.Kind.index
+        if isTimeSeries {
+            let lookBack = try settings.duration("look_back_time") ?? .seconds(7 * 86_400)
+            guard lookBack >= .seconds(60), lookBack <= .seconds(7 * 86_400) else {
+                throw SettingsError(
+                    "\(settings.name(of: "look_back_time")) must lie between 1m and 7d",
+                    line: settings.line(of: "look_back_time"))
+            }
+            kind = .timeSeries(lookBack: "\(lookBack.components.seconds)s")
+        } else if settings.has("data_stream") {
+            kind = .stream
+        }
+        return ElasticsearchTemplate(
+            name: "holdfast-\(name)", kind: kind, target: target,
+            priority: try settings.int("template_priority", default: 300, in: 0...1_000_000))
+    }
+
     // MARK: Out
 
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
         scratch.withScratch { documents in
-            documents.begin(tenant: chunk.tenant)
+            documents.begin(tenant: chunk.tenant, isTimeSeries: isTimeSeries)
             for run in chunk.runs {
                 documents.append(chunk.pieces[run.piece].batch, run, into: &request)
             }
@@ -95,15 +131,32 @@ public struct Elasticsearch: Backend {
             return .failure(
                 TransportFailure(mayHaveArrived: false, reason: "the index name \"\(target)\" \(fault)"))
         }
-        var headers = [
-            (name: "Content-Type", value: "application/x-ndjson"), (name: "Accept", value: "application/json"),
-        ]
+        if let installer, let answer = await installer.install({ await ask($0, $1, $2, over: transport) }) {
+            return answer
+        }
+        var headers = headers(for: "application/x-ndjson")
         if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
-        if let apiKey { headers.append((name: "Authorization", value: "ApiKey \(apiKey.reveal)")) }
         return await transport.perform(
             endpoint.post(
                 request.body, to: path(to: target), headers: headers,
                 maximumResponseBytes: ElasticsearchAnswer.maximumBytes))
+    }
+
+    private func headers(for type: String) -> [(name: String, value: String)] {
+        var headers = [(name: "Content-Type", value: type), (name: "Accept", value: "application/json")]
+        if let apiKey { headers.append((name: "Authorization", value: "ApiKey \(apiKey.reveal)")) }
+        return headers
+    }
+
+    /// A request about the cluster rather than about points.
+    private func ask(
+        _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8], over transport: HTTPTransport
+    ) async -> Answer {
+        let base = endpoint.url.hasSuffix("/") ? String(path.dropFirst()) : path
+        var request = endpoint.post(
+            body, to: base, headers: headers(for: "application/json"), maximumResponseBytes: 1 << 20)
+        request.method = method
+        return await transport.perform(request)
     }
 
     /// The target stands in the path: clusters may forbid it in the body (`rest.action.multi.allow_explicit_index`).
@@ -120,7 +173,7 @@ public struct Elasticsearch: Backend {
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
         HTTPOutcome.of(answer) { response, now in
             switch response.status {
-            case 200...299: ElasticsearchAnswer.outcome(of: response, to: request.items)
+            case 200...299: ElasticsearchAnswer.outcome(of: response, to: request.items, failureStore)
             case 400 where Excerpt.holds(response.body, ["invalid_index_name_exception"]):
                 .hold(reason: "HTTP 400\(HTTPOutcome.said(response))")
             default: HTTPOutcome.of(response, now: now)

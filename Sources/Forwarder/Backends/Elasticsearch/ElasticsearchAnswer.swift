@@ -5,11 +5,21 @@ import WALStore
 enum ElasticsearchAnswer {
     /// Statuses of thousands of items with an error each; what is longer is read as "not understood".
     static let maximumBytes = 16 << 20
+    /// What a document in the failure store counts as.
+    enum FailureStore: String, CaseIterable {
+        /// It is not in the stream: a dead letter.
+        case refused
+        /// Whoever looks after the failure store looks after it.
+        case delivered
+    }
+
     /// JSON values an item may have: the filter leaves seven.
     private static let valuesPerItem = 32
 
     /// - Parameter items: the points of each document, by position.
-    static func outcome(of response: HTTPResponse, to items: [[LeasedRun]]) -> DeliveryOutcome {
+    static func outcome(
+        of response: HTTPResponse, to items: [[LeasedRun]], _ failureStore: FailureStore = .refused
+    ) -> DeliveryOutcome {
         guard !response.isCut else { return notUnderstood("the answer is longer than \(maximumBytes) bytes") }
         let document: JSONValue
         do throws(WireError) {
@@ -29,7 +39,7 @@ enum ElasticsearchAnswer {
             guard let item = answer.object?.first?.value, let status = item["status"]?.int,
                 let status = Int(exactly: status)
             else { return notUnderstood("item \(index) has no status") }
-            if let verdict = verdict(on: item, status: status) {
+            if let verdict = verdict(on: item, status: status, failureStore) {
                 outcomes.append(ItemOutcome(runs: items[index], verdict: verdict))
             }
         }
@@ -42,7 +52,9 @@ enum ElasticsearchAnswer {
     }
 
     /// - Returns: nil when the document is stored.
-    private static func verdict(on item: JSONValue, status: Int) -> ItemOutcome.Verdict? {
+    private static func verdict(
+        on item: JSONValue, status: Int, _ failureStore: FailureStore
+    ) -> ItemOutcome.Verdict? {
         let type = item["error"]?["type"]?.string ?? ""
         let words = item["error"]?["reason"]?.string ?? item["error"]?.string ?? ""
         let said = Excerpt.of(Array("\(type): \(words)".utf8))
@@ -50,7 +62,7 @@ enum ElasticsearchAnswer {
         case 200...299:
             // Set aside in the failure store: not in the stream, although the status says created.
             // <https://www.elastic.co/docs/manage-data/data-store/data-streams/failure-store>
-            guard item["failure_store"]?.string == "used" else { return nil }
+            guard item["failure_store"]?.string == "used", failureStore == .refused else { return nil }
             return .dead(DeadLetterReason(code: "failure_store", excerpt: "redirected to it", status: status))
         case 409 where type.isEmpty || type == "version_conflict_engine_exception": return .alreadyThere
         case 401, 403, 404: return .hold(reason: "item status \(status), \(said)")
@@ -66,9 +78,10 @@ enum ElasticsearchAnswer {
         switch type {
         // The cluster's limit of shards: "this action would add [2] shards, but ...".
         case "invalid_index_name_exception", "index_closed_exception", "validation_exception": true
-        // An alias without a write index, or a pipeline that is not there.
+        // An alias without a write index, a pipeline that is not there, or ids for a stream that makes them itself.
         case "illegal_argument_exception":
             words.contains("no write index is defined") || words.contains("pipeline with id [")
+                || words.contains("in time_series mode")
         default: false
         }
     }

@@ -34,6 +34,14 @@ public final class BulkServer: Sendable {
         public var authorization: String?
         /// `index.mapping.total_fields.limit`.
         public var maximumFields = 1000
+        /// It has no time series data streams.
+        public var isOpenSearch = false
+        public var version = "9.1.0"
+        /// Whether a key may ask what the cluster is, and may manage templates.
+        public var maySeeCluster = true
+        public var mayManageTemplates = true
+        /// Nanoseconds: what a time series data stream takes is around it; 0: any time.
+        public var now: Int64 = 0
 
         public init() {}
     }
@@ -41,6 +49,10 @@ public final class BulkServer: Sendable {
     struct State {
         var behaviour = Behaviour()
         var targets: [String: BulkIndex] = [:]
+        var timeSeries: [String: BulkTimeSeries] = [:]
+        var templates: [String: JSONValue] = [:]
+        /// Names, in the order they were put.
+        var templatesPut: [String] = []
         var failureStore: [Document] = []
         /// Ids that had their 429.
         var overloaded: Set<String> = []
@@ -79,6 +91,11 @@ public final class BulkServer: Sendable {
         state.withLock { $0.targets[target]?.backing.flatMap { Array($0.documents.values) } ?? [] }
     }
     public var failureStore: [Document] { state.withLock { $0.failureStore } }
+    public func template(_ name: String) -> JSONValue? { state.withLock { $0.templates[name] } }
+    /// Puts a template as somebody else would.
+    public func setTemplate(_ name: String, _ template: JSONValue) { state.withLock { $0.templates[name] = template } }
+    /// Names of templates that were put by a request.
+    public var templatesPut: [String] { state.withLock { $0.templatesPut } }
     /// Items answered with 409.
     public var conflicts: Int { state.withLock { $0.conflicts } }
     /// What a well-made sender never gets: whole requests refused as malformed.
@@ -104,7 +121,10 @@ public final class BulkServer: Sendable {
                 return BulkServer.error(401, "security_exception", "unable to authenticate")
             }
             let action = BulkServer.handle(request, &state)
-            if case .reply(let status, _, let body) = action, (400...406).contains(status) {
+            // To ask for a template that is not there is no mistake.
+            let mayMiss = request.method == "GET"
+            if case .reply(let status, _, let body) = action, (400...406).contains(status), !(mayMiss && status == 404)
+            {
                 state.faults.append(String(decoding: body, as: UTF8.self))
             }
             return action
@@ -112,11 +132,14 @@ public final class BulkServer: Sendable {
     }
 
     private static func handle(_ request: HTTPTestServer.Request, _ state: inout State) -> HTTPTestServer.Action {
+        let parts = request.target.split(separator: "?", maxSplits: 1)
+        let path = parts[0].split(separator: "/").map { unescape($0) }
+        if let answer = BulkTemplates.answer(request, path, parts.count > 1 ? String(parts[1]) : "", &state) {
+            return answer
+        }
         guard request.method == "POST" || request.method == "PUT" else {
             return error(405, "method_not_allowed", "Incorrect HTTP method for uri [\(request.target)]")
         }
-        let parts = request.target.split(separator: "?", maxSplits: 1)
-        let path = parts[0].split(separator: "/").map { unescape($0) }
         guard path.last == "_bulk", path.count <= 2 else {
             return error(400, "illegal_argument_exception", "no handler found for uri [\(request.target)]")
         }
@@ -182,7 +205,7 @@ public final class BulkServer: Sendable {
         return json.bytes
     }
 
-    private static func error(_ status: Int, _ type: String, _ reason: String) -> HTTPTestServer.Action {
+    static func error(_ status: Int, _ type: String, _ reason: String) -> HTTPTestServer.Action {
         var json = JSONWriter()
         json.beginObject()
         json.beginObject("error")

@@ -84,6 +84,7 @@ struct BulkOperation {
     }
 
     private func index(_ state: inout BulkServer.State) throws(BulkFault) -> BulkItemAnswer {
+        BulkTemplates.make(target, &state)
         let isStream = state.behaviour.dataStreams.contains(target)
         try admit(&state, isStream)
         if state.targets[target] == nil { state.targets[target] = BulkIndex() }
@@ -91,8 +92,15 @@ struct BulkOperation {
         // Nothing else holds the index while it changes.
         state.targets[target] = nil
         defer { state.targets[target] = index }
-        let id = id ?? "auto-\(index.backing.reduce(0) { $0 + $1.documents.count })"
-        if action == "create", index.backing[index.backing.count - 1].documents[id] != nil {
+        let mode = state.timeSeries[target]
+        var id = id ?? "auto-\(index.backing.reduce(0) { $0 + $1.documents.count })"
+        if let mode { id = try mode.id(of: try source.get(), given: self.id, now: state.behaviour.now) }
+        // A time belongs to one backing index of a time series data stream, whatever was rolled over since.
+        let isThere =
+            mode == nil
+            ? index.backing[index.backing.count - 1].documents[id] != nil
+            : index.backing.contains { $0.documents[id] != nil }
+        if action == "create", isThere {
             state.conflicts += 1
             throw BulkFault(
                 type: "version_conflict_engine_exception",

@@ -8,9 +8,13 @@ import WALStore
 /// elsewhere. `value` always has a decimal point: a first `1` would make the field a `long`, and 1.5 would be stored as 1.
 /// What is no number has a field of its own (`value_bool`, `value_string`, `histogram`, `exponential_histogram`,
 /// `summary`), so that no two documents disagree about a field's type.
+///
+/// A time series data stream makes a document's id of its dimensions and its time. The one dimension is `series`: what the id is
+/// made of elsewhere but for the time, so that two points have one id there only if they have one here.
 struct ElasticsearchDocuments: Sendable {
     private(set) var body: [UInt8] = []
     private var tenant = ""
+    private var isTimeSeries = false
     /// What the documents of one series share.
     private struct Shared: Sendable {
         var digest: [UInt8]
@@ -21,8 +25,8 @@ struct ElasticsearchDocuments: Sendable {
     private var members: [UInt8] = []
     private var identity: [UInt8] = []
 
-    mutating func begin(tenant: String) {
-        self.tenant = tenant
+    mutating func begin(tenant: String, isTimeSeries: Bool = false) {
+        (self.tenant, self.isTimeSeries) = (tenant, isTimeSeries)
         body.removeAll(keepingCapacity: true)
     }
 
@@ -46,9 +50,16 @@ struct ElasticsearchDocuments: Sendable {
     private mutating func appendDocument(_ batch: Batch, _ ordinal: Int) -> String? {
         if batch.points.flags(at: ordinal).contains(.noRecordedValue) { return "no recorded value" }
         let shared = share(batch, batch.points.series[ordinal])
-        text("{\"create\":{\"_id\":\"")
-        appendID(shared.digest, time: batch.points.times[ordinal], kind: batch.points.kind(at: ordinal))
-        text("\"}}\n{\"@timestamp\":\"")
+        let kind = batch.points.kind(at: ordinal)
+        if isTimeSeries {
+            text("{\"create\":{}}\n{\"series\":\"")
+            appendID(shared.digest, time: nil, kind: kind)
+            text("\",\"@timestamp\":\"")
+        } else {
+            text("{\"create\":{\"_id\":\"")
+            appendID(shared.digest, time: batch.points.times[ordinal], kind: kind)
+            text("\"}}\n{\"@timestamp\":\"")
+        }
         RFC3339.append(batch.points.times[ordinal], to: &body)
         body.append(UInt8(ascii: "\""))
         body.append(contentsOf: members[shared.members])
@@ -156,11 +167,15 @@ struct ElasticsearchDocuments: Sendable {
 
     /// The same point has the same id in every request, whatever its value and its neighbours: 160 bits of SHA-256 in
     /// URL-safe base64.
-    private mutating func appendID(_ series: [UInt8], time: Int64, kind: PointKind) {
+    ///
+    /// - Parameter time: nil: the id of what the point is one of.
+    private mutating func appendID(_ series: [UInt8], time: Int64?, kind: PointKind) {
         identity.removeAll(keepingCapacity: true)
         identity.append(contentsOf: series)
-        for shift in stride(from: 56, through: 0, by: -8) {
-            identity.append(UInt8(truncatingIfNeeded: time >> Int64(shift)))
+        if let time {
+            for shift in stride(from: 56, through: 0, by: -8) {
+                identity.append(UInt8(truncatingIfNeeded: time >> Int64(shift)))
+            }
         }
         // A histogram and a sample of one time are two points.
         identity.append(kind.isScalar ? 0 : kind.rawValue)
