@@ -53,7 +53,7 @@ public struct OTLPHTTP: Backend {
         encoding = try settings.choice("encoding", default: .protobuf)
         compression = try settings.choice("compression", default: .gzip)
         // A sum of differences counts twice what arrives twice, and a Prometheus behind it wants each series in order.
-        // Servers take 64 MiB before compression by default, a collector 20 MiB; JSON is some four times as long.
+        // Servers take 64 MiB before compression by default, a collector 20 MiB; JSON is some three times as long.
         traits = try BackendTraits(
             keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 4 << 20, maximumRawBytes: 16 << 20,
             concurrency: 8, isIdempotent: false, timeout: endpoint.timeout

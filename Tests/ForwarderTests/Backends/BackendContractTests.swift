@@ -8,7 +8,7 @@ import WALStore
 @Suite(.timeLimit(.minutes(2)))
 struct BackendContractTests {
     /// A backend that speaks in two ways is there twice.
-    static let types = backendTypes.map { $0.type } + [BackendFixture.secondRemoteWrite]
+    static let types = backendTypes.map { $0.type } + [BackendFixture.secondRemoteWrite, BackendFixture.otlpJSON]
 
     private func make(_ type: String, _ folder: TemporaryFolder, url: String = "http://127.0.0.1:9/") throws
         -> any Backend

@@ -7,6 +7,8 @@ import WALStore
 enum BackendFixture {
     /// `prometheus_remote_write` in version 2.0.
     static let secondRemoteWrite = "prometheus_remote_write 2.0"
+    /// `otlp_http` in JSON.
+    static let otlpJSON = "otlp_http json"
 
     /// What each type needs at least.
     static func minimum(of type: String, url: String, folder: String) -> [String: String] {
@@ -21,6 +23,7 @@ enum BackendFixture {
         case "mqtt": ["url": "mqtt://127.0.0.1:9", "client_id": "node-1", "topic": "metrics/{tenant}"]
         case "nats_jetstream": ["url": "nats://127.0.0.1:9", "subject": "metrics.{tenant}"]
         case secondRemoteWrite: ["url": url, "protocol": "2.0"]
+        case otlpJSON: ["url": url, "encoding": "json"]
         default: ["url": url]
         }
     }

@@ -8,9 +8,8 @@ import WALStore
 struct CompressionTests {
     /// Bodies that are compressed unless the config says otherwise; the others are messages and files.
     static let types = [
-        "prometheus_remote_write", BackendFixture.secondRemoteWrite, "otlp_http", "influxdb", "elasticsearch",
-        "datadog",
-        "newrelic", "splunk_hec", "http", "prometheus_pushgateway",
+        "prometheus_remote_write", BackendFixture.secondRemoteWrite, "otlp_http", BackendFixture.otlpJSON,
+        "influxdb", "elasticsearch", "datadog", "newrelic", "splunk_hec", "http", "prometheus_pushgateway",
     ]
 
     /// Counters that rise by what is measured, and gauges that go up and down, 15 s apart.

@@ -137,6 +137,19 @@ struct InfluxDBLinesTests {
         }
     }
 
+    @Test(arguments: [2, 3])
+    func `through a lane what is stored is delivered, and what is refused is dead`(_ version: Int) async throws {
+        let server = try InfluxServer(version == 2 ? .v2 : .v3)
+        defer { server.stop() }
+        server.define("bad", "value", .integer)
+        let names = (0..<400).map { $0 % 100 == 7 ? "bad" : "up" }
+        let ledger = try await SpoolRun().deliver([chunk(names).pieces[0].batch], through: try make(server, version))
+        #expect(ledger.deliveredPoints == 396 && ledger.deadPoints == 4)
+        #expect(server.points.count == 396)
+        // Version 2 counts them, and names the first.
+        #expect(version == 2 ? server.statuses.count > 10 : server.statuses == [400])
+    }
+
     // MARK: Version 2
 
     @Test func `version 2 stores nothing for a line it cannot parse, which is dead, and the others go out again`()

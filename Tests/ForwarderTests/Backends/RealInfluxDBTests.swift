@@ -161,6 +161,25 @@ struct RealInfluxDBTests {
         #expect(reason.excerpt.contains("field type conflict") && reason.excerpt.contains("dropped=1"))
     }
 
+    @Test func `through a lane each point is stored or dead, whatever was wrong with the others`() async throws {
+        let server = try await Server()
+        try await server.ask("ALTER RETENTION POLICY week ON m DEFAULT")
+        let backend = try make(server)
+        var integers = Batch()
+        let id = BackendFixture.series("bad", [], in: &integers)
+        integers.points.append(series: id, time: now, kind: .int64, bits: 1)
+        var batch = BackendFixture.samples((0..<300).map(Double.init), from: now)
+        for ordinal in 0..<40 { batch.points.times[ordinal * 3] = Int64(ordinal + 1) * 1000 }
+        batch.points.times[1] = .max
+        let bad = BackendFixture.series("bad", [], in: &batch)
+        batch.points.appendFloat64(series: bad, time: now, bits: (1.5).bitPattern)
+        let run = try SpoolRun()
+        try await run.deliver([integers], through: backend)
+        let ledger = try await run.deliver([batch], through: backend)
+        #expect(ledger.deliveredPoints == 1 + 259 && ledger.deadPoints == 42 && ledger.owedPoints == 302)
+        #expect(try await server.points(in: "week") == 260)
+    }
+
     @Test func `it takes whatever the backend makes of random points`() async throws {
         let server = try await Server()
         var random = SeededGenerator.fresh()

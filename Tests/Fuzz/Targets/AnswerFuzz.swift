@@ -41,6 +41,11 @@ extension FuzzTarget {
             status: status, headers: ["retry-after": after, "location": location, "content-type": type],
             body: pieces.flatMap { $0 + [10] })
         for backend in AnswerChecks.backends { try AnswerChecks.check(response, backend, EncodedRequest()) }
+        for status in [400, 422] {
+            response.status = status
+            try AnswerChecks.checkLines(response)
+        }
+        response.status = status
         for isProven in [false, true] {
             let request = AnswerChecks.secondRequest(isProven: isProven)
             for header in [after, "\(status % 7)"] {
@@ -60,6 +65,28 @@ private enum AnswerChecks {
         request.remoteWrite = RemoteWriteShape(
             form: .second, isProven: isProven, mayFallBack: true, samples: 3, histograms: 1, repeatsSeries: true)
         return request
+    }
+
+    /// Three lines to an InfluxDB: whatever it says of them, it is said of lines that were sent, once, and none is delivered
+    /// that may not be stored.
+    static func checkLines(_ response: HTTPResponse) throws {
+        var request = EncodedRequest()
+        var record = LineProtocolEncoder.Record()
+        (record.lines, record.starts) = (3, [0, 8, 16])
+        record.runs = (0..<3).map { LineProtocolEncoder.LineRun(line: $0, ordinals: $0..<$0 + 1) }
+        let body = Array("a b=1 1\na b=1 2\na b=1 2\n".utf8)
+        request.lines.append(record, piece: 0)
+        switch InfluxDBAnswer.outcome(of: response, to: request, now: 0, body: { body }) {
+        case .partly(let outcomes):
+            let runs = outcomes.flatMap(\.runs)
+            try require(Set(runs).count == runs.count, "a line has one verdict")
+            try require(runs.allSatisfy { $0.piece == 0 && (0..<3).contains($0.ordinals.lowerBound) }, "of those sent")
+            try require(
+                outcomes.contains { if case .dead = $0.verdict { true } else { false } }, "it is about a refusal")
+            for outcome in outcomes { try AnswerChecks.hold(for: outcome.verdict) }
+        case .refused(let reason, _): try AnswerChecks.isBounded(reason.excerpt)
+        case .delivered, .retry, .tooLarge, .encodeAnew, .hold: throw FuzzFinding("a refusal is none of these")
+        }
     }
 
     static func check(_ response: HTTPResponse, _ backend: any Backend, _ request: EncodedRequest) throws {
@@ -121,5 +148,11 @@ private enum AnswerSeeds {
         (204, "\n\n"), (429, "120\n\nslow down"), (503, "Sun, 06 Nov 2033 08:49:37 GMT\n\n"),
         (400, "\n\nout of order sample"), (302, "-1\nhttp://u:p@x/y?z\n"), (500, "\n\nretention policy not found"),
         (413, "+5\n\n"), (200, "9223372036854775807\n\n{}"),
+        (400, "\n\n{\"error\":\"partial write: points beyond retention policy dropped=1\"}"),
+        (400, "\n\n{\"error\":\"partial write: unable to parse 'a b=1 2': x dropped=0\"}"),
+        (
+            422,
+            "\n\n{\"error\":\"x\",\"data\":[{\"original_line\":\"a b=1 1\",\"line_number\":1,\"error_message\":\"y\"}]}"
+        ),
     ].map { [UInt8($0.0 >> 8), UInt8($0.0 & 255)] + Array($0.1.utf8) }
 }
