@@ -67,16 +67,26 @@ private enum AnswerChecks {
         return request
     }
 
+    /// `a value=1 1` and so on, up to 3.
+    static let lines: (request: EncodedRequest, body: [UInt8]) = {
+        var batch = Batch()
+        var labels = LabelBuilder()
+        labels.add("__name__", "a")
+        do { try labels.finish() } catch { preconditionFailure("a name is enough: \(error)") }
+        let id = labels.canonical.withUnsafeBytes { batch.series.intern($0) }
+        for time in 1...3 { batch.points.appendFloat64(series: id, time: Int64(time), bits: (1.0).bitPattern) }
+        var record = LineProtocolEncoder.Record()
+        var body: [UInt8] = []
+        LineProtocolEncoder().append(batch, 0..<3, into: &body, record: &record)
+        var request = EncodedRequest()
+        request.lines.append(record, piece: 0)
+        return (request, body)
+    }()
+
     /// Three lines to an InfluxDB: whatever it says of them, it is said of lines that were sent, once, and none is delivered
     /// that may not be stored.
     static func checkLines(_ response: HTTPResponse) throws {
-        var request = EncodedRequest()
-        var record = LineProtocolEncoder.Record()
-        (record.lines, record.starts) = (3, [0, 8, 16])
-        record.runs = (0..<3).map { LineProtocolEncoder.LineRun(line: $0, ordinals: $0..<$0 + 1) }
-        let body = Array("a b=1 1\na b=1 2\na b=1 2\n".utf8)
-        request.lines.append(record, piece: 0)
-        switch InfluxDBAnswer.outcome(of: response, to: request, now: 0, body: { body }) {
+        switch InfluxDBAnswer.outcome(of: response, to: lines.request, now: 0, body: { lines.body }) {
         case .partly(let outcomes):
             let runs = outcomes.flatMap(\.runs)
             try require(Set(runs).count == runs.count, "a line has one verdict")
@@ -149,10 +159,10 @@ private enum AnswerSeeds {
         (400, "\n\nout of order sample"), (302, "-1\nhttp://u:p@x/y?z\n"), (500, "\n\nretention policy not found"),
         (413, "+5\n\n"), (200, "9223372036854775807\n\n{}"),
         (400, "\n\n{\"error\":\"partial write: points beyond retention policy dropped=1\"}"),
-        (400, "\n\n{\"error\":\"partial write: unable to parse 'a b=1 2': x dropped=0\"}"),
+        (400, "\n\n{\"error\":\"partial write: unable to parse 'a value=1 2': x dropped=0\"}"),
         (
             422,
-            "\n\n{\"error\":\"x\",\"data\":[{\"original_line\":\"a b=1 1\",\"line_number\":1,\"error_message\":\"y\"}]}"
+            "\n\n{\"error\":\"x\",\"data\":[{\"original_line\":\"a value=1 1\",\"line_number\":1,\"error_message\":\"y\"}]}"
         ),
     ].map { [UInt8($0.0 >> 8), UInt8($0.0 & 255)] + Array($0.1.utf8) }
 }
