@@ -92,7 +92,8 @@ public struct OTLPHTTP: Backend {
         var headers = [(name: "Content-Type", value: encoding.mediaType)]
         if compression != .none { headers.append((name: "Content-Encoding", value: compression.rawValue)) }
         if let tenant { headers.append(tenant(chunk.tenant)) }
-        return await transport.perform(endpoint.post(request.body, headers: headers))
+        return await transport.perform(
+            endpoint.post(request.body, headers: headers, maximumResponseBytes: OTLPAnswer.maximumBytes))
     }
 
     // MARK: Back
@@ -104,6 +105,9 @@ public struct OTLPHTTP: Backend {
 
 /// Reads an OTLP server's answer. <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>
 enum OTLPAnswer {
+    /// What the specification bounds an answer to; of a longer one nothing is believed.
+    static let maximumBytes = 4 << 20
+
     static func outcome(of response: HTTPResponse, to request: EncodedRequest, now: Int64) -> DeliveryOutcome {
         switch response.status {
         case 200...299: taken(response, request)

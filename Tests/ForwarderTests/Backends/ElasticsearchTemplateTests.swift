@@ -142,7 +142,8 @@ struct ElasticsearchTemplateTests {
         defer { server.stop() }
         for values in [
             ["data_stream": "-", "index": "m", "time_series": "true"], ["time_series": "true", "look_back_time": "8d"],
-            ["time_series": "true", "look_back_time": "30s"], ["look_back_time": "1d"], ["template_priority": "-1"],
+            ["time_series": "true", "look_back_time": "30s"], ["look_back_time": "1d"],
+            ["time_series": "true", "document_ids": "true"], ["template_priority": "-1"],
             ["failure_store": "ignored"], ["install_template": "false", "template_priority": "3"],
         ] {
             #expect(throws: SettingsError.self) { try make(server, values) }

@@ -225,6 +225,53 @@ struct ElasticsearchTests {
         server.stop()
     }
 
+    @Test func `each tenant has its own key, and one that has none is held`() async throws {
+        let server = try BulkServer()
+        defer { server.stop() }
+        server.change { $0.authorization = "ApiKey aWQ6a2V5" }
+        let backend = try BackendFixture.make(
+            "elasticsearch", ["url": server.url, "index": "m"],
+            ["api_keys": ["acme": "env:id:key", "globex": "env:b3RoZXI="]])
+        let batch = BackendFixture.samples([1])
+        #expect(await BackendFixture.deliver(backend, BackendFixture.chunk(batch)) == .delivered)
+        for (tenant, words) in [("globex", "HTTP 401"), ("initech", "tenant initech has no entry in api_keys")] {
+            guard
+                case .hold(let reason) = await BackendFixture.deliver(
+                    backend, BackendFixture.chunk(batch, tenant: tenant))
+            else {
+                Issue.record("\(tenant) has no right to write")
+                continue
+            }
+            #expect(reason.hasPrefix(words))
+        }
+        #expect(server.documents(in: "m").count == 1)
+        #expect(!"\(backend)".contains("id:key"))
+        #expect(throws: SettingsError.self) {
+            try BackendFixture.make(
+                "elasticsearch", ["url": server.url, "index": "m", "bearer_token": "env:t"],
+                ["api_keys": ["a": "env:k"]])
+        }
+    }
+
+    /// Time series collections of Amazon's OpenSearch Serverless take no ids.
+    @Test func `without ids each copy is a document, and ids where none may be said hold`() async throws {
+        let server = try BulkServer()
+        defer { server.stop() }
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1, 2]))
+        server.change { $0.refusesIDs = true }
+        guard case .partly(let items) = await BackendFixture.deliver(try make(server), chunk),
+            case .hold(let reason)? = items.first?.verdict
+        else {
+            Issue.record("every document would be refused")
+            return
+        }
+        #expect(reason.contains("Document ID is not supported"))
+        let backend = try make(server, ["index": "m", "document_ids": "false"])
+        #expect(!backend.traits.isIdempotent)
+        for _ in 0..<2 { #expect(await BackendFixture.deliver(backend, chunk) == .delivered) }
+        #expect(server.documents(in: "m").count == 4)
+    }
+
     @Test func `a name the cluster would refuse is a config error`() throws {
         let server = try BulkServer()
         for name in ["Metrics", "-m", "a b", "a/b", "{tenant}{x}", String(repeating: "a", count: 256)] {

@@ -72,6 +72,25 @@ struct InfluxDBLinesTests {
         return (dead, 10)
     }
 
+    @Test(arguments: [2, 3])
+    func `each tenant has its own token, and one that has none is held`(_ version: Int) async throws {
+        let server = try InfluxServer(version == 2 ? .v2 : .v3)
+        defer { server.stop() }
+        let backend = try BackendFixture.make(
+            "influxdb",
+            ["url": server.url, "version": "\(version)", version == 2 ? "bucket" : "database": "metrics"],
+            ["tokens": ["acme": "env:t0k", "globex": "env:other"]])
+        let batch = BackendFixture.samples([1])
+        #expect(await BackendFixture.deliver(backend, BackendFixture.chunk(batch)) == .delivered)
+        for tenant in ["globex", "initech"] {
+            guard case .hold = await BackendFixture.deliver(backend, BackendFixture.chunk(batch, tenant: tenant)) else {
+                Issue.record("\(tenant) has no right to write")
+                continue
+            }
+        }
+        #expect(server.points.count == 1 && server.statuses == [204, 401])
+    }
+
     // MARK: Version 3
 
     @Test func `version 3 stores the others of a request, and each line it names is dead with its words`() async throws

@@ -163,6 +163,24 @@ struct OTLPJSONTests {
                     DeadLetterReason(code: "refused", excerpt: status, status: 400), meansAlreadyThere: false))
     }
 
+    @Test func `a success with a long warning is one, and a longer one than the specification bounds is not believed`()
+        async throws
+    {
+        let server = try HTTPTestServer()
+        defer { server.stop() }
+        let backend = try make(server.url)
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1]))
+        for (length, isDelivered) in [(1 << 20, true), (5 << 20, false)] {
+            let words = String(repeating: "w", count: length)
+            server.answer { _, _ in
+                .reply(
+                    200, headers: [("Content-Type", "application/json")],
+                    body: Array(#"{"partialSuccess":{"errorMessage":"\#(words)"}}"#.utf8))
+            }
+            #expect((await BackendFixture.deliver(backend, chunk) == .delivered) == isDelivered)
+        }
+    }
+
     @Test func `a body that is too long before compression is split, not sent`() throws {
         #expect(try make("http://127.0.0.1:9").traits.maximumRawBytes == 16 << 20)
         #expect(throws: SettingsError.self) { try make("http://127.0.0.1:9", ["encoding": "text"]) }

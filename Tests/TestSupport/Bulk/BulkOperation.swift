@@ -145,6 +145,11 @@ struct BulkOperation {
                 reason: "index [\(target)] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark]"
             )
         }
+        if id != nil, state.behaviour.refusesIDs {
+            throw BulkFault(
+                type: "illegal_argument_exception",
+                reason: "Document ID is not supported in create/index operation request")
+        }
         if let id, id.utf8.count > 512 {
             throw BulkFault(type: "illegal_argument_exception", reason: "id is too long, must be no longer than 512")
         }

@@ -37,6 +37,8 @@ public final class BulkServer: Sendable {
         /// It has no time series data streams.
         public var isOpenSearch = false
         public var version = "9.1.0"
+        /// It takes no ids, as OpenSearch Serverless does of time series.
+        public var refusesIDs = false
         /// Whether a key may ask what the cluster is, and may manage templates.
         public var maySeeCluster = true
         public var mayManageTemplates = true

@@ -4,8 +4,8 @@ import WALStore
 /// Elasticsearch and OpenSearch through `_bulk`, into an index or a data stream.
 ///
 /// Own keys: `index` or `data_stream` (one of them, may hold `{tenant}`), `time_series`, `install_template`, `template_priority`,
-/// `look_back_time`, `failure_store: refused | delivered`, `api_key` (the encoded form, or `id:key`), `gzip`, `pipeline`. The rest
-/// as in `HTTPEndpoint`. What a point becomes is in `ElasticsearchDocuments.swift`.
+/// `look_back_time`, `document_ids`, `failure_store: refused | delivered`, `api_key` (the encoded form, or `id:key`) and `api_keys` by
+/// tenant, `gzip`, `pipeline`. The rest as in `HTTPEndpoint`. What a point becomes is in `ElasticsearchDocuments.swift`.
 /// <https://www.elastic.co/guide/en/elasticsearch/reference/current/docs-bulk.html>,
 /// <https://docs.opensearch.org/latest/api-reference/document-apis/bulk/>
 public struct Elasticsearch: Backend {
@@ -20,9 +20,8 @@ public struct Elasticsearch: Backend {
     /// document that is there (409) from one that is new.
     private let target: TenantTemplate
     private let pipeline: String?
-    private let apiKey: Secret?
-    /// The data stream makes a document's id itself, of its dimensions and its time.
-    private let isTimeSeries: Bool
+    private let apiKey: TenantSecret
+    private let ids: ElasticsearchDocuments.IDs
     private let failureStore: ElasticsearchAnswer.FailureStore
     private let installer: ElasticsearchInstaller?
     private let isCompressed: Bool
@@ -38,23 +37,21 @@ public struct Elasticsearch: Backend {
         target = try Self.target(settings)
         pipeline = try settings.string("pipeline")
         isCompressed = try settings.bool("gzip", default: true)
-        apiKey = try Self.apiKey(settings)
+        apiKey = try TenantSecret(settings, "api_key", map: "api_keys")
         failureStore = try settings.choice("failure_store", default: .refused)
-        isTimeSeries = try settings.bool("time_series", default: false)
-        if isTimeSeries, settings.has("index") {
+        ids = try Self.ids(settings)
+        installer = try Self.template(settings, name, target, isTimeSeries: ids == .made)
+            .map { ElasticsearchInstaller($0) }
+        if !apiKey.isEmpty, endpoint.authentication != .none {
             throw SettingsError(
-                "\(settings.name(of: "time_series")) needs a data_stream", line: settings.line(of: "time_series"))
-        }
-        installer = try Self.template(settings, name, target, isTimeSeries).map { ElasticsearchInstaller($0) }
-        if apiKey != nil, endpoint.authentication != .none {
-            throw SettingsError(
-                "\(settings.path): api_key excludes basic_auth and bearer_token", line: settings.line(of: "api_key"))
+                "\(settings.path): api_key excludes basic_auth and bearer_token",
+                line: settings.line(of: settings.has("api_key") ? "api_key" : "api_keys"))
         }
         // Bodies of a few MiB are what the manual advises; the least that is set for anybody is 10 MiB (small nodes at Amazon),
         // before compression. A document is told apart by its id, so order means nothing.
         traits = try BackendTraits(
             keepsOrder: false, maximumPoints: 2000, maximumBodyBytes: 5 << 20, maximumRawBytes: 8 << 20,
-            concurrency: 2, timeout: endpoint.timeout
+            concurrency: 2, isIdempotent: ids != .none, timeout: endpoint.timeout
         ).overridden(by: settings)
     }
 
@@ -72,18 +69,24 @@ public struct Elasticsearch: Backend {
         return target
     }
 
-    private static func apiKey(_ settings: Settings) throws(SettingsError) -> Secret? {
-        guard let secret = try settings.secret("api_key") else { return nil }
-        let key = try HTTPEndpoint.usable(secret, settings, "api_key")
-        guard key.reveal.contains(":") else { return key }
-        var encoded: [UInt8] = []
-        Base64.append(key.reveal.utf8, to: &encoded)
-        return Secret(String(decoding: encoded, as: UTF8.self))
+    private static func ids(_ settings: Settings) throws(SettingsError) -> ElasticsearchDocuments.IDs {
+        let hasOwn = try settings.bool("document_ids", default: true)
+        guard try settings.bool("time_series", default: false) else { return hasOwn ? .own : .none }
+        guard !settings.has("index") else {
+            throw SettingsError(
+                "\(settings.name(of: "time_series")) needs a data_stream", line: settings.line(of: "time_series"))
+        }
+        guard !settings.has("document_ids") else {
+            throw SettingsError(
+                "\(settings.name(of: "document_ids")): a time series data stream makes them itself",
+                line: settings.line(of: "document_ids"))
+        }
+        return .made
     }
 
     /// - Returns: nil where none is to be installed.
     private static func template(
-        _ settings: Settings, _ name: String, _ target: TenantTemplate, _ isTimeSeries: Bool
+        _ settings: Settings, _ name: String, _ target: TenantTemplate, isTimeSeries: Bool
     ) throws(SettingsError) -> ElasticsearchTemplate? {
         guard try settings.bool("install_template", default: false) else { return nil }
         var kind = ElasticsearchTemplate.Kind.index
@@ -108,7 +111,7 @@ public struct Elasticsearch: Backend {
     public func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
         request.reset()
         scratch.withScratch { documents in
-            documents.begin(tenant: chunk.tenant, isTimeSeries: isTimeSeries)
+            documents.begin(tenant: chunk.tenant, ids)
             for run in chunk.runs {
                 documents.append(chunk.pieces[run.piece].batch, run, into: &request)
             }
@@ -131,10 +134,12 @@ public struct Elasticsearch: Backend {
             return .failure(
                 TransportFailure(mayHaveArrived: false, reason: "the index name \"\(target)\" \(fault)"))
         }
-        if let installer, let answer = await installer.install({ await ask($0, $1, $2, over: transport) }) {
-            return answer
+        let key = apiKey(chunk.tenant)
+        if key == nil, !apiKey.isEmpty {
+            return .said(.hold(reason: "tenant \(chunk.tenant) has no entry in api_keys, and there is no api_key"))
         }
-        var headers = headers(for: "application/x-ndjson")
+        if let answer = await installer?.install({ await ask($0, $1, $2, key, over: transport) }) { return answer }
+        var headers = Self.headers(for: "application/x-ndjson", key)
         if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
         return await transport.perform(
             endpoint.post(
@@ -142,19 +147,24 @@ public struct Elasticsearch: Backend {
                 maximumResponseBytes: ElasticsearchAnswer.maximumBytes))
     }
 
-    private func headers(for type: String) -> [(name: String, value: String)] {
+    private static func headers(for type: String, _ key: Secret?) -> [(name: String, value: String)] {
         var headers = [(name: "Content-Type", value: type), (name: "Accept", value: "application/json")]
-        if let apiKey { headers.append((name: "Authorization", value: "ApiKey \(apiKey.reveal)")) }
+        guard let key else { return headers }
+        var encoded: [UInt8] = []
+        // What has a colon is `id:key`: base64 has none.
+        if key.reveal.contains(":") { Base64.append(key.reveal.utf8, to: &encoded) }
+        let text = encoded.isEmpty ? key.reveal : String(decoding: encoded, as: UTF8.self)
+        headers.append((name: "Authorization", value: "ApiKey \(text)"))
         return headers
     }
 
     /// A request about the cluster rather than about points.
     private func ask(
-        _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8], over transport: HTTPTransport
+        _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8], _ key: Secret?, over transport: HTTPTransport
     ) async -> Answer {
         let base = endpoint.url.hasSuffix("/") ? String(path.dropFirst()) : path
         var request = endpoint.post(
-            body, to: base, headers: headers(for: "application/json"), maximumResponseBytes: 1 << 20)
+            body, to: base, headers: Self.headers(for: "application/json", key), maximumResponseBytes: 1 << 20)
         request.method = method
         return await transport.perform(request)
     }

@@ -78,10 +78,11 @@ enum ElasticsearchAnswer {
         switch type {
         // The cluster's limit of shards: "this action would add [2] shards, but ...".
         case "invalid_index_name_exception", "index_closed_exception", "validation_exception": true
-        // An alias without a write index, a pipeline that is not there, or ids for a stream that makes them itself.
+        // An alias without a write index, a pipeline that is not there, or ids where none may be said: for a time series data
+        // stream, and in a time series collection of Amazon's OpenSearch Serverless.
         case "illegal_argument_exception":
             words.contains("no write index is defined") || words.contains("pipeline with id [")
-                || words.contains("in time_series mode")
+                || words.contains("in time_series mode") || words.contains("Document ID is not supported")
         default: false
         }
     }

@@ -14,7 +14,16 @@ import WALStore
 struct ElasticsearchDocuments: Sendable {
     private(set) var body: [UInt8] = []
     private var tenant = ""
-    private var isTimeSeries = false
+    /// Where a document's id comes from.
+    enum IDs: Sendable {
+        /// Made of what makes the point: a copy is told from it.
+        case own
+        /// Elasticsearch gives each document one: a copy is one more.
+        case none
+        /// The time series data stream makes it, of the dimension `series` and the time.
+        case made
+    }
+    private var ids = IDs.own
     /// What the documents of one series share.
     private struct Shared: Sendable {
         var digest: [UInt8]
@@ -25,8 +34,8 @@ struct ElasticsearchDocuments: Sendable {
     private var members: [UInt8] = []
     private var identity: [UInt8] = []
 
-    mutating func begin(tenant: String, isTimeSeries: Bool = false) {
-        (self.tenant, self.isTimeSeries) = (tenant, isTimeSeries)
+    mutating func begin(tenant: String, _ ids: IDs = .own) {
+        (self.tenant, self.ids) = (tenant, ids)
         body.removeAll(keepingCapacity: true)
     }
 
@@ -51,14 +60,17 @@ struct ElasticsearchDocuments: Sendable {
         if batch.points.flags(at: ordinal).contains(.noRecordedValue) { return "no recorded value" }
         let shared = share(batch, batch.points.series[ordinal])
         let kind = batch.points.kind(at: ordinal)
-        if isTimeSeries {
-            text("{\"create\":{}}\n{\"series\":\"")
-            appendID(shared.digest, time: nil, kind: kind)
-            text("\",\"@timestamp\":\"")
-        } else {
+        switch ids {
+        case .own:
             text("{\"create\":{\"_id\":\"")
             appendID(shared.digest, time: batch.points.times[ordinal], kind: kind)
             text("\"}}\n{\"@timestamp\":\"")
+        case .none:
+            text("{\"create\":{}}\n{\"@timestamp\":\"")
+        case .made:
+            text("{\"create\":{}}\n{\"series\":\"")
+            appendID(shared.digest, time: nil, kind: kind)
+            text("\",\"@timestamp\":\"")
         }
         RFC3339.append(batch.points.times[ordinal], to: &body)
         body.append(UInt8(ascii: "\""))

@@ -5,7 +5,7 @@ import WALStore
 /// `version`.
 ///
 /// Own keys: `version: 1 | 2 | 3`; for 1 `database`, `retention_policy` and `basic_auth`; for 2 `org`, `bucket`, `token`; for
-/// 3 `database` and `token`; `database`, `org` and `bucket` may hold `{tenant}`; `gzip`. The rest as in `HTTPEndpoint`.
+/// 3 `database` and `token`; `tokens` by tenant; `database`, `org` and `bucket` may hold `{tenant}`; `gzip`. The rest as in `HTTPEndpoint`.
 /// <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>,
 /// <https://docs.influxdata.com/influxdb/v2/api/#operation/PostWrite>,
 /// <https://docs.influxdata.com/influxdb3/core/write-data/http-api/v3-write-lp/>
@@ -43,7 +43,8 @@ public struct InfluxDB: Backend {
     private let version: Version
     /// Query parameters that say where points go.
     private let target: [(name: String, value: TenantTemplate)]
-    private let token: Secret?
+    /// None in version 1.
+    private let token: TenantSecret?
     private let isCompressed: Bool
     private let scratch = ScratchPool { Scratch() }
 
@@ -67,14 +68,15 @@ public struct InfluxDB: Backend {
             token = nil
         case .v2:
             target = try Self.target(settings, required: ["bucket": "bucket"], optional: ["org": "org"])
-            token = try Self.token(settings)
+            token = try TenantSecret(settings, "token", map: "tokens")
         case .v3:
             target = try Self.target(settings, required: ["database": "db"], optional: [:])
-            token = try Self.token(settings)
+            token = try TenantSecret(settings, "token", map: "tokens")
         }
-        if token != nil, endpoint.authentication != .none {
+        if token?.isEmpty == false, endpoint.authentication != .none {
             throw SettingsError(
-                "\(settings.path): token excludes basic_auth and bearer_token", line: settings.line(of: "token"))
+                "\(settings.path): token excludes basic_auth and bearer_token",
+                line: settings.line(of: settings.has("token") ? "token" : "tokens"))
         }
         // A point written twice is one point, and order means nothing: two requests may be under way.
         traits = try BackendTraits(
@@ -95,11 +97,6 @@ public struct InfluxDB: Backend {
             if let value = try TenantTemplate(settings, key), !value.text.isEmpty { all.append((parameter, value)) }
         }
         return all
-    }
-
-    private static func token(_ settings: Settings) throws(SettingsError) -> Secret? {
-        guard let secret = try settings.secret("token") else { return nil }
-        return try HTTPEndpoint.usable(secret, settings, "token")
     }
 
     // MARK: Out
@@ -135,7 +132,12 @@ public struct InfluxDB: Backend {
     ) async -> Answer {
         var headers = [(name: "Content-Type", value: "text/plain; charset=utf-8")]
         if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
-        if let token { headers.append((name: "Authorization", value: "\(version.scheme) \(token.reveal)")) }
+        if let token, !token.isEmpty {
+            guard let own = token(chunk.tenant) else {
+                return .said(.hold(reason: "tenant \(chunk.tenant) has no entry in tokens, and there is no token"))
+            }
+            headers.append((name: "Authorization", value: "\(version.scheme) \(own.reveal)"))
+        }
         return await transport.perform(
             endpoint.post(
                 request.body, to: path(for: chunk.tenant), headers: headers,
