@@ -14,6 +14,7 @@ public let backendTypes: [any Backend.Type] = [
     OwnAPI.self,
     Exec.self,
     Pushgateway.self,
+    GrafanaLive.self,
 ]
 
 /// The backend that a `backends.<name>` section describes.

@@ -17,7 +17,7 @@ enum BackendFixture {
         case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
         case "datadog", "newrelic": ["url": url, "api_key": "env:key"]
         case "archive": ["path": folder + "/{tenant}"]
-        case "prometheus_pushgateway": ["url": url, "newest_within": "0"]
+        case "prometheus_pushgateway", "grafana_live": ["url": url, "newest_within": "0"]
         case "exec": ["command": "/bin/false"]
         case "kafka": ["brokers": "127.0.0.1:9", "topic": "metrics"]
         case "mqtt": ["url": "mqtt://127.0.0.1:9", "client_id": "node-1", "topic": "metrics/{tenant}"]

@@ -9,8 +9,13 @@ import WALStore
 struct SpoolRun {
     let folder: TemporaryFolder
     private let settled = Signal()
+    private let probeEvery: Duration
 
-    init() throws { folder = try TemporaryFolder() }
+    /// - Parameter probeEvery: how long a held lane waits.
+    init(probeEvery: Duration = .seconds(60)) throws {
+        folder = try TemporaryFolder()
+        self.probeEvery = probeEvery
+    }
 
     /// Starts, appends each batch as a request of its own, waits until nothing is owed, and stops.
     ///
@@ -51,6 +56,7 @@ struct SpoolRun {
             events: { _ in })
         var tuning = DeliveryTuning()
         tuning.backoff = Backoff(base: .milliseconds(1), cap: .milliseconds(5))
+        tuning.probeEvery = probeEvery
         let source = WatchedStore(store: store, settled: settled)
         let context = DeliveryContext(
             source: source, transport: HTTPTransport(), time: .system, sleep: { try await Task.sleep(for: $0) },

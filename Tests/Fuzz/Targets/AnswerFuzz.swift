@@ -114,6 +114,7 @@ private enum AnswerChecks {
 
     static let backends: [any Backend] = [
         "prometheus_remote_write", "otlp_http", "influxdb", "splunk_hec", "http", "prometheus_pushgateway",
+        "grafana_live",
     ].map { type in
         var entries = [(key: "url", line: 1, value: SettingsNode(.scalar("http://127.0.0.1:1/w"), line: 1))]
         if type == "influxdb" {

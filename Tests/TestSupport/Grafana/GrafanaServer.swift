@@ -52,6 +52,16 @@ public final class GrafanaServer: Sendable {
         var writes: [String] = []
         var faults: [String] = []
         var number: Int64 = 0
+        var frames: [String: [Frame]] = [:]
+    }
+
+    /// What a channel of Grafana Live was sent at a time.
+    public struct Frame: Sendable, Equatable {
+        /// Nanoseconds since the epoch.
+        public var time: Int64
+        public var value: Double
+
+        public init(time: Int64, value: Double) { (self.time, self.value) = (time, value) }
     }
 
     struct Refusal: Error {
@@ -93,6 +103,8 @@ public final class GrafanaServer: Sendable {
     public var dashboards: [String: JSONValue] { state.withLock { $0.dashboards } }
     public var rules: [String: JSONValue] { state.withLock { $0.rules } }
     public var secrets: [String: [String: String]] { state.withLock { $0.secrets } }
+    /// By channel, in the order in which they came.
+    public var frames: [String: [Frame]] { state.withLock { $0.frames } }
     /// Each as `POST /api/folders`, carried out.
     public var writes: [String] { state.withLock { $0.writes } }
     /// What a well-made client never gets.
@@ -173,6 +185,10 @@ public final class GrafanaServer: Sendable {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
         let isWrite = request.method != "GET"
         if isWrite, role == .viewer { throw Refusal(403, "You'll need additional permissions", isExpected: true) }
+        if parts.starts(with: ["api", "live", "push"]) {
+            try push(request, Array(parts.dropFirst(3)), &state)
+            return (200, .null)
+        }
         var body = JSONValue.null
         if request.method == "POST" || request.method == "PUT" {
             guard request.headers["content-type"]?.hasPrefix("application/json") == true else {
