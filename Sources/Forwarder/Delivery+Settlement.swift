@@ -17,6 +17,7 @@ extension Settlement {
             parts: Settlement.joined(settlements.flatMap(\.parts)), attempts: settlements.map(\.attempts).max() ?? 1,
             status: settlements.last?.status ?? 0, firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
         for settlement in settlements { merge(settlement.counters) }
+        route = settlements.lazy.compactMap(\.route).first
     }
 
     /// In order, neighbours of one fate as one.
@@ -30,6 +31,7 @@ extension Settlement {
                 last.run.ordinals.upperBound == part.run.ordinals.lowerBound
             {
                 joined[joined.count - 1].run.ordinals = last.run.ordinals.lowerBound..<part.run.ordinals.upperBound
+                joined[joined.count - 1].excluded += part.excluded
             } else {
                 joined.append(part)
             }

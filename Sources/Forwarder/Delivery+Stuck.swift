@@ -126,16 +126,17 @@ extension Delivery {
     /// Sends a lease until some of it is taken, or it turns out to be refused, which may take it down to its single points.
     private mutating func send(_ other: Lease) async -> Proof {
         var parts = Bisect(other.pieces, maximumPoints: max(1, other.points))
+        let routed = await route.routed(other, context)
         while let next = parts.next() {
             var part = next
-            let chunk = Chunk(tenant: lane.tenant, pieces: other.pieces, runs: part.runs)
+            let chunk = routed.chunk(lane.tenant, part.runs)
             guard let request = await encode(chunk, counterKeys(of: chunk)) else {
                 await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
                 return .none(mayHaveArrived: false)
             }
             part.runs = part.runs.subtracting(request.unsentRuns)
             // Nothing of it can be sent: it proves as little.
-            guard part.points > 0 else { return .alike(other) }
+            guard routed.kept(part.runs).points > 0 else { return .alike(other) }
             let (answer, _) = await send(&part, request, chunk)
             let outcome = route.backend.outcome(of: answer, to: request)
             if part.isUncertain || outcome == .delivered { bisect.overtookAll() }
@@ -151,7 +152,8 @@ extension Delivery {
             }
             let isTaken = outcome == .delivered || fates.contains { $0.fate == .assumed }
             let settlement = part.settlement(request.unsent + fates, status: answer.status, context)
-            let isSettled = await settle(other, settlement.counting(request.counters, isTaken: isTaken))
+            let isSettled = await settle(
+                other, routed.noting(settlement.counting(request.counters, isTaken: isTaken)))
             if outcome == .delivered {
                 // The rest of it goes on with the lane.
                 if !isSettled || !parts.isDone {

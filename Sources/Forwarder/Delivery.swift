@@ -27,6 +27,8 @@ struct Delivery {
     let shard: SeriesShard?
     /// Fresh points go out beside it: what is wrong with it is its own trouble.
     let isOfBacklog: Bool
+    /// What of it goes out; where rules are to be asked, known once it runs.
+    private(set) var routed: RoutedLease
     private let before: Handover?
     private let hintsBefore: RefusalHints
     var bisect: Bisect
@@ -41,8 +43,8 @@ struct Delivery {
         lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease
     ) {
         self.init(
-            lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease, shard: nil,
-            points: route.backend.traits.maximumPoints, before: nil)
+            lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease,
+            routed: RoutedLease(lease), shard: nil, points: route.backend.traits.maximumPoints, before: nil)
     }
 
     /// - Parameters:
@@ -50,7 +52,7 @@ struct Delivery {
     ///   - before: what a shard's first request waits for.
     init(
         lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease,
-        shard: SeriesShard?, points: Int, before: Handover?
+        routed: RoutedLease, shard: SeriesShard?, points: Int, before: Handover?
     ) {
         self.lane = lane
         self.context = context
@@ -58,6 +60,7 @@ struct Delivery {
         self.generation = generation
         self.gate = gate
         self.lease = lease
+        self.routed = routed
         self.shard = shard
         self.before = before
         holdsTurn = shard == nil
@@ -68,6 +71,7 @@ struct Delivery {
 
     consuming func run() async -> DeliveryEnding {
         var delivery = self
+        if delivery.shard == nil { delivery.routed = await delivery.route.routed(delivery.lease, delivery.context) }
         await delivery.beginCounting()
         let ending = await delivery.endCounting(await delivery.deliver())
         delivery.keepHints()
@@ -127,7 +131,7 @@ struct Delivery {
 
     private mutating func takeAnswered() -> Settlement? {
         defer { answered = [] }
-        return answered.count > 1 ? Settlement(together: answered) : answered.first
+        return (answered.count > 1 ? Settlement(together: answered) : answered.first).map(routed.noting)
     }
 
     /// Where order is kept, a probe that sends later points first takes from "out of order" what it could have proven
@@ -168,7 +172,10 @@ struct Delivery {
 
     private mutating func deliver(_ whole: Bisect.Part) async -> Next {
         var part = whole
-        let chunk = Chunk(tenant: lane.tenant, pieces: lease.pieces, runs: part.runs, series: shard?.series)
+        let chunk = routed.chunk(lane.tenant, part.runs, series: shard?.series)
+        if chunk.points == 0, part.points > 0 {
+            return .goOn(part.settlement(routed.settlingExcluded(part.runs), status: 0, context))
+        }
         let keys = counterKeys(of: chunk)
         if keys.count > Delivery.maximumCounters, part.points > 1 {
             return .goOn(part.settlement(bisect.tooLarge(part, status: 0, excerpt: ""), status: 0, context))
@@ -181,7 +188,10 @@ struct Delivery {
         part.runs = part.runs.subtracting(request.unsentRuns)
         var settlement = part.settlement(request.unsent, status: 0, context)
             .counting(request.counters, isTaken: false)
-        guard part.points > 0 else { return .goOn(settlement) }
+        guard routed.kept(part.runs).points > 0 else {
+            settlement.parts += routed.settlingExcluded(part.runs)
+            return .goOn(settlement)
+        }
 
         let limit = route.backend.traits.maximumBodyBytes
         if request.body.count > limit, lease.isOfBodies { return giveBackBodies(part) }

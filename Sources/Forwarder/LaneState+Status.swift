@@ -9,7 +9,8 @@ extension LaneState {
     mutating func settled(_ parts: [Settlement.Part], now: Int64) {
         let before = counters.deliveredPoints
         for part in parts {
-            let points = UInt64(part.run.ordinals.count)
+            let points = UInt64(part.run.ordinals.count - part.excluded)
+            counters.excludedPoints += UInt64(part.excluded)
             switch part.fate {
             case .delivered: counters.deliveredPoints += points
             case .assumed: counters.assumedPoints += points

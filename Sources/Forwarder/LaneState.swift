@@ -152,7 +152,7 @@ struct LaneState: Sendable {
             route: route, points: maximumPoints(order), shards: shards, isSuccessor: isSuccessor,
             followsBacklog: backlog.deliveries > 0,
             mayPass: order != nil && backlog.deliveries > 0 && backlog.mayBePassed,
-            takesBodies: route.backend.takesBodies && leasesOfPoints == 0 && isWell(order) && !isReplay,
+            takesBodies: route.takesBodies && leasesOfPoints == 0 && isWell(order) && !isReplay,
             freshFirst: order, generation: generation, news: news)
     }
 

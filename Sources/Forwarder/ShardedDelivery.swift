@@ -36,7 +36,8 @@ struct ShardedDelivery {
     }
 
     func run() async -> DeliveryEnding {
-        var shards = await divide()[...]
+        let routed = await route.routed(lease, context)
+        var shards = await divide(routed.sent)[...]
         return await withTaskGroup(of: Event.self) { group in
             var ending = DeliveryEnding()
             var settlements: [Settlement] = []
@@ -49,7 +50,7 @@ struct ShardedDelivery {
                     (state.width, writing > 0 && state.settleProblem != nil)
                 }
                 while running < width, !ending.isLeft, !isShortOfSpace, let shard = shards.popFirst() {
-                    group.addTask { .ended(await delivery(of: shard).run()) }
+                    group.addTask { .ended(await delivery(of: shard, routed).run()) }
                     running += 1
                 }
                 if running == 0, !isShortOfSpace, !after.isResolved {
@@ -96,13 +97,13 @@ struct ShardedDelivery {
         return .patienceEnded
     }
 
-    private func delivery(of shard: SeriesShard) -> Delivery {
+    private func delivery(of shard: SeriesShard, _ routed: RoutedLease) -> Delivery {
         Delivery(
             lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease,
-            shard: shard, points: points, before: before)
+            routed: routed, shard: shard, points: points, before: before)
     }
 
-    private func divide() async -> [SeriesShard] {
+    private func divide(_ lease: Lease) async -> [SeriesShard] {
         await context.encoding.acquire(lane.tenant, weight: route.weight)
         defer { context.encoding.release() }
         return SeriesShard.divide(lease, points: points, for: route.backend)

@@ -146,9 +146,13 @@ public struct Settlement: Sendable {
     public struct Part: Sendable {
         public var run: LeasedRun
         public var fate: Fate
-        public init(_ run: LeasedRun, _ fate: Fate) {
+        /// So many of the run's points were kept back by `route`; the fate is that of the others. Only of what is delivered or
+        /// assumed.
+        public var excluded: Int
+        public init(_ run: LeasedRun, _ fate: Fate, excluded: Int = 0) {
             self.run = run
             self.fate = fate
+            self.excluded = excluded
         }
     }
     public var parts: [Part]
@@ -160,6 +164,8 @@ public struct Settlement: Sendable {
     public var firstAttemptAt: Int64
     /// Where running totals stand with these points, at a backend that is sent increments.
     public var counters: [CounterKey: CounterState] = [:]
+    /// The rules that the points went by; nil where all points of the tenant go to the backend.
+    public var route: StoredRoute?
 
     public init(parts: [Part], attempts: Int, status: Int, firstAttemptAt: Int64) {
         self.parts = parts

@@ -27,6 +27,8 @@ extension Spool {
     private struct Ending {
         var span: Span
         var fate: Fate
+        /// Of its points, by rule.
+        var excluded: Int64
         var piece: Int
         /// Of the leased batch.
         var ordinals: Range<Int>
@@ -71,12 +73,17 @@ extension Spool {
             guard !part.fate.isDead || settle.lease.pieces[part.run.piece].bodies.isEmpty else {
                 throw SpoolError(.misuse, "a dead letter is made of points, and the lease has bodies")
             }
+            guard part.hasPlausibleExclusions(by: settle.settlement.route) else {
+                throw SpoolError(.misuse, "more points are excluded than there are, or by no rules")
+            }
             if !backend.owes(span, upTo: ledger.end) {
                 // The commit of unknown outcome did it.
                 if record.hasUnknownSettle { continue }
                 throw SpoolError(.misuse, "points of a lease are owed no more")
             }
-            endings.append(Ending(span: span, fate: part.fate, piece: part.run.piece, ordinals: ordinals))
+            endings.append(
+                Ending(
+                    span: span, fate: part.fate, excluded: Int64(part.excluded), piece: part.run.piece, ordinals: ordinals))
         }
         return endings
     }
@@ -89,6 +96,7 @@ extension Spool {
                 last.span.end.position == ending.span.start.position
             {
                 joined[joined.count - 1].span = Span(last.span.start, ending.span.end)
+                joined[joined.count - 1].excluded += ending.excluded
             } else {
                 joined.append(ending)
             }
@@ -104,11 +112,11 @@ extension Spool {
         try checked { () throws(SQLiteError) in try apply(edits, backendID: backendID, database) }
         switch ending.fate {
         case .delivered:
-            ledger.backends[index].deliveredPoints += ending.span.points
-            try record(ending.span, "confirmed", nil, settle.settlement, backend: index, database)
+            ledger.backends[index].deliveredPoints += ending.span.points - ending.excluded
+            try record(ending, "confirmed", settle.settlement, backend: index, database)
         case .assumed:
-            ledger.backends[index].assumedPoints += ending.span.points
-            try record(ending.span, "assumed", nil, settle.settlement, backend: index, database)
+            ledger.backends[index].assumedPoints += ending.span.points - ending.excluded
+            try record(ending, "assumed", settle.settlement, backend: index, database)
         case .excluded(let reason):
             ledger.backends[index].excludedPoints += ending.span.points
             try record(ending.span, "excluded", reason, settle.settlement, backend: index, database)
@@ -127,41 +135,78 @@ extension Spool {
     /// Deliveries this far apart get rows of their own, so that a row still tells when.
     private static let deliveryRowNanoseconds: Int64 = 60_000_000_000
 
-    /// Writes a `deliveries` row, or lets the one before it grow.
+    /// What was delivered, and what of it rules kept back.
+    private func record(
+        _ ending: Ending, _ outcome: String, _ settlement: Settlement, backend index: Int, _ database: Database
+    ) throws(SpoolError) {
+        if let route = settlement.route { try keep(route, database) }
+        ledger.backends[index].excludedPoints += ending.excluded
+        try record(
+            ending.span, outcome, settlement.route?.reason, settlement, backend: index, database, excluded: ending.excluded)
+    }
+
+    /// Writes a `deliveries` row, or lets the one before it grow; with it the one over the same places of what rules kept back.
     func record(
         _ span: Span, _ outcome: String, _ reason: String?, _ settlement: Settlement, backend index: Int,
-        _ database: Database
+        _ database: Database, excluded: Int64 = 0
     ) throws(SpoolError) {
         var row = DeliveryRow(
-            id: 0, end: span.end, points: span.points, outcome: outcome, reason: reason,
-            firstAttemptWall: settlement.firstAttemptAt, attempts: settlement.attempts, status: settlement.status,
-            settledAt: clock.at)
-        let last = ledger.backends[index].lastDelivery
-        if let last, last.isContinued(by: row, at: span.start, within: Spool.deliveryRowNanoseconds) {
-            row.id = last.id
-            row.points += last.points
-            row.firstAttemptWall = last.firstAttemptWall
-            try checked { () throws(SQLiteError) in
-                try database.statements.extendDelivery.run(
-                    .integer(row.id), .integer(row.end.place.sequence), .integer(row.end.place.ordinal),
-                    .integer(row.points), .integer(clock.at), .integer(clock.wall))
+            start: span.start, end: span.end, points: span.points - excluded, excludedPoints: excluded, outcome: outcome,
+            reason: reason, firstAttemptWall: settlement.firstAttemptAt, attempts: settlement.attempts,
+            status: settlement.status, settledAt: clock.at)
+        if let last = ledger.backends[index].lastDelivery,
+            last.isContinued(by: row, at: span.start, within: Spool.deliveryRowNanoseconds)
+        {
+            row.continues(last)
+        }
+        let backendID = ledger.backends[index].id
+        try checked { () throws(SQLiteError) in
+            if row.points > 0 || span.points == 0 {
+                row.id = try write(row, row.id, row.points, row.outcome, backendID, database)
             }
-        } else {
-            try checked { () throws(SQLiteError) in
-                try database.statements.insertDelivery.run(
-                    .integer(ledger.backends[index].id), .integer(span.start.place.sequence),
-                    .integer(span.start.place.ordinal), .integer(span.end.place.sequence),
-                    .integer(span.end.place.ordinal), .integer(span.points), .text(outcome), SQLValue(reason),
-                    .integer(row.firstAttemptWall), .integer(clock.at), .integer(clock.wall),
-                    .integer(Int64(row.attempts)), .integer(Int64(row.status)))
+            if row.excludedPoints > 0 {
+                row.excludedID = try write(row, row.excludedID, row.excludedPoints, "excluded", backendID, database)
             }
-            row.id = database.connection.lastInsertedID
         }
         ledger.backends[index].lastDelivery = row
+    }
+
+    /// - Parameter id: of the row that grows; nil for a new one.
+    /// - Returns: its id.
+    private func write(
+        _ row: DeliveryRow, _ id: Int64?, _ points: Int64, _ outcome: String, _ backendID: Int64, _ database: Database
+    ) throws(SQLiteError) -> Int64 {
+        let end: [SQLValue] = [.integer(row.end.place.sequence), .integer(row.end.place.ordinal), .integer(points)]
+        if let id {
+            try database.statements.extendDelivery.run(
+                .integer(id), end[0], end[1], end[2], .integer(clock.at), .integer(clock.wall))
+            return id
+        }
+        try database.statements.insertDelivery.run(
+            .integer(backendID), .integer(row.start.place.sequence), .integer(row.start.place.ordinal), end[0], end[1],
+            end[2], .text(outcome), SQLValue(row.reason), .integer(row.firstAttemptWall), .integer(clock.at),
+            .integer(clock.wall), .integer(Int64(row.attempts)), .integer(Int64(row.status)))
+        return database.connection.lastInsertedID
+    }
+}
+
+extension Settlement.Part {
+    fileprivate func hasPlausibleExclusions(by route: StoredRoute?) -> Bool {
+        guard excluded != 0 else { return true }
+        return (0...run.ordinals.count).contains(excluded) && route != nil && (fate == .delivered || fate == .assumed)
     }
 }
 
 extension DeliveryRow {
+    /// Takes over what `last` has: it is that row, grown.
+    fileprivate mutating func continues(_ last: DeliveryRow) {
+        (id, excludedID) = (last.id, last.excludedID)
+        start = last.start
+        points += last.points
+        excludedPoints += last.excludedPoints
+        firstAttemptWall = last.firstAttemptWall
+    }
+
     fileprivate func isContinued(by next: DeliveryRow, at start: Cut, within span: Int64) -> Bool {
         end.position == start.position && outcome == next.outcome && reason == next.reason
             && attempts == next.attempts && status == next.status && next.firstAttemptWall >= firstAttemptWall

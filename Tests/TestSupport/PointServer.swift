@@ -52,13 +52,18 @@ public final class PointServer: Sendable {
     }
 
     public static func values(in body: [UInt8]) throws -> [Int] {
+        let points = try batch(in: body).points
+        return (0..<points.count).map { Int(Double(bitPattern: points.bits[$0])) }
+    }
+
+    /// What a remote write request of version 1.0 says.
+    public static func batch(in body: [UInt8]) throws -> Batch {
         var plain: [UInt8] = []
         try body.withUnsafeBytes { try Snappy.decompress($0, into: &plain, limit: 64 << 20) }
         var decoder = RemoteWriteDecoder()
         var decoded = DecodedRequest()
         try plain.withUnsafeBytes { try decoder.decode($0, limits: .standard, into: &decoded) }
-        let points = decoded.batch.points
-        return (0..<points.count).map { Int(Double(bitPattern: points.bits[$0])) }
+        return decoded.batch
     }
 
     /// Series whose points arrived for the first time in another order than that of their values.

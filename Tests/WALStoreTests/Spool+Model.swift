@@ -41,6 +41,12 @@ extension Spool {
             guard settled == backend.deliveredPoints + backend.assumedPoints else {
                 throw Differs(what: "deliveries of \(backend.name): \(settled)")
             }
+            let keptBack =
+                try connection.integer(
+                    "SELECT total(points) FROM deliveries WHERE backend_id = \(backend.id) AND outcome = 'excluded'") ?? 0
+            guard keptBack <= backend.excludedPoints else {
+                throw Differs(what: "excluded of \(backend.name): \(keptBack), \(backend.excludedPoints) counted")
+            }
             let lost =
                 try connection.integer(
                     "SELECT total(points) FROM losses WHERE backend_id = \(backend.id)") ?? 0

@@ -36,6 +36,7 @@ struct SpoolModelTests {
             for _ in 0..<220 { try await model.step() }
             try await model.passOn()
             try await model.drain()
+            #expect(model.routedPoints > 0, "a run without rules tries too little")
             #expect(model.repackedRows > 0, "a run without a repack tries too little")
             #expect(model.marks.repeats > 0, "a run that sends nothing again tries too little")
             #expect(model.leasesAhead > 0, "a run in which nothing goes ahead tries too little")
@@ -81,6 +82,9 @@ struct SpoolModel {
     /// And fresh points go ahead of a backlog.
     var goesAhead = false
     var leasesAhead = 0
+    /// Kept back by rules.
+    var routedPoints = 0
+    private static let routes = [StoredRoute(RouteRules(sample: 0.5)), StoredRoute(RouteRules(sample: 0.25))]
 
     init(_ seed: UInt64) async throws {
         random = SeededGenerator(seed: seed)
@@ -223,6 +227,8 @@ struct SpoolModel {
         guard let index = leases.indices.randomElement(using: &random) else { return }
         let lease = leases[index]
         var parts: [Settlement.Part] = []
+        // By which points are kept back, of each run the first ones.
+        let route = [nil, SpoolModel.routes[0], SpoolModel.routes[1]][Int(random.next() % 3)]
         for piece in lease.pieces.indices {
             var at = lease.pieces[piece].ordinals.lowerBound
             while at < lease.pieces[piece].ordinals.upperBound {
@@ -233,15 +239,21 @@ struct SpoolModel {
                 if random.next() % 3 != 0, Set(positions).isSubset(of: open[lease.id] ?? []) {
                     var (fate, standing) = randomFate()
                     if lease.isOfBodies, standing == .dead { (fate, standing) = (.delivered, .delivered) }
-                    parts.append(.init(LeasedRun(piece: piece, ordinals: at..<end), fate))
+                    let isRouted = route != nil && (standing == .delivered || standing == .assumed)
+                    let excluded = isRouted ? Int(random.next() % UInt64(end - at + 1)) : 0
+                    parts.append(.init(LeasedRun(piece: piece, ordinals: at..<end), fate, excluded: excluded))
                     for position in positions { standings[lease.backend]?[position] = standing }
+                    for position in positions.prefix(excluded) { standings[lease.backend]?[position] = .excluded }
+                    routedPoints += excluded
                     open[lease.id]?.subtract(positions)
                 }
                 at = end
             }
         }
         parts.shuffle(using: &random)
-        try await spool.settle(lease, Make.settlement(parts))
+        var settlement = Make.settlement(parts)
+        settlement.route = route
+        try await spool.settle(lease, settlement)
         if open[lease.id]?.isEmpty == true { leases.remove(at: index) }
     }
 

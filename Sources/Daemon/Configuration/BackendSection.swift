@@ -1,4 +1,5 @@
 import Forwarder
+import Metrics
 import WALStore
 
 /// `backends.<name>:` one remote system. The backend's own file reads its own keys; these are every backend's.
@@ -9,6 +10,8 @@ struct BackendSection: Sendable {
     var registration: BackendRegistration
     var backend: any Backend
     var order: DeliveryOrder
+    /// For tenants that have no rules of their own for it.
+    var rules: RouteRules?
     /// Of the section's text and the secrets it names: a reload replaces what changed, and leaves the rest alone.
     var fingerprint: [String]
 
@@ -71,6 +74,7 @@ struct BackendSection: Sendable {
             registration.maximumAgeSeconds = age.components.seconds
         }
         order = try DeliveryOrderSection.read(settings)
+        if let section = try settings.section("route") { rules = try RouteSection.read(section) }
         backend = try makeBackend(
             type: registration.type, name: name, settings: settings, environment: environment)
         try DeliveryOrderSection.check(order, backend, settings)

@@ -1,4 +1,5 @@
 import Forwarder
+import Metrics
 import WALStore
 
 /// The config in the terms of the rooms that it configures.
@@ -16,10 +17,17 @@ extension Configuration {
         tenants.flatMap { tenant in
             tenant.backends.compactMap { name in
                 backend(name).map {
-                    DeliveryRoute(tenant: tenant.id, name: name, backend: $0.backend, order: $0.order)
+                    DeliveryRoute(
+                        tenant: tenant.id, name: name, backend: $0.backend, order: $0.order,
+                        router: rules(of: tenant, at: $0).map { SeriesRouter($0) })
                 }
             }
         }
+    }
+
+    private func rules(of tenant: TenantSection, at backend: BackendSection) -> RouteRules? {
+        if let own = tenant.rules[backend.name] { return own }
+        return backend.rules
     }
 
     /// A backend whose section did not change goes on as it is, with what it has open and has learned.

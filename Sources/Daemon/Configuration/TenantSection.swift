@@ -1,10 +1,13 @@
 import Forwarder
+import Metrics
 import WALStore
 
 /// `tenants.<id>:` whose data it is, where it goes, and what it may use.
 struct TenantSection: Sendable, Hashable {
     var id: String
     var backends: [String]
+    /// By backend, in place of the backend's own; nil: all series go there as they are.
+    var rules: [String: RouteRules?]
     var credentials: CredentialSection
     var maximumBytes: Int64?
     var maximumAge: Duration?
@@ -73,6 +76,15 @@ struct TenantSection: Sendable, Hashable {
                 throw SettingsError(
                     "tenants.\(id).backends names \(name) twice", line: settings.line(of: "backends"))
             }
+        }
+        rules = [:]
+        for (name, section) in try settings.namedSections("routes") {
+            guard backends.contains(name) else {
+                let near = Settings.nearest(to: name, in: backends).map { "; did you mean \"\($0)\"?" } ?? ""
+                throw SettingsError(
+                    "tenants.\(id).routes: the tenant has no backend \"\(name)\"\(near)", line: section.line)
+            }
+            rules[name] = .some(try RouteSection.read(section))
         }
         credentials = .none
         if let section = try settings.section("credentials") { credentials = try CredentialSection(section) }

@@ -37,15 +37,18 @@ struct ReplayTally: Sendable {
 
     private mutating func add(_ pieces: [LeasedPiece]) {
         guard !pieces.isEmpty else { return }
-        let runs = pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
+        let (chunk, keptBack) = route.chunk(pieces)
+        unsent += Int64(keptBack)
+        guard chunk.points > 0 else { return }
         var request = EncodedRequest()
-        route.backend.encode(Chunk(tenant: route.tenant, pieces: pieces, runs: runs), into: &request)
+        route.backend.encode(chunk, into: &request)
         requests += 1
         bytes += Int64(request.body.count)
         let excluded = request.excluded.reduce(0) { $0 + Int64($1.run.ordinals.count) }
         unsent += excluded
-        for piece in pieces {
-            for ordinal in piece.ordinals {
+        for run in chunk.runs {
+            let piece = chunk.pieces[run.piece]
+            for ordinal in run.ordinals {
                 let time = piece.batch.points.times[ordinal]
                 times = times.map { min($0.lowerBound, time)...max($0.upperBound, time) } ?? time...time
                 guard series.count < ReplayTally.maximumSeries else { continue }
@@ -61,7 +64,7 @@ struct ReplayTally: Sendable {
             ? hash : hash ^ UInt64(truncatingIfNeeded: batch.field(of: id).hashValue)
     }
 
-    /// Found, and not representable by the backend.
+    /// Found, and kept back by rules or not representable by the backend.
     private var unsent: Int64 = 0
 
     var json: JSONValue {

@@ -1,6 +1,10 @@
 /// Writes a regular expression out as steps.
 struct PatternCompiler {
     private(set) var steps: [TextPattern.Step] = []
+    /// Whether there are steps that say where groups begin and end.
+    private let keepsGroups: Bool
+
+    init(keepsGroups: Bool = false) { self.keepsGroups = keepsGroups }
 
     private mutating func append(_ step: TextPattern.Step) throws(SelectorError) {
         guard steps.count < TextPattern.maximumSteps else {
@@ -17,7 +21,11 @@ struct PatternCompiler {
         case .end: try append(.end)
         case .sequence(let parts): for part in parts { try add(part) }
         case .either(let parts): try add(either: parts[...])
-        case .repeated(let part, let least, let most): try add(part, least, most)
+        case .repeated(let part, let least, let most, let isGreedy): try add(part, least, most, isGreedy)
+        case .group(let part, let number):
+            if keepsGroups { try append(.mark(2 * number)) }
+            try add(part)
+            if keepsGroups { try append(.mark(2 * number + 1)) }
         }
     }
 
@@ -35,7 +43,7 @@ struct PatternCompiler {
         for end in ends { steps[end] = .jump(steps.count) }
     }
 
-    private mutating func add(_ part: PatternTree, _ least: Int, _ most: Int?) throws(SelectorError) {
+    private mutating func add(_ part: PatternTree, _ least: Int, _ most: Int?, _ isGreedy: Bool) throws(SelectorError) {
         // What takes no character is the same once and a thousand times.
         let before = steps.count
         for _ in 0..<least {
@@ -47,7 +55,7 @@ struct PatternCompiler {
             try append(.split(split + 1, split + 1))
             try add(part)
             try append(.jump(split))
-            steps[split] = .split(split + 1, steps.count)
+            steps[split] = PatternCompiler.split(split + 1, steps.count, isGreedy)
             return
         }
         var splits: [Int] = []
@@ -56,6 +64,11 @@ struct PatternCompiler {
             try append(.split(0, 0))
             try add(part)
         }
-        for split in splits { steps[split] = .split(split + 1, steps.count) }
+        for split in splits { steps[split] = PatternCompiler.split(split + 1, steps.count, isGreedy) }
+    }
+
+    /// The way that is tried first comes first.
+    private static func split(_ into: Int, _ past: Int, _ isGreedy: Bool) -> TextPattern.Step {
+        isGreedy ? .split(into, past) : .split(past, into)
     }
 }

@@ -6,8 +6,10 @@ indirect enum PatternTree: Sendable {
     case end
     case sequence([PatternTree])
     case either([PatternTree])
-    /// `most` nil: without end.
-    case repeated(PatternTree, least: Int, most: Int?)
+    /// `most` nil: without end. A greedy one takes as much as it can; which parts of a text the groups get depends on it.
+    case repeated(PatternTree, least: Int, most: Int?, isGreedy: Bool)
+    /// A part of the text to remember, by number; the first is 1.
+    case group(PatternTree, Int)
 }
 
 /// Reads a regular expression. <https://github.com/google/re2/wiki/Syntax>
@@ -19,6 +21,8 @@ struct PatternParser {
     private let scalars: [Unicode.Scalar]
     private var at = 0
     private var depth = 0
+    /// Names of the groups, in the order of their opening; empty for those without one.
+    private(set) var groups: [String] = []
 
     init(_ source: String) { scalars = Array(source.unicodeScalars) }
 
@@ -62,13 +66,13 @@ struct PatternParser {
 
     private mutating func repeated(_ atom: PatternTree) throws(SelectorError) -> PatternTree {
         guard let (least, most) = try bounds() else { return atom }
-        _ = take("?")
+        let isGreedy = !take("?")
         let (another, here) = (try bounds(), at)
         guard another == nil else {
             at = here
             throw fault("a repetition of a repetition: put it in a group")
         }
-        return .repeated(atom, least: least, most: most)
+        return .repeated(atom, least: least, most: most, isGreedy: isGreedy)
     }
 
     private mutating func bounds() throws(SelectorError) -> (least: Int, most: Int?)? {
@@ -128,13 +132,35 @@ struct PatternParser {
     private mutating func group() throws(SelectorError) -> PatternTree {
         let start = at
         at += 1
-        if take("?"), !take(":") { throw fault("only (?:…) is known of the groups with a question mark") }
+        let isPlain = !take("?")
+        let isKept = isPlain || !take(":")
+        if isKept { groups.append(isPlain ? "" : try name()) }
+        let number = groups.count
         let tree = try alternatives()
         guard take(")") else {
             at = start
             throw fault("\"(\" without \")\"")
         }
-        return tree
+        return isKept ? .group(tree, number) : tree
+    }
+
+    /// Of a group: `(?P<name>…)` or `(?<name>…)`.
+    private mutating func name() throws(SelectorError) -> String {
+        _ = take("P")
+        guard take("<") else { throw fault("only (?:…) and (?P<name>…) are known of the groups with a question mark") }
+        let start = at
+        while let scalar = next, PatternParser.isOfName(scalar) { at += 1 }
+        let name = String(String.UnicodeScalarView(scalars[start..<at]))
+        guard !name.isEmpty, take(">") else { throw fault("a group's name is of letters, digits and _") }
+        guard !groups.contains(where: { ExactText($0) == ExactText(name) }) else {
+            at = start
+            throw fault("two groups have one name")
+        }
+        return name
+    }
+
+    private static func isOfName(_ scalar: Unicode.Scalar) -> Bool {
+        scalar == "_" || scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
     }
 
     /// Behind a backslash.

@@ -28,7 +28,7 @@ public struct SeriesSelector: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Of a series of line protocol.
-    private static func name(_ batch: Batch, _ id: UInt32) -> String {
+    static func name(_ batch: Batch, _ id: UInt32) -> String {
         let field = batch.field(of: id)
         let measurement = batch.series.withLabels(of: id) { labels in
             LabelIterator(labels).first { $0.nameString == "__name__" }?.valueString ?? ""

@@ -4,7 +4,7 @@
 /// faster, whatever the expression is. <https://swtch.com/~rsc/regexp/regexp1.html>
 ///
 /// Known: literals, `.` (also a line's end), `[a-z]`, `[^a-z]`, `\d \w \s` and their opposites, escaped signs and `\n \t
-/// \r \f \v \xHH`, groups `(…)` and `(?:…)`, `|`, `*`, `+`, `?`, `{n}`, `{n,}`, `{n,m}`, `^` and `$`. Whether a
+/// \r \f \v \xHH`, groups `(…)`, `(?P<name>…)` and `(?:…)`, `|`, `*`, `+`, `?`, `{n}`, `{n,}`, `{n,m}`, `^` and `$`. Whether a
 /// repetition is greedy makes no difference to a whole text. What is not known is an error, not a literal.
 public struct TextPattern: Sendable, Hashable {
     /// Steps of a compiled expression, at most: `{n,m}` is written out.
@@ -12,11 +12,13 @@ public struct TextPattern: Sendable, Hashable {
 
     enum Step: Sendable, Hashable {
         case character(CharacterSet)
-        /// Goes on at both.
+        /// Goes on at both; at the first one rather, where it is asked which part of the text is whose.
         case split(Int, Int)
         case jump(Int)
         case start
         case end
+        /// Notes where the text is; only in a `CapturingPattern`.
+        case mark(Int)
     }
 
     public let source: String
@@ -93,6 +95,7 @@ private struct PatternStates {
             case .character: break
             case .split(let one, let other): waiting += [one, other]
             case .jump(let target): waiting.append(target)
+            case .mark: waiting.append(at + 1)
             case .start: if isStart { waiting.append(at + 1) }
             case .end: if isEnd { waiting.append(at + 1) }
             }

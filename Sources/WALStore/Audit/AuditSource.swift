@@ -6,6 +6,7 @@ final class AuditSource {
     let connection: Connection
     let bases: StoredBases
     let names = AuditNames()
+    let routes = KnownRoutes()
     /// Goes on without rows whose blocks cannot be read.
     let skipsDamage: Bool
     private(set) var damage = AuditDamage()

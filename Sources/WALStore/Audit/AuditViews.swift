@@ -39,6 +39,7 @@ enum AuditViews {
                 outcome, reason, status, attempts FROM main.deliveries
             """
         ),
+        ("routes", "SELECT id, utc(first_wall) AS at, first_wall AS first_time, rules FROM main.routes"),
         (
             "pending",
             """

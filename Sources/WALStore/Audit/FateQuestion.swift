@@ -30,7 +30,7 @@ extension AuditDatabase {
     public func fates(
         _ request: FateRequest, _ limits: AuditLimits, isStopped: @escaping () -> Bool = { false }
     ) throws(AuditError) -> FateAnswer {
-        var collector = FateCollector()
+        var collector = FateCollector(knowsSeries: request.selector != nil)
         try ask(request.sql, limits, into: &collector, isStopped: isStopped)
         return collector.answer
     }
@@ -41,14 +41,14 @@ extension FateRequest {
     /// places, then the places that are asked for.
     var sql: String {
         """
-        SELECT 0, name, first_sequence, 0, 0, 0, NULL, NULL FROM backends
+        SELECT 0, name, first_sequence, 0, 0, 0, NULL, NULL, NULL FROM backends
         UNION ALL SELECT 1, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, settled_time,
-            outcome || ' ' || coalesce(reason, '') FROM deliveries
-        UNION ALL SELECT 2, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, NULL, '' FROM pending
-        UNION ALL SELECT 3, backend, sequence, ordinal, sequence, ordinal + 1, buried_time, reason FROM dead_letters
-        UNION ALL SELECT 4, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, lost_time, reason
+            outcome || ' ' || coalesce(reason, ''), points FROM deliveries
+        UNION ALL SELECT 2, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, NULL, '', NULL FROM pending
+        UNION ALL SELECT 3, backend, sequence, ordinal, sequence, ordinal + 1, buried_time, reason, NULL FROM dead_letters
+        UNION ALL SELECT 4, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, lost_time, reason, NULL
             FROM losses WHERE first_sequence IS NOT NULL
-        UNION ALL SELECT 5, NULL, 0, 0, 0, 0, min(received_time), NULL FROM receipts
+        UNION ALL SELECT 5, NULL, 0, 0, 0, 0, min(received_time), NULL, NULL FROM receipts
         UNION ALL \(wanted)
         """
     }
@@ -57,7 +57,7 @@ extension FateRequest {
         guard let selector else {
             let terms = ["points > 0"] + FateRequest.terms("received_time", received)
             return """
-                SELECT 6, NULL, sequence, first_ordinal, sequence, first_ordinal + points, received_time, NULL FROM receipts
+                SELECT 6, NULL, sequence, first_ordinal, sequence, first_ordinal + points, received_time, NULL, NULL FROM receipts
                 WHERE \(terms.joined(separator: " AND "))
                 """
         }
@@ -68,7 +68,7 @@ extension FateRequest {
             terms.append("sequence <= (SELECT max(sequence) FROM receipts WHERE \(receipts))")
         }
         return """
-            SELECT 6, NULL, sequence, ordinal, sequence, ordinal + 1, time, NULL
+            SELECT 6, NULL, sequence, ordinal, sequence, ordinal + 1, time, NULL, kept_back_by
             FROM points('\(selector.replacing("'", with: "''"))') WHERE \(terms.joined(separator: " AND "))
             """
     }
@@ -76,7 +76,7 @@ extension FateRequest {
     /// Asks for the requests that the points came in, oldest first.
     public var sendersSQL: String {
         """
-        WITH wanted(part, nobody, sequence, ordinal, end_sequence, end_ordinal, time, words) AS MATERIALIZED (\(wanted))
+        WITH wanted(part, nobody, sequence, ordinal, end_sequence, end_ordinal, time, words, more) AS MATERIALIZED (\(wanted))
         SELECT r.at, r.source, r.peer, r.request_id, r.sequence, count(*) AS points, utc(min(wanted.time)) AS first_measured,
             utc(max(wanted.time)) AS last_measured
         FROM wanted JOIN receipts r ON r.sequence = wanted.sequence AND wanted.ordinal >= r.first_ordinal
@@ -93,6 +93,8 @@ extension FateRequest {
 
 /// Takes the rows of `FateRequest.sql`.
 struct FateCollector: AuditAnswer {
+    /// Points are looked at one by one, so that it is known which of them rules kept back.
+    private let knowsSeries: Bool
     private var backends: [FateRuns] = []
     private var runs = 0
     private var isSorted = false
@@ -100,6 +102,8 @@ struct FateCollector: AuditAnswer {
     private var knownSince: Int64?
 
     static let maximumRuns = 2_000_000
+
+    init(knowsSeries: Bool) { self.knowsSeries = knowsSeries }
 
     mutating func begin(columns: [String]) {}
     mutating func end() {}
@@ -114,15 +118,17 @@ struct FateCollector: AuditAnswer {
         case 5: knownSince = row[6].integer
         case 6:
             if !isSorted {
-                for index in backends.indices { backends[index].sort() }
+                for index in backends.indices { backends[index].sort(knowsSeries: knowsSeries) }
                 isSorted = true
             }
             guard start.sequence == end.sequence, start.ordinal >= 0, start.ordinal <= end.ordinal else {
                 throw AuditError(.damaged, "a receipt's places cannot be: \(start) to \(end)")
             }
             points += end.ordinal - start.ordinal
+            let keptBackBy = row[8].string ?? ""
             for index in backends.indices {
-                backends[index].count(start.sequence, start.ordinal..<end.ordinal, time: row[6].integer ?? 0)
+                backends[index].count(
+                    start.sequence, start.ordinal..<end.ordinal, time: row[6].integer ?? 0, keptBackBy: keptBackBy)
             }
         default:
             runs += 1
@@ -133,7 +139,7 @@ struct FateCollector: AuditAnswer {
             let backend = row[1].string
             // A loss of no backend is one of each.
             for index in backends.indices where backend == nil || backends[index].backend == backend {
-                backends[index].add(fate, reason, start, end, at: row[6].integer)
+                backends[index].add(fate, reason, start, end, at: row[6].integer, points: row[8].integer ?? 0)
             }
         }
     }
@@ -155,6 +161,8 @@ struct FateCollector: AuditAnswer {
     }
 
     var answer: FateAnswer {
+        var backends = backends
+        for index in backends.indices { backends[index].finish() }
         let order = PointFate.allCases
         let counts = backends.flatMap { backend in
             backend.counts.filter { $0.points > 0 }.sorted { left, right in

@@ -1,6 +1,8 @@
 /// What became of a point at one backend.
 public enum PointFate: String, Sendable, Hashable, CaseIterable {
     case delivered, assumed, pending, dead, lost, excluded
+    /// Delivered, or kept back by the backend's rules: which, only a look at its series would tell.
+    case routed
     /// Accepted before the backend was there, and not owed to it.
     case before
     /// Nothing tells: what told was deleted for want of room, or the point was a dead letter and was sent again.
@@ -32,6 +34,9 @@ struct FateRuns {
         var at: Int64?
         /// The number of its fate and reason.
         var group: Int
+        /// Of a row that names rules: how many of its points they let through, and how many they kept back. -1: no rules.
+        var passed: Int64 = -1
+        var keptBack: Int64 = 0
     }
 
     let backend: String
@@ -41,24 +46,73 @@ struct FateRuns {
     /// What says more comes first: rows of losses may span points that were not lost.
     private var runs: [Run] = []
     private var losses: [Run] = []
+    /// Over the places of other runs, or alone: of the points there those that the rules, which the reason names, kept back.
+    private var keptBack: [Run] = []
     private var next = 0
     private var nextLoss = 0
+    private var nextKeptBack = 0
+    private var mixed: [Int: FateCount] = [:]
 
     init(backend: String, firstSequence: Int64) {
         self.backend = backend
         self.firstSequence = firstSequence
     }
 
-    mutating func add(_ fate: PointFate, _ reason: String, _ start: Place, _ end: Place, at: Int64?) {
+    /// - Parameter points: of a row that names rules, those that it is about.
+    mutating func add(
+        _ fate: PointFate, _ reason: String, _ start: Place, _ end: Place, at: Int64?, points: Int64 = 0
+    ) {
         guard start < end else { return }
-        let run = Run(start: start, end: end, at: at, group: group(fate, reason))
-        if fate == .lost { losses.append(run) } else { runs.append(run) }
+        var run = Run(start: start, end: end, at: at, group: group(fate, reason))
+        let isByRules = StoredRoute.id(ofReason: reason) != nil
+        switch fate {
+        case .lost: losses.append(run)
+        case .excluded where isByRules:
+            (run.passed, run.keptBack) = (0, points)
+            keptBack.append(run)
+        default:
+            if isByRules { run.passed = points }
+            runs.append(run)
+        }
     }
 
     /// All runs are there.
-    mutating func sort() {
-        runs.sort { $0.start < $1.start }
+    ///
+    /// - Parameter knowsSeries: it is going to be said of each point which rules keep it back.
+    mutating func sort(knowsSeries: Bool = true) {
         losses.sort { $0.start < $1.start }
+        keptBack.sort { $0.start < $1.start }
+        if !knowsSeries {
+            // Of a row and the one over its places.
+            var over: [Place: Run] = [:]
+            for run in keptBack { over[run.start] = run }
+            for index in runs.indices where runs[index].passed >= 0 {
+                guard let other = over[runs[index].start], counts[other.group].reason == counts[runs[index].group].reason
+                else { continue }
+                over[runs[index].start] = nil
+                runs[index].keptBack = other.keptBack
+                runs[index].end = max(runs[index].end, other.end)
+            }
+            runs += over.values
+            keptBack = []
+        }
+        runs.sort { $0.start < $1.start }
+    }
+
+    /// All points are counted. Where all those of a row were, it is known how many of them rules kept back.
+    mutating func finish() {
+        for (index, count) in mixed.sorted(by: { $0.key < $1.key }) {
+            let run = runs[index]
+            let fates: [(group: Int, points: Int64)] =
+                count.points == run.passed + run.keptBack
+                ? [(run.group, run.passed), (group(.excluded, count.reason), run.keptBack)]
+                : [(group(.routed, count.reason), count.points)]
+            for fate in fates where fate.points > 0 {
+                note(fate.group, fate.points, count.firstTime, run.at)
+                note(fate.group, 0, count.lastTime, run.at)
+            }
+        }
+        mixed = [:]
     }
 
     private mutating func group(_ fate: PointFate, _ reason: String) -> Int {
@@ -74,12 +128,33 @@ struct FateRuns {
 
     /// Counts points of one sequence.
     ///
-    /// - Parameter time: of all of them.
-    mutating func count(_ sequence: Int64, _ ordinals: Range<Int64>, time: Int64) {
+    /// - Parameters:
+    ///   - time: of all of them.
+    ///   - keptBackBy: ids of the rules that keep all of them back, with a blank between two.
+    mutating func count(_ sequence: Int64, _ ordinals: Range<Int64>, time: Int64, keptBackBy: String = "") {
+        guard !keptBackBy.isEmpty, !keptBack.isEmpty else { return countLetThrough(sequence, ordinals, time) }
         var left = ordinals.lowerBound
-        next = FateRuns.cut(runs, from: next, sequence, ordinals) { run, part in
-            if left < part.lowerBound { countLost(sequence, left..<part.lowerBound, time) }
+        nextKeptBack = FateRuns.cut(keptBack, from: nextKeptBack, sequence, ordinals) { index, part in
+            let run = keptBack[index]
+            guard let id = StoredRoute.id(ofReason: counts[run.group].reason), keptBackBy.contains(id) else { return }
+            if left < part.lowerBound { countLetThrough(sequence, left..<part.lowerBound, time) }
             note(run.group, Int64(part.count), time, run.at)
+            left = part.upperBound
+        }
+        if left < ordinals.upperBound { countLetThrough(sequence, left..<ordinals.upperBound, time) }
+    }
+
+    private mutating func countLetThrough(_ sequence: Int64, _ ordinals: Range<Int64>, _ time: Int64) {
+        var left = ordinals.lowerBound
+        let knowsSeries = !keptBack.isEmpty
+        next = FateRuns.cut(runs, from: next, sequence, ordinals) { index, part in
+            let run = runs[index]
+            if left < part.lowerBound { countLost(sequence, left..<part.lowerBound, time) }
+            if run.keptBack > 0, !knowsSeries {
+                mix(index, Int64(part.count), time)
+            } else {
+                note(run.group, Int64(part.count), time, run.at)
+            }
             left = part.upperBound
         }
         if left < ordinals.upperBound { countLost(sequence, left..<ordinals.upperBound, time) }
@@ -87,7 +162,8 @@ struct FateRuns {
 
     private mutating func countLost(_ sequence: Int64, _ ordinals: Range<Int64>, _ time: Int64) {
         var left = ordinals.lowerBound
-        nextLoss = FateRuns.cut(losses, from: nextLoss, sequence, ordinals) { run, part in
+        nextLoss = FateRuns.cut(losses, from: nextLoss, sequence, ordinals) { index, part in
+            let run = losses[index]
             if left < part.lowerBound { countRest(sequence, part.lowerBound - left, time) }
             note(run.group, Int64(part.count), time, run.at)
             left = part.upperBound
@@ -99,6 +175,18 @@ struct FateRuns {
         note(group(sequence < firstSequence ? .before : .unknown, ""), points, time, nil)
     }
 
+    private mutating func mix(_ index: Int, _ points: Int64, _ time: Int64) {
+        var count =
+            mixed[index]
+            ?? FateCount(
+                backend: backend, fate: .routed, reason: counts[runs[index].group].reason, points: 0, firstTime: time,
+                lastTime: time, firstAt: nil, lastAt: nil)
+        count.points += points
+        count.firstTime = min(count.firstTime, time)
+        count.lastTime = max(count.lastTime, time)
+        mixed[index] = count
+    }
+
     private mutating func note(_ group: Int, _ points: Int64, _ time: Int64, _ at: Int64?) {
         counts[group].points += points
         counts[group].firstTime = min(counts[group].firstTime, time)
@@ -108,12 +196,12 @@ struct FateRuns {
         counts[group].lastAt = max(counts[group].lastAt ?? at, at)
     }
 
-    /// Calls `body` with each run that has some of the points, and which; where runs overlap the first has them.
+    /// Calls `body` with the index of each run that has some of the points, and with which; where runs overlap the first has them.
     ///
     /// - Parameter next: the first run that ended behind the points before these.
     /// - Returns: the same for these.
     private static func cut(
-        _ runs: [Run], from next: Int, _ sequence: Int64, _ ordinals: Range<Int64>, _ body: (Run, Range<Int64>) -> Void
+        _ runs: [Run], from next: Int, _ sequence: Int64, _ ordinals: Range<Int64>, _ body: (Int, Range<Int64>) -> Void
     ) -> Int {
         let (start, end) = (Place(sequence, ordinals.lowerBound), Place(sequence, ordinals.upperBound))
         var next = next > 0 && runs[next - 1].end > start ? 0 : next
@@ -125,7 +213,7 @@ struct FateRuns {
             let to = run.end.sequence > sequence ? ordinals.upperBound : run.end.ordinal
             let part = max(left, from)..<max(left, from, min(ordinals.upperBound, to))
             if !part.isEmpty, run.end > start {
-                body(run, part)
+                body(index, part)
                 left = part.upperBound
             }
             index += 1

@@ -55,6 +55,9 @@ final class PointsCursor: AuditCursor {
             plan.asks(column.rawValue) ? parts.union(column.parts) : parts
         }
         if !filter.times.isOpen { parts.insert(.times) }
+        if plan.asks(PointColumn.keptBackBy.rawValue) {
+            do throws(SQLiteError) { try source.routes.read(source.connection) } catch { throw AuditError(error) }
+        }
         looksAtPoints = filter.asksSeries || !filter.times.isOpen
         step = plan.isReversed ? -1 : 1
         (at, stop) = (0, 0)
@@ -230,6 +233,7 @@ final class PointsCursor: AuditCursor {
         case .startTime:
             let start = block.batch.points.startTime(at: at)
             start == 0 ? result.null() : result.integer(start)
+        case .keptBackBy: keptBackBy(result)
         default:
             if let identity = column.identity { result.identity(identity, block.series, Int(columns.ids[at])) }
         }
@@ -247,6 +251,13 @@ final class PointsCursor: AuditCursor {
         let id = Int(columns.ids[at])
         if let name = names?[id] { return result.text(lasting: name.bytes) }
         block.series.withName(of: id) { result.text($0) }
+    }
+
+    private func keptBackBy(_ result: AuditResult) {
+        if source.routes.isEmpty { return result.null() }
+        let (table, number) = block.series.find(Int(columns.ids[at]))
+        guard let ids = source.routes.keepingBack(table.batch, UInt32(number)) else { return result.null() }
+        result.text(Array(ids.utf8))
     }
 
     private var isStale: Bool {

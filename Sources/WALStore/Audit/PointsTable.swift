@@ -1,7 +1,7 @@
 /// Columns of `points`, in order.
 enum PointColumn: Int32, CaseIterable {
     case sequence, ordinal, at, time, name, field, labels, value, kind
-    case match, position, bits, stale, startTime, unit, type, temporality, monotonic, resource, scope
+    case match, position, bits, stale, startTime, unit, type, temporality, monotonic, resource, scope, keptBackBy
 
     var declaration: String {
         switch self {
@@ -26,6 +26,7 @@ enum PointColumn: Int32, CaseIterable {
         case .monotonic: "monotonic INTEGER HIDDEN"
         case .resource: "resource TEXT HIDDEN"
         case .scope: "scope TEXT HIDDEN"
+        case .keptBackBy: "kept_back_by TEXT HIDDEN"
         }
     }
 

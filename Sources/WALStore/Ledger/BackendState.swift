@@ -160,11 +160,16 @@ struct BackendState: Sendable {
     }
 }
 
-/// The `deliveries` row written last for a backend.
+/// The `deliveries` row written last for a backend, with the one over the same places of what rules kept back.
 struct DeliveryRow: Sendable, Hashable {
-    var id: Int64
+    /// nil while there is none: all points of its places are excluded.
+    var id: Int64?
+    /// nil while no points of its places are.
+    var excludedID: Int64?
+    var start: Cut
     var end: Cut
     var points: Int64
+    var excludedPoints: Int64
     var outcome: String
     var reason: String?
     var firstAttemptWall: Int64

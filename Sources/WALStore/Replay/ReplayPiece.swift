@@ -66,7 +66,9 @@ struct ReplayPiece: Sendable {
         var settled = self
         for part in settlement.parts where part.fate != .released && !part.run.ordinals.isEmpty {
             try settled.close(part.run.ordinals)
-            let points = Int64(part.run.ordinals.count)
+            let excluded = Int64(max(0, min(part.excluded, part.run.ordinals.count)))
+            let points = Int64(part.run.ordinals.count) - excluded
+            settled.after.counts.excluded += excluded
             switch part.fate {
             case .delivered, .assumed: settled.after.counts.sent += points
             case .excluded: settled.after.counts.excluded += points

@@ -6,7 +6,7 @@ struct Schema: Sendable {
         versions: [
             PackageResources.v001_spool_sql, PackageResources.v002_replay_sql, PackageResources.v003_bases_sql,
             PackageResources.v004_base_lives_sql, PackageResources.v005_resend_sql, PackageResources.v006_chain_sql,
-            PackageResources.v007_counters_sql,
+            PackageResources.v007_counters_sql, PackageResources.v008_routes_sql,
         ])
     /// The version that a file has after it was opened.
     static var current: Int64 { released.newest }

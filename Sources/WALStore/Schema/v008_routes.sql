@@ -1,0 +1,1 @@
+../../../schema/v008_routes.sql
