@@ -83,7 +83,8 @@ extension Spool {
             }
             endings.append(
                 Ending(
-                    span: span, fate: part.fate, excluded: Int64(part.excluded), piece: part.run.piece, ordinals: ordinals))
+                    span: span, fate: part.fate, excluded: Int64(part.excluded), piece: part.run.piece,
+                    ordinals: ordinals))
         }
         return endings
     }
@@ -142,7 +143,8 @@ extension Spool {
         if let route = settlement.route { try keep(route, database) }
         ledger.backends[index].excludedPoints += ending.excluded
         try record(
-            ending.span, outcome, settlement.route?.reason, settlement, backend: index, database, excluded: ending.excluded)
+            ending.span, outcome, settlement.route?.reason, settlement, backend: index, database,
+            excluded: ending.excluded)
     }
 
     /// Writes a `deliveries` row, or lets the one before it grow; with it the one over the same places of what rules kept back.
@@ -151,7 +153,8 @@ extension Spool {
         _ database: Database, excluded: Int64 = 0
     ) throws(SpoolError) {
         var row = DeliveryRow(
-            start: span.start, end: span.end, points: span.points - excluded, excludedPoints: excluded, outcome: outcome,
+            start: span.start, end: span.end, points: span.points - excluded, excludedPoints: excluded,
+            outcome: outcome,
             reason: reason, firstAttemptWall: settlement.firstAttemptAt, attempts: settlement.attempts,
             status: settlement.status, settledAt: clock.at)
         if let last = ledger.backends[index].lastDelivery,

@@ -43,7 +43,8 @@ extension Spool {
             }
             let keptBack =
                 try connection.integer(
-                    "SELECT total(points) FROM deliveries WHERE backend_id = \(backend.id) AND outcome = 'excluded'") ?? 0
+                    "SELECT total(points) FROM deliveries WHERE backend_id = \(backend.id) AND outcome = 'excluded'")
+                ?? 0
             guard keptBack <= backend.excludedPoints else {
                 throw Differs(what: "excluded of \(backend.name): \(keptBack), \(backend.excludedPoints) counted")
             }

@@ -15,7 +15,7 @@ extension Configuration {
                 backends.map { backend in
                     .map([
                         "backend": .string(backend.name), "type": .string(backend.registration.type),
-                        "order": .string(backend.order.name),
+                        "order": .string(backend.order.name), "has_route": .bool(backend.rules != nil),
                     ])
                 }),
             "tenants": .array(
@@ -23,6 +23,7 @@ extension Configuration {
                     .map([
                         "tenant": .string(tenant.id),
                         "backends": .array(tenant.backends.map(JSONValue.string)),
+                        "routes": .array(tenant.rules.keys.sorted().map(JSONValue.string)),
                         "credentials": .int(Int64(tenant.credentials.tokens.count + tenant.credentials.users.count)),
                         "when_full": .string(tenant.whenFull.rawValue),
                         "durability": .string(tenant.durability.rawValue),
@@ -53,13 +54,17 @@ extension Configuration {
         var text = file.map { "\($0) is valid.\n" } ?? "Without a config:\n"
         text += "  listens on \(server.listen), admin on \(adminAddress), data in \(dataDirectory)\n"
         for backend in backends {
-            text += "  backend \(backend.name): \(backend.registration.type)\(backend.order.words)\n"
+            let route = backend.rules.map { ", \($0.words)" } ?? ""
+            text += "  backend \(backend.name): \(backend.registration.type)\(backend.order.words)\(route)\n"
         }
         for tenant in tenants {
             let access =
                 tenant.credentials.isEmpty ? (isOpen ? "open to this machine" : "no credentials") : "with credentials"
             let target = tenant.backends.isEmpty ? "nothing" : tenant.backends.joined(separator: ", ")
             text += "  tenant \(tenant.id): to \(target); \(access)\n"
+            for (name, rules) in tenant.rules.sorted(by: { $0.key < $1.key }) {
+                text += "    to \(name): \(rules?.words ?? "all series, as they are")\n"
+            }
         }
         for job in scrapeJobs {
             let seconds = Amount.duration(seconds: job.interval / .seconds(1))
@@ -71,5 +76,20 @@ extension Configuration {
         }
         for warning in warnings { text += "warning: \(warning)\n" }
         return text
+    }
+}
+
+extension RouteRules {
+    /// For people.
+    fileprivate var words: String {
+        var words: [String] = []
+        if !match.isEmpty { words.append("only \(match.map(\.description).joined(separator: " or "))") }
+        if !drop.isEmpty { words.append("without \(drop.map(\.description).joined(separator: " or "))") }
+        if sample < 1 { words.append("\(sample * 100)% of the series") }
+        if !externalLabels.isEmpty {
+            words.append("external labels \(externalLabels.map(\.name).joined(separator: ", "))")
+        }
+        if !relabel.isEmpty { words.append(relabel.count == 1 ? "1 relabel rule" : "\(relabel.count) relabel rules") }
+        return words.joined(separator: ", ")
     }
 }

@@ -42,7 +42,8 @@ enum RouteSection {
         guard let text = try settings.string(key) else { return 1 }
         guard text.hasSuffix("%"), let percent = Double(text.dropLast()), percent > 0, percent <= 100 else {
             throw SettingsError(
-                "\(settings.name(of: key)): \"\(text)\" is not a share of the series such as 10%", line: settings.line(of: key))
+                "\(settings.name(of: key)): \"\(text)\" is not a share of the series such as 10%",
+                line: settings.line(of: key))
         }
         return percent / 100
     }

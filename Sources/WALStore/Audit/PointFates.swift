@@ -87,7 +87,8 @@ struct FateRuns {
             var over: [Place: Run] = [:]
             for run in keptBack { over[run.start] = run }
             for index in runs.indices where runs[index].passed >= 0 {
-                guard let other = over[runs[index].start], counts[other.group].reason == counts[runs[index].group].reason
+                guard let other = over[runs[index].start],
+                    counts[other.group].reason == counts[runs[index].group].reason
                 else { continue }
                 over[runs[index].start] = nil
                 runs[index].keptBack = other.keptBack

@@ -27,6 +27,17 @@ extension FuzzTarget {
     private static let seeds: [[UInt8]] = [
         "",
         """
+        backends:
+          a:
+            type: archive
+            route:
+              match: [up, '{job=~"a|b"}']
+              sample: 10%
+              external_labels: { site: x }
+              relabel: [{ source_labels: [a, b], regex: '(.)(?P<n>.*)', target_label: c, replacement: "${n}" }]
+        tenants: { t: { routes: { a: { drop: [up], relabel: [{ action: hashmod, modulus: 3, target_label: x }] } } } }
+        """,
+        """
         data_dir: /var/lib/holdfast
         server:
           listen: 127.0.0.1:9009

@@ -57,7 +57,7 @@ enum SqlTables {
                 ("bits", "the value's 64 bits, exactly"), ("stale", "1 for Prometheus' stale marker"),
                 ("start_time", "from when on it counts, or NULL"), ("unit", "of the series"),
                 ("type", "counter, gauge, …"),
-            ] + identity),
+            ] + identity + [("kept_back_by", "ids of rules that keep its series back, or NULL")]),
         Table(
             name: "series", row: "a series in a stored row",
             columns: [
@@ -98,7 +98,14 @@ enum SqlTables {
                 ("first_attempt_time", "of the first of them"),
             ] + places + [
                 ("points", "among these places"), ("outcome", "confirmed, assumed or excluded"),
-                ("reason", "of what was excluded"), ("status", "the answer's"), ("attempts", "at most"),
+                ("reason", "of what was excluded; route ID: the rules that were gone by"), ("status", "the answer's"),
+                ("attempts", "at most"),
+            ]),
+        Table(
+            name: "routes", row: "rules that deliveries went by",
+            columns: [
+                ("id", "deliveries.reason is route and this"), at, ("first_time", "when they were first gone by"),
+                ("rules", "as JSON"),
             ]),
         Table(
             name: "pending", row: "a run of points that a backend is still owed",
