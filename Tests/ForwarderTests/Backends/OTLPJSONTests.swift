@@ -77,6 +77,7 @@ struct OTLPJSONTests {
             text.contains(
                 #""filteredAttributes":[{"key":"a","value":{"stringValue":"1"}},{"key":"z","value":{"stringValue":"2"}}],"#
             ))
+        #expect(text.split(separator: "filteredAttributes").count == 2)
         #expect(text.contains(#""spanId":"b7ad6b7169203331""#))
         #expect(text.contains(#""traceId":"0af7651916cd43dd8448eb211c80319c""#))
     }
