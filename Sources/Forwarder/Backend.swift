@@ -39,6 +39,8 @@ public struct EncodedRequest: Sendable {
     var counters = CounterBook()
     /// What a gateway has once it has taken the request.
     var pushed: [PushedSample] = []
+    /// What comes onto a page with it, or leaves it.
+    var exposed: [ExposedPoint] = []
     /// Of a message to a broker: what tells a copy of it apart from another message.
     var messageID = ""
     /// What a remote write answer is held against.

@@ -30,6 +30,12 @@ extension Configuration {
         return backend.rules
     }
 
+    /// The page of a tenant's backend; nil where it has none of this name that is exposed.
+    func exposition(_ name: String, of tenant: String) -> PrometheusExposition? {
+        guard tenants.first(where: { $0.id == tenant })?.backends.contains(name) == true else { return nil }
+        return backend(name)?.backend as? PrometheusExposition
+    }
+
     /// A backend whose section did not change goes on as it is, with what it has open and has learned.
     mutating func keepUnchangedBackends(of old: Configuration) {
         for index in backends.indices {

@@ -37,6 +37,8 @@ extension Configuration {
         var events: EventSink = { _ in }
         /// Counts the files that backends keep in the data folder, once a node runs on it.
         var space = FileSpace()
+        /// What is shown to scrapers, over all configs that a node has.
+        var board = ExpositionBoard()
         /// Targets to scrape, `host:port` or URLs.
         var targets: [String] = []
 
@@ -94,7 +96,7 @@ extension Configuration {
         chain = try ChainSection(try settings.section("chain") ?? Settings(empty: "chain"))
         node.chainMemoryFile = chain.memoryFile
         let environment = BackendEnvironment(
-            dataDirectory: dataDirectory, space: overrides.space, events: overrides.events)
+            dataDirectory: dataDirectory, space: overrides.space, board: overrides.board, events: overrides.events)
         backends = try BackendSection.list(settings, root, environment: environment, readSecret: readSecret)
         tenants = try TenantSection.list(settings, backends: backends)
         scrapeJobs = try ScrapeSection.list(settings, tenants: tenants)

@@ -30,6 +30,11 @@ extension Node {
         ]
     }
 
+    /// On the ingest port: whoever may write as a tenant may read what is shown of it.
+    var expositionRoutes: [Route] {
+        ExpositionRoutes(ingest) { [weak self] in self?.configuration.exposition($0, of: $1) }.routes
+    }
+
     var adminRoutes: [Route] {
         let preflight = adminPreflight
         func route(_ method: String, _ path: String, _ body: @escaping @Sendable (Node) async -> Reply) -> Route {

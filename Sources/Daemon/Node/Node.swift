@@ -92,7 +92,8 @@ final class Node: Sendable {
             let admin = try HTTPServer(settings: configuration.adminListener, routes: adminRoutes, events: log.sink)
             servers.withLock { $0.admin = admin }
             let ingest = try HTTPServer(
-                settings: configuration.server.ingestListener, routes: self.ingest.routes + publicRoutes,
+                settings: configuration.server.ingestListener,
+                routes: self.ingest.routes + expositionRoutes + publicRoutes,
                 events: log.sink)
             servers.withLock { $0.ingest = ingest }
         } catch {
@@ -143,6 +144,7 @@ final class Node: Sendable {
         await scraper.apply(applied.scrapes)
         log.configure(applied.log)
         alerts.apply(applied.alertmanager)
+        overrides.board.keep { applied.exposition($0, of: $1) != nil }
         telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))
         current.withLock { $0 = applied }
         report.backlogs = store.backlogsOfNobody()

@@ -9,12 +9,15 @@ public struct BackendEnvironment: Sendable {
     public var events: EventSink
     /// Asked before a file in the data folder grows.
     public var space: FileSpace
+    /// What the node shows of points to whoever scrapes them.
+    public var board: ExpositionBoard
 
     public init(
         dataDirectory: String = "holdfast-data", time: TimeSource = .system, space: FileSpace = FileSpace(),
-        events: @escaping EventSink = { _ in }
+        board: ExpositionBoard = ExpositionBoard(), events: @escaping EventSink = { _ in }
     ) {
         self.space = space
+        self.board = board
         self.dataDirectory = dataDirectory
         self.time = time
         self.events = events

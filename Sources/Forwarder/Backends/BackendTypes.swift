@@ -15,6 +15,7 @@ public let backendTypes: [any Backend.Type] = [
     Exec.self,
     Pushgateway.self,
     GrafanaLive.self,
+    PrometheusExposition.self,
 ]
 
 /// The backend that a `backends.<name>` section describes.

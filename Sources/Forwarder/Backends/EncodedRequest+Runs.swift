@@ -12,6 +12,7 @@ extension EncodedRequest {
         lines.removeAll()
         counters = CounterBook()
         pushed.removeAll(keepingCapacity: true)
+        exposed.removeAll(keepingCapacity: true)
         messageID = ""
         remoteWrite = RemoteWriteShape()
         excluded.removeAll(keepingCapacity: true)

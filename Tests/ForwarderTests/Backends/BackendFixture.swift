@@ -18,6 +18,7 @@ enum BackendFixture {
         case "datadog", "newrelic": ["url": url, "api_key": "env:key"]
         case "archive": ["path": folder + "/{tenant}"]
         case "prometheus_pushgateway", "grafana_live": ["url": url, "newest_within": "0"]
+        case "prometheus_exposition": [:]
         case "exec": ["command": "/bin/false"]
         case "kafka": ["brokers": "127.0.0.1:9", "topic": "metrics"]
         case "mqtt": ["url": "mqtt://127.0.0.1:9", "client_id": "node-1", "topic": "metrics/{tenant}"]
@@ -30,7 +31,7 @@ enum BackendFixture {
 
     /// Whether it speaks HTTP, and has the keys and the answers of all that do.
     static func isHTTP(_ type: String) -> Bool {
-        !["archive", "exec", "nats_jetstream", "mqtt", "kafka"].contains(type)
+        !["archive", "exec", "prometheus_exposition", "nats_jetstream", "mqtt", "kafka"].contains(type)
     }
 
     /// Its success is a body that says so, not a status alone.

@@ -60,6 +60,7 @@ extension FuzzTarget {
             outcomes: [{ status: [409, 500-599], body: there, outcome: already_there }]
           program: { type: exec, command: [/bin/cat, -u], limits: { memory: 64MiB, files: 64 } }
           live: { type: grafana_live, url: "http://127.0.0.1:3000", stream: "hf-{tenant}", frame_format: wide }
+          page: { type: prometheus_exposition, expiry: 1h, max_series: 5, timestamps: true }
           gateway: { type: prometheus_pushgateway, url: "http://127.0.0.1:9091", grouping: { tenant: "{tenant}" } }
         alertmanager: { urls: ["http://a:9093", "http://b:9093"], tenant: ops, external_labels: { instance: n }, hold: 1h }
         tenants:

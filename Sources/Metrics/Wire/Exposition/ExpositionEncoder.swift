@@ -63,6 +63,20 @@ public struct ExpositionEncoder: Sendable {
         return nil
     }
 
+    /// Whether points of this kind have samples at all.
+    public static func canCarry(_ kind: PointKind) -> Bool { kind != .string && kind != .exponentialHistogram }
+
+    /// Hands out the last of the series that a point has, or had before it ended: its own, or the count of a histogram or
+    /// summary.
+    public mutating func key(_ batch: Batch, _ ordinal: Int, _ take: (UnsafeRawBufferPointer) -> Void) {
+        _ = labels.set(batch, batch.points.series[ordinal])
+        switch batch.points.kind(at: ordinal) {
+        case .explicitHistogram, .summary: labels.derive(suffix: "_count")
+        case .float64, .int64, .uint64, .bool, .string, .exponentialHistogram: break
+        }
+        labels.canonical.withUnsafeBytes { take($0) }
+    }
+
     private static func float(_ bits: UInt64, _ kind: PointKind) -> UInt64 {
         switch kind {
         case .int64: Double(Int64(bitPattern: bits)).bitPattern

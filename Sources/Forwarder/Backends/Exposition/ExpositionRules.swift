@@ -1,0 +1,27 @@
+/// What a page shows of which points.
+struct ExpositionRules: Sendable, Hashable {
+    /// Nanoseconds; 0: whatever its age.
+    var expiry: Int64
+    /// Lines of one tenant: a histogram has one for each bucket, and two more.
+    var maximumSeries: Int
+
+    /// Why a point is not exposed.
+    enum Exclusion: String, CaseIterable {
+        case superseded = "a newer value of its series is in the request"
+        case exposed = "a newer value of its series is exposed"
+        case past = "older than expiry"
+        case ahead = "ahead of this node's clock by more than expiry"
+        case tooMany = "more series than max_series"
+        case nameless = "its series has no name"
+    }
+
+    /// - Parameters:
+    ///   - time: of a point, nanoseconds since the epoch.
+    ///   - now: by this node's clock.
+    func isExpired(_ time: Int64, _ now: Int64) -> Bool { expiry > 0 && time < now - expiry }
+
+    func exclusion(_ time: Int64, _ now: Int64) -> Exclusion? {
+        if isExpired(time, now) { return .past }
+        return expiry > 0 && time > now + expiry ? .ahead : nil
+    }
+}
