@@ -42,7 +42,7 @@ let package = Package(
 
         .target(
             name: "Metrics",
-            dependencies: ["CCrypto", "CSnappy", "CXXHash", "CZlib", "CZstd"],
+            dependencies: ["CSnappy", "CXXHash", "CZlib", "CZstd"],
             swiftSettings: product
         ),
         .target(

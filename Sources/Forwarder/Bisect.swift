@@ -117,7 +117,11 @@ struct Bisect {
     }
 
     /// The answer named items; what it did not name was delivered. `retry`, `hold` and `again` go back on top as one part.
-    mutating func partly(_ part: Part, _ items: [ItemOutcome]) -> [Settlement.Part] {
+    ///
+    /// - Parameter wasSent: whether any of these points was in the request.
+    mutating func partly(
+        _ part: Part, _ items: [ItemOutcome], wasSent: ([LeasedRun]) -> Bool = { $0.points > 0 }
+    ) -> [Settlement.Part] {
         var settled: [Settlement.Part] = []
         var again: [LeasedRun] = []
         for item in items {
@@ -129,7 +133,7 @@ struct Bisect {
         }
         let named = items.flatMap(\.runs)
         let rest = part.runs.subtracting(named)
-        if rest.points > 0 {
+        if wasSent(rest) {
             overtook()
             proveBackend()
         }

@@ -15,7 +15,8 @@ extension Settlement {
     init(together settlements: [Settlement]) {
         self.init(
             parts: Settlement.joined(settlements.flatMap(\.parts)), attempts: settlements.map(\.attempts).max() ?? 1,
-            status: settlements.last?.status ?? 0, firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
+            status: settlements.last { $0.status != 0 }?.status ?? 0,
+            firstAttemptAt: settlements.map(\.firstAttemptAt).min() ?? 0)
         for settlement in settlements { merge(settlement.counters) }
         route = settlements.lazy.compactMap(\.route).first
     }

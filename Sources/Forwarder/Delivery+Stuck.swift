@@ -130,6 +130,16 @@ extension Delivery {
         while let next = parts.next() {
             var part = next
             let chunk = routed.chunk(lane.tenant, part.runs)
+            if chunk.points == 0, part.points > 0 {
+                // Rules keep all of it back: it proves nothing, and must not stand in the way of those behind it.
+                let settlement = part.settlement(routed.settlingExcluded(part.runs), status: 0, context)
+                let isSettled = await settle(other, routed.noting(settlement))
+                if isSettled, !isOver { continue }
+                if !isSettled || !parts.isDone {
+                    await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
+                }
+                return .none(mayHaveArrived: false)
+            }
             guard let request = await encode(chunk, counterKeys(of: chunk)) else {
                 await lane.source.release(other, tenant: lane.tenant, maybeSent: false)
                 return .none(mayHaveArrived: false)

@@ -327,7 +327,8 @@ struct Delivery {
             return .goOn(
                 part.settlement(settled, status: status, context).counting(request.counters, isTaken: isThere))
         case .encodeAnew:
-            await recover(isDelivery: false)
+            // Where nothing was asked of it (points became too old to send), a backend that fails does so still.
+            if case .response = answer { await recover(isDelivery: false) }
             bisect.putBack(part)
             return .goOn(part.settlement([], status: status, context))
         case .hold(let reason):
@@ -346,7 +347,8 @@ struct Delivery {
     }
 
     private mutating func act(on items: [ItemOutcome], _ part: Bisect.Part, status: Int) async -> Next {
-        let settlement = part.settlement(bisect.partly(part, items), status: status, context)
+        let parts = bisect.partly(part, items) { [routed] in routed.kept($0).points > 0 }
+        let settlement = part.settlement(parts, status: status, context)
         for case .hold(let reason) in items.map(\.verdict) {
             await hold(reason)
             return .stop(settlement)

@@ -204,6 +204,8 @@ extension DeliveryRow {
     /// Takes over what `last` has: it is that row, grown.
     fileprivate mutating func continues(_ last: DeliveryRow) {
         (id, excludedID) = (last.id, last.excludedID)
+        // By rules alone, without an answer.
+        if points == 0 { (outcome, attempts, status) = (last.outcome, last.attempts, last.status) }
         start = last.start
         points += last.points
         excludedPoints += last.excludedPoints
@@ -211,9 +213,10 @@ extension DeliveryRow {
     }
 
     fileprivate func isContinued(by next: DeliveryRow, at start: Cut, within span: Int64) -> Bool {
-        end.position == start.position && outcome == next.outcome && reason == next.reason
-            && attempts == next.attempts && status == next.status && next.firstAttemptWall >= firstAttemptWall
-            && next.firstAttemptWall - firstAttemptWall < span
+        let isOfRules = points == 0 || next.points == 0
+        return end.position == start.position && reason == next.reason
+            && (isOfRules || outcome == next.outcome && attempts == next.attempts && status == next.status)
+            && next.firstAttemptWall >= firstAttemptWall && next.firstAttemptWall - firstAttemptWall < span
     }
 }
 

@@ -42,7 +42,9 @@ struct AlertNews: Sendable {
                     seen[lane] = last[lane]
                     continue
                 }
-                let numbers = Numbers(dead: backend.ledger.deadPoints, lost: backend.ledger.lostPoints)
+                // What is lost stays lost: a smaller number is an old one.
+                let numbers = Numbers(
+                    dead: backend.ledger.deadPoints, lost: max(backend.ledger.lostPoints, last[lane]?.lost ?? 0))
                 seen[lane] = numbers
                 guard let before = last[lane] else { continue }
                 compare(numbers, before, lane, now)

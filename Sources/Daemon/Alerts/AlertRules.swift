@@ -58,13 +58,15 @@ struct AlertRules {
             guard ledger.pendingPoints > 0 else { return }
             return raise("HoldfastBacklogOfNobody", .warning, "It is \(backend.state.reason)", id, name)
         }
+        // Of whom nothing is owed nobody asks again, and what was wrong last says nothing.
+        guard ledger.pendingPoints > 0 else { return }
         if backend.state.name == "held" {
             raise("HoldfastBackendHeld", .critical, "An operator must act: \(backend.state.reason)", id, name)
         } else if let reason = look.failing[AlertLook.Lane(tenant: id, backend: name)] {
             raise("HoldfastBackendFailing", .warning, "Requests fail in a row: \(reason)", id, name)
         }
         let age = ledger.oldestPendingAgeSeconds
-        if ledger.pendingPoints > 0, age > thresholds.pendingAge / .seconds(1) {
+        if age > thresholds.pendingAge / .seconds(1) {
             raise("HoldfastDeliveryLate", .warning, "The oldest point has waited for \(Self.text(age))", id, name)
         }
     }

@@ -24,6 +24,12 @@ enum RouteSection {
                 "\(settings.path): at most \(RouteRules.maximumRules) rules, of \(RouteRules.maximumTextBytes >> 10) KiB in all",
                 line: settings.line)
         }
+        // A spool keeps them as text, and asks them again.
+        guard (try? RouteRules(text: rules.text)) == rules else {
+            throw SettingsError(
+                "\(settings.path): a selector is too long once it is written out: \(SeriesSelector.maximumBytes) bytes at most",
+                line: settings.line)
+        }
         return rules.isEmpty ? nil : rules
     }
 

@@ -10,7 +10,8 @@ extension Node {
         return report
     }
 
-    /// For the rules of alerts. The file system is not asked: it may take its time to answer.
+    /// For the rules of alerts. How full the file system is is not asked: the spools say what they measured. A spool whose disk does
+    /// not answer is waited for once, some seconds.
     func alertLook() async -> AlertLook {
         AlertLook(
             await reportOfSpools(), lanes: forwarder.status(), folderFault: store.folderFault(),

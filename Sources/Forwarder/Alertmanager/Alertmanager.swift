@@ -54,6 +54,7 @@ public struct AlertmanagerStatus: Sendable, Equatable {
 }
 
 extension AlertmanagerSettings {
-    /// How long an alert stands that is not said again: two requests may be lost in a row, and a third one be late.
-    var validity: Duration { interval * 4 }
+    /// How long an alert stands that is not said again: two requests may be lost in a row, and a third one be late. However
+    /// short the interval is, a peer may take as long to answer as it does with the usual one.
+    var validity: Duration { max(interval, .seconds(30)) * 4 }
 }

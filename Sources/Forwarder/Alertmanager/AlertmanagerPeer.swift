@@ -25,8 +25,9 @@ final class AlertmanagerPeer: Sendable {
         self.endpoint = endpoint
         self.settings = settings
         self.surroundings = surroundings
-        // Who asks for a longer wait than alerts stand would not hear of them in time.
-        backoff = Backoff(base: .seconds(1), cap: settings.interval, retryAfterBound: settings.validity)
+        // Who asks for a wait as long as alerts stand would take them for over meanwhile.
+        backoff = Backoff(
+            base: .seconds(1), cap: settings.interval, retryAfterBound: max(settings.interval, .seconds(30)))
         state = Mutex(State(status: AlertmanagerStatus(url: endpoint.url)))
     }
 

@@ -32,7 +32,12 @@ package struct RoutedLease: Sendable {
         guard let batches else { return runs }
         var kept: [LeasedRun] = []
         for run in runs {
-            if run.ordinals.isEmpty { kept.append(run) }
+            let batch = batches[run.piece].batch
+            let isHead = run.ordinals.lowerBound == 0 && !(batch.metadata.isEmpty && batch.exemplars.isEmpty)
+            // What belongs to no point goes with the first one, whether or not that goes.
+            if run.ordinals.isEmpty || isHead && batches[run.piece].isExcluded(0) {
+                kept.append(LeasedRun(piece: run.piece, ordinals: run.ordinals.lowerBound..<run.ordinals.lowerBound))
+            }
             batches[run.piece].kept(in: run.ordinals) { kept.append(LeasedRun(piece: run.piece, ordinals: $0)) }
         }
         return kept

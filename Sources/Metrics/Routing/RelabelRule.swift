@@ -1,5 +1,3 @@
-import CCrypto
-
 /// One rule on the labels of a series, in Prometheus' form and with its meaning and defaults.
 /// <https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config>
 ///
@@ -63,7 +61,7 @@ public struct RelabelRule: Sendable, Hashable {
         case .labelmap:
             for (name, text) in labels.pairs {
                 guard let groups = regex.groups(in: name) else { continue }
-                let target = Template(replacement).expanded(name, groups, regex)
+                guard let target = Template(replacement).expanded(name, groups, regex) else { return false }
                 if !target.isEmpty { labels[target] = text }
             }
             return true
@@ -79,6 +77,7 @@ public struct RelabelRule: Sendable, Hashable {
         for (index, name) in sourceLabels.enumerated() {
             if index > 0 { joined.append(contentsOf: separator.utf8) }
             joined.append(contentsOf: labels.value(of: name, or: resource))
+            guard joined.count <= RelabelRule.maximumBytes else { return false }
         }
         let target = Array(targetLabel.utf8)
         switch action {
@@ -86,25 +85,36 @@ public struct RelabelRule: Sendable, Hashable {
         case .drop: return regex.groups(in: joined) == nil
         case .keepequal: return labels.value(of: targetLabel, or: resource) == joined
         case .dropequal: return labels.value(of: targetLabel, or: resource) != joined
-        case .lowercase: labels[target] = Array(String(decoding: joined, as: UTF8.self).lowercased().utf8)
-        case .uppercase: labels[target] = Array(String(decoding: joined, as: UTF8.self).uppercased().utf8)
+        case .lowercase: labels[target] = RelabelRule.mapped(joined, \.lowercaseMapping)
+        case .uppercase: labels[target] = RelabelRule.mapped(joined, \.uppercaseMapping)
         case .hashmod: labels[target] = Array(String(RelabelRule.hash(joined) % modulus).utf8)
         case .replace:
             guard let groups = regex.groups(in: joined) else { return true }
-            let name = Template(targetLabel).expanded(joined, groups, regex)
-            if !name.isEmpty { labels[name] = Template(replacement).expanded(joined, groups, regex) }
+            guard let name = Template(targetLabel).expanded(joined, groups, regex),
+                let value = Template(replacement).expanded(joined, groups, regex)
+            else { return false }
+            if !name.isEmpty { labels[name] = value }
         case .labelmap, .labeldrop, .labelkeep: break
         }
         return true
     }
 
+    /// Of a value between two rules, and of what is put together for one: a series that needs more is kept back.
+    static let maximumBytes = 64 << 10
+
+    /// Character by character, as Go does it: what would become several (ß) stays.
+    private static func mapped(_ text: [UInt8], _ mapping: (Unicode.Scalar.Properties) -> String) -> [UInt8] {
+        var result = String.UnicodeScalarView()
+        for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+            let mapped = mapping(scalar.properties).unicodeScalars
+            result.append(mapped.count == 1 ? mapped[mapped.startIndex] : scalar)
+        }
+        return Array(String(result).utf8)
+    }
+
     /// The last eight bytes of the MD5, so that a series has the same number here and at a Prometheus.
     private static func hash(_ text: [UInt8]) -> UInt64 {
-        var digest = [UInt8](repeating: 0, count: 16)
-        var length = digest.count
-        let isDone = EVP_Q_digest(nil, "MD5", nil, text, text.count, &digest, &length)
-        precondition(isDone == 1 && length == 16, "OpenSSL has MD5")
-        return digest[8...].reduce(0) { $0 << 8 | UInt64($1) }
+        MD5.digest(text)[8...].reduce(0) { $0 << 8 | UInt64($1) }
     }
 }
 
@@ -116,10 +126,13 @@ private struct Template {
     init(_ text: String) { self.text = Array(text.utf8) }
 
     /// What is no group is empty.
-    func expanded(_ source: [UInt8], _ groups: [Range<Int>?], _ pattern: CapturingPattern) -> [UInt8] {
+    ///
+    /// - Returns: nil for more than `RelabelRule.maximumBytes`.
+    func expanded(_ source: [UInt8], _ groups: [Range<Int>?], _ pattern: CapturingPattern) -> [UInt8]? {
         var result: [UInt8] = []
         var at = 0
         while at < text.count {
+            guard result.count <= RelabelRule.maximumBytes else { return nil }
             guard text[at] == UInt8(ascii: "$") else {
                 result.append(text[at])
                 at += 1
@@ -138,7 +151,7 @@ private struct Template {
                 at += 1
             }
         }
-        return result
+        return result.count <= RelabelRule.maximumBytes ? result : nil
     }
 
     /// `name` or `{name}`; nil where there is neither.
@@ -163,7 +176,9 @@ private struct Template {
     }
 
     private static func index(_ name: String, _ pattern: CapturingPattern) -> Int? {
-        if name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) { return Int(name) }
+        if name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+            return name.utf8.count > 1 && name.hasPrefix("0") ? nil : Int(name)
+        }
         return pattern.names.firstIndex(of: name).map { $0 + 1 }
     }
 }

@@ -24,6 +24,8 @@ public struct RouteRules: Sendable, Hashable {
 
     /// Rules, selectors and labels together.
     public static let maximumRules = 500
+    /// Of a series between two rules: one that needs more is kept back.
+    static let maximumLabels = 1024
     /// Bytes of `text`.
     public static let maximumTextBytes = 256 << 10
 
@@ -91,7 +93,7 @@ public struct RouteRules: Sendable, Hashable {
             labels[Array(label.name.utf8)] = Array(label.value.utf8)
         }
         for rule in relabel {
-            guard rule.apply(to: &labels, resource) else { return nil }
+            guard rule.apply(to: &labels, resource), labels.pairs.count <= RouteRules.maximumLabels else { return nil }
         }
         return labels
     }

@@ -11,6 +11,8 @@ public struct RoutedBatch: Sendable {
         self.keptSeries = keptSeries
     }
 
+    public func isExcluded(_ ordinal: Int) -> Bool { batch.points.series[ordinal] >= keptSeries }
+
     /// How many of a run of points are excluded.
     public func excluded(in ordinals: Range<Int>) -> Int {
         batch.points.series[ordinals].withUnsafeBufferPointer { ids in
@@ -79,7 +81,7 @@ public struct RouteMemory: Sendable {
         }
         let kept = UInt32(table.count)
         // Nothing is left out, and all are what they were.
-        if anyExcluded == nil, !hasChanged { return RoutedBatch(batch: batch, keptSeries: kept) }
+        if anyExcluded == nil, !hasChanged { return RoutedBatch(batch: batch, keptSeries: UInt32(batch.series.count)) }
         if let anyExcluded {
             batch.series.withLabels(of: anyExcluded) { labels in
                 _ = table.insert(

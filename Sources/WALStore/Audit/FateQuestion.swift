@@ -41,14 +41,14 @@ extension FateRequest {
     /// places, then the places that are asked for.
     var sql: String {
         """
-        SELECT 0, name, first_sequence, 0, 0, 0, NULL, NULL, NULL FROM backends
+        SELECT 0, name, first_sequence, 0, 0, 0, NULL, NULL, NULL, NULL FROM backends
         UNION ALL SELECT 1, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, settled_time,
-            outcome || ' ' || coalesce(reason, ''), points FROM deliveries
-        UNION ALL SELECT 2, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, NULL, '', NULL FROM pending
-        UNION ALL SELECT 3, backend, sequence, ordinal, sequence, ordinal + 1, buried_time, reason, NULL FROM dead_letters
-        UNION ALL SELECT 4, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, lost_time, reason, NULL
+            outcome || ' ' || coalesce(reason, ''), points, NULL FROM deliveries
+        UNION ALL SELECT 2, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, NULL, '', NULL, NULL FROM pending
+        UNION ALL SELECT 3, backend, sequence, ordinal, sequence, ordinal + 1, buried_time, reason, NULL, NULL FROM dead_letters
+        UNION ALL SELECT 4, backend, first_sequence, first_ordinal, end_sequence, end_ordinal, lost_time, reason, NULL, NULL
             FROM losses WHERE first_sequence IS NOT NULL
-        UNION ALL SELECT 5, NULL, 0, 0, 0, 0, min(received_time), NULL, NULL FROM receipts
+        UNION ALL SELECT 5, NULL, 0, 0, 0, 0, min(received_time), NULL, NULL, NULL FROM receipts
         UNION ALL \(wanted)
         """
     }
@@ -57,7 +57,7 @@ extension FateRequest {
         guard let selector else {
             let terms = ["points > 0"] + FateRequest.terms("received_time", received)
             return """
-                SELECT 6, NULL, sequence, first_ordinal, sequence, first_ordinal + points, received_time, NULL, NULL FROM receipts
+                SELECT 6, NULL, sequence, first_ordinal, sequence, first_ordinal + points, received_time, NULL, NULL, NULL FROM receipts
                 WHERE \(terms.joined(separator: " AND "))
                 """
         }
@@ -68,7 +68,7 @@ extension FateRequest {
             terms.append("sequence <= (SELECT max(sequence) FROM receipts WHERE \(receipts))")
         }
         return """
-            SELECT 6, NULL, sequence, ordinal, sequence, ordinal + 1, time, NULL, kept_back_by
+            SELECT 6, NULL, sequence, ordinal, sequence, ordinal + 1, time, NULL, kept_back_by, rules_asked
             FROM points('\(selector.replacing("'", with: "''"))') WHERE \(terms.joined(separator: " AND "))
             """
     }
@@ -76,7 +76,7 @@ extension FateRequest {
     /// Asks for the requests that the points came in, oldest first.
     public var sendersSQL: String {
         """
-        WITH wanted(part, nobody, sequence, ordinal, end_sequence, end_ordinal, time, words, more) AS MATERIALIZED (\(wanted))
+        WITH wanted(part, nobody, sequence, ordinal, end_sequence, end_ordinal, time, words, kept_back_by, rules_asked) AS MATERIALIZED (\(wanted))
         SELECT r.at, r.source, r.peer, r.request_id, r.sequence, count(*) AS points, utc(min(wanted.time)) AS first_measured,
             utc(max(wanted.time)) AS last_measured
         FROM wanted JOIN receipts r ON r.sequence = wanted.sequence AND wanted.ordinal >= r.first_ordinal
@@ -125,10 +125,11 @@ struct FateCollector: AuditAnswer {
                 throw AuditError(.damaged, "a receipt's places cannot be: \(start) to \(end)")
             }
             points += end.ordinal - start.ordinal
-            let keptBackBy = row[8].string ?? ""
+            let (keptBackBy, rules) = (row[8].string ?? "", row[9].string ?? "")
             for index in backends.indices {
                 backends[index].count(
-                    start.sequence, start.ordinal..<end.ordinal, time: row[6].integer ?? 0, keptBackBy: keptBackBy)
+                    start.sequence, start.ordinal..<end.ordinal, time: row[6].integer ?? 0, keptBackBy: keptBackBy,
+                    rules: rules)
             }
         default:
             runs += 1

@@ -52,6 +52,8 @@ struct FateRuns {
     private var nextLoss = 0
     private var nextKeptBack = 0
     private var mixed: [Int: FateCount] = [:]
+    /// Ids of the rules that were asked of the points that are counted.
+    private var rules = ""
 
     init(backend: String, firstSequence: Int64) {
         self.backend = backend
@@ -82,21 +84,18 @@ struct FateRuns {
     mutating func sort(knowsSeries: Bool = true) {
         losses.sort { $0.start < $1.start }
         keptBack.sort { $0.start < $1.start }
-        if !knowsSeries {
-            // Of a row and the one over its places.
-            var over: [Place: Run] = [:]
-            for run in keptBack { over[run.start] = run }
-            for index in runs.indices where runs[index].passed >= 0 {
-                guard let other = over[runs[index].start],
-                    counts[other.group].reason == counts[runs[index].group].reason
-                else { continue }
-                over[runs[index].start] = nil
-                runs[index].keptBack = other.keptBack
-                runs[index].end = max(runs[index].end, other.end)
-            }
-            runs += over.values
-            keptBack = []
+        // Of a row and the one over its places.
+        var over: [Place: Run] = [:]
+        for run in keptBack { over[run.start] = run }
+        for index in runs.indices where runs[index].passed >= 0 {
+            guard let other = over[runs[index].start], counts[other.group].reason == counts[runs[index].group].reason
+            else { continue }
+            over[runs[index].start] = nil
+            runs[index].keptBack = other.keptBack
+            runs[index].end = max(runs[index].end, other.end)
         }
+        runs += over.values
+        if !knowsSeries { keptBack = [] }
         runs.sort { $0.start < $1.start }
     }
 
@@ -132,7 +131,11 @@ struct FateRuns {
     /// - Parameters:
     ///   - time: of all of them.
     ///   - keptBackBy: ids of the rules that keep all of them back, with a blank between two.
-    mutating func count(_ sequence: Int64, _ ordinals: Range<Int64>, time: Int64, keptBackBy: String = "") {
+    ///   - rules: of all that were asked.
+    mutating func count(
+        _ sequence: Int64, _ ordinals: Range<Int64>, time: Int64, keptBackBy: String = "", rules: String = ""
+    ) {
+        if rules != self.rules { self.rules = rules }
         guard !keptBackBy.isEmpty, !keptBack.isEmpty else { return countLetThrough(sequence, ordinals, time) }
         var left = ordinals.lowerBound
         nextKeptBack = FateRuns.cut(keptBack, from: nextKeptBack, sequence, ordinals) { index, part in
@@ -147,11 +150,11 @@ struct FateRuns {
 
     private mutating func countLetThrough(_ sequence: Int64, _ ordinals: Range<Int64>, _ time: Int64) {
         var left = ordinals.lowerBound
-        let knowsSeries = !keptBack.isEmpty
         next = FateRuns.cut(runs, from: next, sequence, ordinals) { index, part in
             let run = runs[index]
             if left < part.lowerBound { countLost(sequence, left..<part.lowerBound, time) }
-            if run.keptBack > 0, !knowsSeries {
+            // Rules that are not known say nothing of their points.
+            if run.passed >= 0, !rules.contains(StoredRoute.id(ofReason: counts[run.group].reason) ?? "-") {
                 mix(index, Int64(part.count), time)
             } else {
                 note(run.group, Int64(part.count), time, run.at)

@@ -55,7 +55,7 @@ final class PointsCursor: AuditCursor {
             plan.asks(column.rawValue) ? parts.union(column.parts) : parts
         }
         if !filter.times.isOpen { parts.insert(.times) }
-        if plan.asks(PointColumn.keptBackBy.rawValue) {
+        if plan.asks(PointColumn.keptBackBy.rawValue) || plan.asks(PointColumn.rulesAsked.rawValue) {
             do throws(SQLiteError) { try source.routes.read(source.connection) } catch { throw AuditError(error) }
         }
         looksAtPoints = filter.asksSeries || !filter.times.isOpen
@@ -234,6 +234,7 @@ final class PointsCursor: AuditCursor {
             let start = block.batch.points.startTime(at: at)
             start == 0 ? result.null() : result.integer(start)
         case .keptBackBy: keptBackBy(result)
+        case .rulesAsked: result.text(ifAny: source.routes.all)
         default:
             if let identity = column.identity { result.identity(identity, block.series, Int(columns.ids[at])) }
         }

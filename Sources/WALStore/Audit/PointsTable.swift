@@ -2,6 +2,7 @@
 enum PointColumn: Int32, CaseIterable {
     case sequence, ordinal, at, time, name, field, labels, value, kind
     case match, position, bits, stale, startTime, unit, type, temporality, monotonic, resource, scope, keptBackBy
+    case rulesAsked
 
     var declaration: String {
         switch self {
@@ -27,6 +28,7 @@ enum PointColumn: Int32, CaseIterable {
         case .resource: "resource TEXT HIDDEN"
         case .scope: "scope TEXT HIDDEN"
         case .keptBackBy: "kept_back_by TEXT HIDDEN"
+        case .rulesAsked: "rules_asked TEXT HIDDEN"
         }
     }
 
@@ -34,7 +36,7 @@ enum PointColumn: Int32, CaseIterable {
     var parts: AuditBlock.Parts {
         switch self {
         case .sequence, .ordinal: .origins
-        case .match, .position: []
+        case .match, .position, .rulesAsked: []
         case .at, .time: .times
         case .value, .kind, .bits, .stale, .startTime: .values
         default: .series

@@ -19,6 +19,8 @@ final class KnownRoutes {
         }
         try Statement("SELECT id, rules FROM main.routes", on: connection).rows { row in
             let id = row.text(0)
+            // The id is of the text: rules that were changed are not those that were gone by.
+            guard StoredRoute(text: row.text(1)).id == id else { return true }
             if let memory = known[id] ?? (try? RouteRules(text: row.text(1))).map({ RouteMemory($0) }) {
                 found[id] = memory
             }
@@ -27,6 +29,8 @@ final class KnownRoutes {
     }
 
     var isEmpty: Bool { ids.isEmpty }
+    /// Ids of all, with a blank between two.
+    var all: String { ids.joined(separator: " ") }
 
     /// Ids of the rules that keep a series back, with a blank between two; nil for none.
     func keepingBack(_ batch: Batch, _ id: UInt32) -> String? {

@@ -45,13 +45,22 @@ import WALStore
     }
 
     @Test func `a lane that is held, and one whose requests fail in a row, are told apart`() {
-        var held = Self.tenant()
+        let owed = Self.tenant { _, ledger in (ledger.owedPoints, ledger.pendingPoints) = (5, 5) }
+        var held = owed
         held.backends[0].state = StatusReport.LaneState(name: "held", reason: "HTTP 401")
         var look = Self.look(held)
         look.failing = [AlertLook.Lane(tenant: "acme", backend: "central"): "HTTP 503"]
         #expect(Self.names(look) == ["HoldfastBackendHeld acme central"])
-        look.report.tenants = [Self.tenant()]
+        look.report.tenants = [owed]
         #expect(Self.names(look) == ["HoldfastBackendFailing acme central"])
+    }
+
+    @Test func `a lane that is owed nothing has no trouble, whatever its last request came to`() {
+        var held = Self.tenant()
+        held.backends[0].state = StatusReport.LaneState(name: "held", reason: "HTTP 401")
+        var look = Self.look(held)
+        look.failing = [AlertLook.Lane(tenant: "acme", backend: "central"): "HTTP 503"]
+        #expect(Self.names(look) == [])
     }
 
     @Test func `two failures are none, three are one`() {

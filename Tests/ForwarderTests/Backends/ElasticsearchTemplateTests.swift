@@ -9,7 +9,7 @@ import WALStore
 @Suite(.timeLimit(.minutes(5)))
 struct ElasticsearchTemplateTests {
     private func make(_ server: BulkServer, _ values: [String: String] = [:]) throws -> any Backend {
-        let usual = ["url": server.url, "data_stream": "metrics-{tenant}", "install_template": "true"]
+        let usual = ["url": server.url, "data_stream": "metrics-holdfast-{tenant}", "install_template": "true"]
         return try BackendFixture.make("elasticsearch", usual.merging(values) { $1 }.filter { $0.value != "-" })
     }
 
@@ -38,9 +38,9 @@ struct ElasticsearchTemplateTests {
             return
         }
         #expect(server.templatesPut == ["holdfast-b"])
-        #expect(server.documents(in: "metrics-acme").map(\.index).allSatisfy { $0.hasPrefix(".ds-") })
+        #expect(server.documents(in: "metrics-holdfast-acme").map(\.index).allSatisfy { $0.hasPrefix(".ds-") })
         let template = try #require(server.template("holdfast-b"))
-        #expect(template["index_patterns"] == ["metrics-*"] && template["priority"] == 300)
+        #expect(template["index_patterns"] == ["metrics-holdfast-*"] && template["priority"] == 300)
         #expect(template["template"]?["mappings"]?["properties"]?["@timestamp"]?["type"] == "date_nanos")
         #expect(server.faults.isEmpty)
     }
@@ -55,8 +55,8 @@ struct ElasticsearchTemplateTests {
     }
 
     @Test(arguments: [
-        #"{"index_patterns":["metrics-*"],"priority":500,"template":{}}"#,
-        #"{"index_patterns":["metrics-*"],"priority":300,"_meta":{"managed_by":"fleet"}}"#,
+        #"{"index_patterns":["metrics-holdfast-*"],"priority":500,"template":{}}"#,
+        #"{"index_patterns":["metrics-holdfast-*"],"priority":300,"_meta":{"managed_by":"fleet"}}"#,
         // Ours, of another cluster's backend of this name.
         #"{"index_patterns":["logs-*"],"priority":300,"_meta":{"managed_by":"holdfast","digest":"x"}}"#,
     ])
@@ -67,7 +67,7 @@ struct ElasticsearchTemplateTests {
         server.setTemplate("holdfast-b", theirs)
         await holds(try make(server), "is not Holdfast's")
         #expect(server.template("holdfast-b") == theirs && server.templatesPut.isEmpty)
-        #expect(server.documents(in: "metrics-acme").isEmpty)
+        #expect(server.documents(in: "metrics-holdfast-acme").isEmpty)
     }
 
     @Test func `one of ours is replaced when the config asks for something else, and left when a hand changed it`()
@@ -92,11 +92,12 @@ struct ElasticsearchTemplateTests {
     @Test func `what the cluster does not allow holds, in its words`() async throws {
         let server = try BulkServer()
         defer { server.stop() }
-        server.setTemplate("theirs", .object([.init("index_patterns", ["metrics-*"]), .init("priority", 300)]))
+        server.setTemplate(
+            "theirs", .object([.init("index_patterns", ["metrics-holdfast-*"]), .init("priority", 300)]))
         await holds(try make(server), "that have the same priority")
         server.change { $0.mayManageTemplates = false }
         await holds(try make(server), "manage_index_templates")
-        #expect(server.documents(in: "metrics-acme").isEmpty)
+        #expect(server.documents(in: "metrics-holdfast-acme").isEmpty)
     }
 
     @Test func `a cluster that is down is tried again, and the points never left`() async throws {
@@ -145,6 +146,9 @@ struct ElasticsearchTemplateTests {
             ["time_series": "true", "look_back_time": "30s"], ["look_back_time": "1d"],
             ["time_series": "true", "document_ids": "true"], ["template_priority": "-1"],
             ["failure_store": "ignored"], ["install_template": "false", "template_priority": "3"],
+            ["data_stream": "metrics-{tenant}"], ["data_stream": "{tenant}"],
+            ["data_stream": "metrics-{tenant}-default"],
+            ["data_stream": "met{tenant}"],
         ] {
             #expect(throws: SettingsError.self) { try make(server, values) }
         }

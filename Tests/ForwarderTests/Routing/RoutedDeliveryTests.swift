@@ -37,7 +37,8 @@ struct RoutedDeliveryTests {
     }
 
     private func run(
-        _ backend: any Backend, _ rules: RouteRules?, _ body: (WALStore, Forwarder) async throws -> Void
+        _ backend: any Backend, _ rules: RouteRules?, stuck: StuckRule = StuckRule(),
+        _ body: (WALStore, Forwarder) async throws -> Void
     ) async throws -> BackendLedger {
         let store = try WALStore(
             directory: folder.path, node: NodeConfiguration(), openWait: .seconds(3600), scheduling: .patient,
@@ -47,6 +48,7 @@ struct RoutedDeliveryTests {
         ])
         var tuning = DeliveryTuning()
         tuning.backoff = Backoff(base: .milliseconds(1), cap: .milliseconds(5))
+        tuning.stuck = stuck
         let context = DeliveryContext(
             source: WatchedStore(store: store, settled: settled), transport: HTTPTransport(), time: .system,
             sleep: { try await Task.sleep(for: $0) }, random: SeededGenerator.fresh(), tuning: tuning, events: { _ in })
@@ -170,6 +172,56 @@ struct RoutedDeliveryTests {
         #expect(ledger.excludedPoints == 14)
         #expect(ledger.balances)
         server.stop()
+    }
+
+    /// More leases of nothing but points that rules keep back than are held while others are looked for.
+    @Test func `a point that is answered 500 for ever is found, however much lies behind it that rules keep back`()
+        async throws
+    {
+        let server = try HTTPTestServer { request, _ in
+            request.places.contains("1.0") ? .text(500, "broken") : .reply(204)
+        }
+        var backend = LineBackend(url: server.url)
+        backend.traits.maximumPoints = 1
+        let ledger = try await run(
+            backend, try RoutedDeliveryTests.rules(), stuck: StuckRule(tries: 3, overAtLeast: .nanoseconds(1))
+        ) { store, forwarder in
+            try await store.append(RoutedDeliveryTests.batch(0..<1, series: 20))
+            for _ in 0..<12 { try await store.append(RoutedDeliveryTests.batch(1..<2, series: 20)) }
+            try await store.append(RoutedDeliveryTests.batch(2..<3, series: 20))
+            forwarder.start()
+            try await drain(store)
+        }
+        #expect(ledger.deadPoints == 1)
+        #expect(ledger.excludedPoints == 12)
+        #expect(ledger.deliveredPoints == 1)
+        server.stop()
+    }
+
+    @Test func `metadata goes out where the first point of its row is kept back`() async throws {
+        let lease = Lease(
+            id: LeaseID(life: 0, number: 0), backend: "central", lane: .live,
+            pieces: [
+                LeasedPiece(
+                    places: PlaceRange(Place(1, 0), Place(1, 3)), batch: RoutedDeliveryTests.withMetadata,
+                    ordinals: 0..<3,
+                    maybeSent: false)
+            ])
+        let rules = RouteRules(drop: [try SeriesSelector.parse(#"{n="0"}"#)])
+        let routed = SeriesRouter(rules).route(lease)
+        let all = [LeasedRun(piece: 0, ordinals: 0..<3)]
+        #expect(routed.kept(all).map(\.ordinals) == [0..<0, 1..<3])
+        #expect(routed.kept([LeasedRun(piece: 0, ordinals: 1..<3)]).map(\.ordinals) == [1..<3])
+        let chunk = routed.chunk("acme", all)
+        var request = EncodedRequest()
+        try BackendFixture.make("prometheus_remote_write", ["url": "http://127.0.0.1:1"]).encode(chunk, into: &request)
+        #expect(try PointServer.batch(in: request.body).metadata.map(\.family) == ["m"])
+    }
+
+    private static var withMetadata: Batch {
+        var batch = batch(0..<3, series: 3)
+        batch.metadata.append(MetricMetadata(family: "m", kind: .gauge, help: "words"))
+        return batch
     }
 
     @Test func `a replay goes by the rules of today`() async throws {

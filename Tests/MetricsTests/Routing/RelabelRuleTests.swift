@@ -65,8 +65,8 @@ struct RelabelRuleTests {
                     [
                         try RelabelRule(
                             sourceLabels: ["a"], regex: "(?P<head>.)(.*)", targetLabel: "a",
-                            replacement: "$$-${head}-$1x-$-${")
-                    ], "__name__=up,a=$-f--$-${,b=bar,c=baz"
+                            replacement: "$$-${head}-$1x-$01-$-${")
+                    ], "__name__=up,a=$-f---$-${,b=bar,c=baz"
                 ),
                 (
                     "labelmap",
@@ -126,6 +126,37 @@ struct RelabelRuleTests {
     @Test(arguments: cases.indices) func `a series comes out as Prometheus has it`(index: Int) {
         let (name, rules, expected) = RelabelRuleTests.cases[index]
         #expect(apply(rules, RelabelRuleTests.series) == expected, "\(name)")
+    }
+
+    /// Of RFC 1321, A.5, and lengths around a block's end, by another MD5.
+    @Test(arguments: [
+        ("", "d41d8cd98f00b204e9800998ecf8427e"), ("a", "0cc175b9c0f1b6a831c399e269772661"),
+        ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
+        (String(repeating: "1234567890", count: 8), "57edf4a22be3c955ac49da2e2107b67a"),
+        (String(repeating: "x", count: 55), "04364420e25c512fd958a70738aa8f72"),
+        (String(repeating: "x", count: 56), "668a72d5ba17f08e62dabcafad6db14b"),
+        (String(repeating: "x", count: 64), "c1bb4f81d892b2d57947682aeb252456"),
+    ])
+    func `the hash is MD5`(text: String, digest: String) {
+        let hex = MD5.digest(Array(text.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        #expect(hex == digest)
+    }
+
+    @Test func `a character that would become several stays, whatever stands beside it`() throws {
+        let upper = try RelabelRule(action: .uppercase, sourceLabels: ["a"], targetLabel: "u")
+        let lower = try RelabelRule(action: .lowercase, sourceLabels: ["a"], targetLabel: "l")
+        #expect(apply([upper, lower], ["__name__": "m", "a": "ßöΣ"]) == "__name__=m,a=ßöΣ,l=ßöσ,u=ßÖΣ")
+    }
+
+    @Test func `what grows without end between rules is kept back`() throws {
+        let twice = try RelabelRule(sourceLabels: ["a"], targetLabel: "a", replacement: "$1$1")
+        #expect(apply(Array(repeating: twice, count: 60), RelabelRuleTests.series) == nil)
+        let more = try (0..<30).map { try RelabelRule(action: .labelmap, regex: "([a-z_]*)", replacement: "x\($0)_$1") }
+        #expect(apply(more, RelabelRuleTests.series) != nil)
+        let doubling = try (0..<30).map { _ in try RelabelRule(action: .labelmap, regex: "(.*)", replacement: "x_$1") }
+        #expect(apply(doubling, RelabelRuleTests.series) != nil)
+        let wide = try (0..<12).map { try RelabelRule(action: .labelmap, regex: "(.*)", replacement: "x\($0)_$1") }
+        #expect(apply(wide, RelabelRuleTests.series) == nil)
     }
 
     @Test func `a rule that makes no sense is refused`() {

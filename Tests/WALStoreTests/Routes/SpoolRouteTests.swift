@@ -142,6 +142,28 @@ struct SpoolRouteTests {
         await spool.close()
     }
 
+    @Test(arguments: [
+        "DELETE FROM routes", "UPDATE routes SET rules = replace(rules, 'kept', 'gone')",
+        "UPDATE routes SET rules = '{'",
+    ])
+    func `rules that are gone or changed say nothing of their points`(damage: String) async throws {
+        let spool = try await fixture.open()
+        _ = try await spool.append(Make.request(SpoolRouteTests.mixed(0..<10)))
+        try await settle(spool, 10, try SpoolRouteTests.rules("kept"), excluded: 5)
+        await spool.close()
+        let connection = try Connection(path: fixture.path, access: .readWrite)
+        try connection.execute(damage)
+        connection.close()
+        let audit = try AuditDatabase(live: fixture.path)
+        let answer = try audit.fates(FateRequest(selector: #"{__name__=~".+"}"#), AuditLimits()).counts
+        // Nothing is called delivered that may have been kept back; all of the row was asked for, so how many were is known.
+        #expect(answer.map(\.fate) == [.delivered, .excluded])
+        #expect(answer.map(\.points) == [5, 5])
+        let part = try audit.fates(FateRequest(selector: "kept"), AuditLimits()).counts
+        #expect(part.map(\.fate) == [.routed])
+        #expect(part.map(\.points) == [5])
+    }
+
     @Test func `points say by which rules they would be kept back`() async throws {
         let spool = try await fixture.open()
         _ = try await spool.append(Make.request(SpoolRouteTests.mixed(0..<4)))

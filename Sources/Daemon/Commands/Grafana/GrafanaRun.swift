@@ -201,7 +201,8 @@ struct GrafanaRun: Sendable {
         }
         // Folders in it and panels of its library are not always found. Versions that cannot count have neither.
         let counts = try await client.ask(.get, folder.path + "/counts")
-        guard counts.isSuccess else { return nil }
+        if counts.status == 404 { return nil }
+        guard counts.isSuccess else { throw GrafanaFailure(counts, to: "count what is in \(folder.words)") }
         let others = counts.json?.object?.first { member in
             let kind = member.key.lowercased()
             return !kind.contains("dashboard") && !kind.contains("alert") && member.value.int ?? 0 > 0

@@ -57,7 +57,10 @@ enum SqlTables {
                 ("bits", "the value's 64 bits, exactly"), ("stale", "1 for Prometheus' stale marker"),
                 ("start_time", "from when on it counts, or NULL"), ("unit", "of the series"),
                 ("type", "counter, gauge, …"),
-            ] + identity + [("kept_back_by", "ids of rules that keep its series back, or NULL")]),
+            ] + identity + [
+                ("kept_back_by", "ids of rules that keep its series back, or NULL"),
+                ("rules_asked", "ids of all rules that are known, or NULL"),
+            ]),
         Table(
             name: "series", row: "a series in a stored row",
             columns: [

@@ -101,9 +101,16 @@ public struct Elasticsearch: Backend {
         } else if settings.has("data_stream") {
             kind = .stream
         }
-        return ElasticsearchTemplate(
+        let template = ElasticsearchTemplate(
             name: "holdfast-\(name)", kind: kind, target: target,
             priority: try settings.int("template_priority", default: 300, in: 0...1_000_000))
+        guard !template.isWide else {
+            throw SettingsError(
+                "\(settings.name(of: "install_template")): a template for \(template.pattern) would be one for data of others; "
+                    + "give the name a beginning of its own, such as metrics-holdfast-{tenant}",
+                line: settings.line(of: "install_template"))
+        }
+        return template
     }
 
     // MARK: Out
@@ -183,7 +190,9 @@ public struct Elasticsearch: Backend {
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
         HTTPOutcome.of(answer) { response, now in
             switch response.status {
-            case 200...299: ElasticsearchAnswer.outcome(of: response, to: request.items, failureStore)
+            case 200...299:
+                ElasticsearchAnswer.outcome(
+                    of: response, to: request.items, failureStore, hasIDs: !ids.areNone)
             case 400 where Excerpt.holds(response.body, ["invalid_index_name_exception"]):
                 .hold(reason: "HTTP 400\(HTTPOutcome.said(response))")
             default: HTTPOutcome.of(response, now: now)

@@ -18,7 +18,16 @@ enum ElasticsearchAnswer {
 
     /// - Parameter items: the points of each document, by position.
     static func outcome(
-        of response: HTTPResponse, to items: [[LeasedRun]], _ failureStore: FailureStore = .refused
+        of response: HTTPResponse, to items: [[LeasedRun]], _ failureStore: FailureStore = .refused, hasIDs: Bool = true
+    ) -> DeliveryOutcome {
+        let outcome = read(response, items, failureStore)
+        // Without ids each sending is a copy more, and the answer to it likely the same.
+        if !hasIDs, case .retry(_, let reason) = outcome { return .hold(reason: reason) }
+        return outcome
+    }
+
+    private static func read(
+        _ response: HTTPResponse, _ items: [[LeasedRun]], _ failureStore: FailureStore
     ) -> DeliveryOutcome {
         guard !response.isCut else { return notUnderstood("the answer is longer than \(maximumBytes) bytes") }
         let document: JSONValue
@@ -46,7 +55,7 @@ enum ElasticsearchAnswer {
         return outcomes.isEmpty ? .delivered : .partly(outcomes)
     }
 
-    /// An answer we cannot read says nothing about the documents; sending them again is harmless.
+    /// An answer we cannot read says nothing about the documents; sending them again is harmless where they have ids.
     private static func notUnderstood(_ what: String) -> DeliveryOutcome {
         .retry(after: nil, reason: "the answer to _bulk was not understood: \(what)")
     }

@@ -16,6 +16,9 @@ struct ElasticsearchDocuments: Sendable {
     private var tenant = ""
     /// Where a document's id comes from.
     enum IDs: Sendable {
+        /// Whether a document that is sent again is a second one.
+        var areNone: Bool { if case .none = self { true } else { false } }
+
         /// Made of what makes the point: a copy is told from it.
         case own
         /// Elasticsearch gives each document one: a copy is one more.

@@ -28,6 +28,15 @@ struct ElasticsearchTemplate: Sendable {
         pattern = target("*")
     }
 
+    /// Whether names that are not Holdfast's are likely to match: all, or all of a kind that Elastic's own agents use.
+    /// <https://www.elastic.co/docs/reference/fleet/data-streams#data-streams-naming-scheme>
+    var isWide: Bool {
+        guard let star = pattern.firstIndex(of: "*") else { return false }
+        let beginning = pattern[..<star]
+        return beginning.isEmpty
+            || ["metrics-", "logs-", "traces-", "synthetics-", "profiling-"].contains { $0.hasPrefix(beginning) }
+    }
+
     /// The whole template.
     var body: [UInt8] {
         var json = JSONWriter()

@@ -94,12 +94,11 @@ struct ReportCollector: AuditAnswer {
             sides[index].settled[bucket] += points
             if isConfirmed, bucket < report.span.count { report.backends[index].deliveredPoints[bucket] += points }
         }
-        // What is left out was never sent.
-        guard outcome != "excluded" else { return }
         if sides[index].outages == nil {
             sides[index].outages = ReportOutages(from: sides[index].firstSequence, minutes)
         }
-        sides[index].outages?.add(row)
+        // What is left out was never sent: it neither ends an outage nor lies in one.
+        if outcome == "excluded" { sides[index].outages?.pass(row) } else { sides[index].outages?.add(row) }
     }
 
     private mutating func settle(_ backend: String?, _ points: Int64, at: Int64) {

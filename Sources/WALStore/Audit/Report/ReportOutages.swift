@@ -29,6 +29,11 @@ struct ReportOutages {
         settled = max(settled ?? .min, row.settledAt)
     }
 
+    /// Nothing was owed meanwhile but what was left out.
+    mutating func pass(_ row: ReportDelivery) {
+        if let settled { self.settled = max(settled, row.settledAt) }
+    }
+
     /// Since when the backend could have taken something before this row.
     private func start(of row: ReportDelivery) -> Int64? {
         guard let settled else { return minutes.firstReceipt(after: .min, from: row.firstSequence) }
