@@ -184,6 +184,60 @@ struct ExpositionTests {
         #expect(lines(backend) == ["a 2", "c 3"])
     }
 
+    @Test func `a full page has room again when what is on it has expired, whatever comes`() async throws {
+        let clock = Clock()
+        let backend = try make(["max_series": "2", "expiry": "60s"], clock: clock)
+        await expose(backend, [("a", 0, 1), ("b", 0, 1)])
+        clock.set(61)
+        await expose(backend, [("c", 61, 3)])
+        #expect(lines(backend) == ["c 3"])
+    }
+
+    @Test(arguments: ["5m", "0"]) func `a value that came while the clock was ahead keeps no later one away`(
+        expiry: String
+    ) async throws {
+        let clock = Clock()
+        let backend = try make(["expiry": expiry], clock: clock)
+        clock.set(86_400)
+        await expose(backend, [("a", 86_400, 1)])
+        clock.set(0)
+        #expect(lines(backend) == [])
+        await expose(backend, [("a", 0, 2)])
+        #expect(lines(backend) == ["a 2"])
+    }
+
+    @Test func `an older value does not bring back a series that has ended`() async throws {
+        let backend = try make()
+        await expose(backend, [("a", -10, 1)])
+        await expose(backend, [("a", -5, Self.stale)])
+        #expect(reasons(backend, [("a", -7, 2)]) == ["0 a newer value of its series is exposed"])
+        await expose(backend, [("a", -4, 3)])
+        #expect(lines(backend) == ["a 3"])
+    }
+
+    @Test func `a page that may have fewer lines than it has takes newer values of those, and no others`() async throws
+    {
+        let board = ExpositionBoard()
+        await expose(try make(board: board), [("a", -9, 1), ("b", -9, 1), ("c", -9, 1)])
+        let smaller = try make(["max_series": "1"], board: board)
+        #expect(reasons(smaller, [("d", -8, 1)]) == ["0 more series than max_series"])
+        await expose(smaller, [("b", -8, 2)])
+        #expect(lines(smaller) == ["a 1", "b 2", "c 1"])
+    }
+
+    @Test func `what another request took the place of is not called delivered`() async throws {
+        let backend = try make(["max_series": "1"])
+        let (first, second) = (BackendFixture.chunk(batch([("a", -9, 1)])), BackendFixture.chunk(batch([("b", -9, 1)])))
+        let encoded = BackendFixture.encode(backend, second)
+        #expect(await BackendFixture.deliver(backend, first) == .delivered)
+        let answer = await backend.send(encoded, of: second, attempt: 1, over: HTTPTransport())
+        guard case .encodeAnew = backend.outcome(of: answer, to: encoded) else {
+            Issue.record("\(answer)")
+            return
+        }
+        #expect(lines(backend) == ["a 1"])
+    }
+
     @Test func `a backend that a reload changed goes on with the page it had, and one that went has none`() async throws
     {
         let board = ExpositionBoard()

@@ -93,7 +93,9 @@ struct ExposedPoints {
             return nil
         }
         let before = content.value(point.key)
-        if let before, before.time > point.time { return ExpositionRules.Exclusion.exposed.rawValue }
+        if let before, before.time > point.time, !rules.isExpired(before.time, now) {
+            return ExpositionRules.Exclusion.exposed.rawValue
+        }
         guard fits(point, content, instead: before?.lines.count ?? 0) else {
             return ExpositionRules.Exclusion.tooMany.rawValue
         }

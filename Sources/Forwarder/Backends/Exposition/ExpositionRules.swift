@@ -18,10 +18,15 @@ struct ExpositionRules: Sendable, Hashable {
     /// - Parameters:
     ///   - time: of a point, nanoseconds since the epoch.
     ///   - now: by this node's clock.
-    func isExpired(_ time: Int64, _ now: Int64) -> Bool { expiry > 0 && time < now - expiry }
+    ///
+    /// A value far ahead is none either: it came while a clock was wrong, and would keep all later ones away.
+    func isExpired(_ time: Int64, _ now: Int64) -> Bool { exclusion(time, now) != nil }
 
     func exclusion(_ time: Int64, _ now: Int64) -> Exclusion? {
-        if isExpired(time, now) { return .past }
-        return expiry > 0 && time > now + expiry ? .ahead : nil
+        if expiry > 0, time < now - expiry { return .past }
+        return time > now + (expiry > 0 ? expiry : ExpositionRules.ahead) ? .ahead : nil
     }
+
+    /// Where nothing expires; nanoseconds.
+    private static let ahead: Int64 = 3600 * 1_000_000_000
 }

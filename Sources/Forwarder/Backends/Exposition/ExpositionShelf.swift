@@ -21,40 +21,51 @@ final class ExpositionShelf: Sendable {
 
     var snapshot: Content { content.withLock { $0 } }
 
+    /// Without what has expired, where there may be need of its place.
+    func snapshot(_ rules: ExpositionRules, now: Int64) -> Content {
+        content.withLock { content in
+            content.sweep(rules, now)
+            return content
+        }
+    }
+
     /// Takes the place of older values, and takes away those of series that have ended.
     ///
     /// - Parameters:
     ///   - rules: what goes beyond their limit is left out. They were asked before, so only a second request on its way at the
     ///     same time comes to that.
     ///   - now: wall clock, nanoseconds.
-    func put(_ points: [ExposedPoint], _ rules: ExpositionRules, now: Int64) {
+    /// - Returns: whether nothing was left out.
+    func put(_ points: [ExposedPoint], _ rules: ExpositionRules, now: Int64) -> Bool {
         content.withLock { content in
-            for point in points { content.put(point, rules.maximumSeries) }
             content.sweep(rules, now)
+            var isWhole = true
+            for point in points where !content.put(point, rules, now) { isWhole = false }
+            return isWhole
         }
     }
 }
 
 extension ExpositionShelf.Content {
-    fileprivate mutating func put(_ point: ExposedPoint, _ maximumLines: Int) {
+    /// - Returns: whether there is a place for it. That a newer value has it already is one too.
+    fileprivate mutating func put(_ point: ExposedPoint, _ rules: ExpositionRules, _ now: Int64) -> Bool {
         let before = values[point.key]
-        guard before.map({ $0.time <= point.time }) ?? true else { return }
-        let after = lines - (before?.lines.count ?? 0) + point.lines.count
-        if point.lines.isEmpty {
-            values[point.key] = nil
-        } else {
-            guard after <= maximumLines else { return }
-            values[point.key] = ExpositionShelf.Value(time: point.time, lines: point.lines)
-        }
+        if let before, before.time > point.time, !rules.isExpired(before.time, now) { return true }
+        let (count, was) = (point.lines.count, before?.lines.count ?? 0)
+        let after = lines - was + count
+        guard count <= was || after <= rules.maximumSeries else { return false }
+        // The end of a series is remembered as long as a value would be: an older one that comes later is none.
+        let isForgotten = count == 0 && (rules.expiry == 0 || values.count > 2 * rules.maximumSeries)
+        values[point.key] = isForgotten ? nil : ExpositionShelf.Value(time: point.time, lines: point.lines)
         lines = after
+        return true
     }
 
     /// Now and then, and when it is nearly full: what has expired is not shown, and has no place either.
     fileprivate mutating func sweep(_ rules: ExpositionRules, _ now: Int64) {
-        guard rules.expiry > 0 else { return }
         let isCrowded = lines > rules.maximumSeries / 10 * 9
-        let isDue = now < sweptAt || sweptAt == .min || now - sweptAt > rules.expiry
-        guard isCrowded || isDue else { return }
+        let pause = (rules.expiry > 0 ? rules.expiry : 3600 * 1_000_000_000) / (isCrowded ? 10 : 1)
+        guard now < sweptAt || sweptAt == .min || now - sweptAt > pause else { return }
         sweptAt = now
         values = values.filter { !rules.isExpired($0.value.time, now) }
         lines = values.values.reduce(0) { $0 + $1.lines.count }

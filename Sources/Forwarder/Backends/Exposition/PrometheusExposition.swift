@@ -49,7 +49,8 @@ public struct PrometheusExposition: Backend {
         let (shelf, now) = (board.shelf(name, chunk.tenant), time.wall())
         encoders.withScratch { encoder in
             // Not under its lock: whoever scrapes would wait.
-            ExposedPoints.choose(chunk, rules, now: now, encoder, shelf.snapshot, &request)
+            ExposedPoints.choose(
+                chunk, rules, now: now, encoder, shelf.snapshot(rules, now: now), &request)
         }
         for point in request.exposed {
             for line in point.lines { ExpositionPage.append(line, point.time, .text, to: &request.body) }
@@ -61,7 +62,9 @@ public struct PrometheusExposition: Backend {
     public func send(
         _ request: EncodedRequest, of chunk: Chunk, attempt: Int, over transport: HTTPTransport
     ) async -> Answer {
-        board.shelf(name, chunk.tenant).put(request.exposed, rules, now: time.wall())
+        guard board.shelf(name, chunk.tenant).put(request.exposed, rules, now: time.wall()) else {
+            return .said(.encodeAnew(reason: "another request took the places of some series"))
+        }
         return .said(.delivered)
     }
 
