@@ -21,7 +21,7 @@ extension Node {
     /// Without what the file system has to say.
     private func reportOfSpools() async -> StatusReport {
         let configuration = configuration
-        let lanes = forwarder.status()
+        let lanes = Dictionary(grouping: forwarder.status(), by: \.tenant)
         let problems = store.problems()
         // Before the numbers: what is looked at meanwhile is newer than said, not older.
         let outdated = store.outdated()
@@ -30,7 +30,7 @@ extension Node {
         let stalls = store.stalls()
         for spool in spools {
             let pointsIn = telemetry.pointsPerSecond(tenant: spool.tenant)
-            var tenant = StatusReport.Tenant(spool, lanes: lanes, pointsIn: pointsIn)
+            var tenant = StatusReport.Tenant(spool, lanes: lanes[spool.tenant] ?? [], pointsIn: pointsIn)
             if let reason = problems[spool.tenant] { tenant.cannotBeOpened(reason) }
             tenant.stalledSeconds = stalls[spool.tenant]
             tenant.isCurrent = !outdated.contains(spool.tenant) && tenant.stalledSeconds == nil
