@@ -21,11 +21,8 @@ struct RealAlertmanagerTests {
         private var process: ChildProcess?
 
         init() throws {
-            // Ports that nobody listens on: where servers were that have stopped.
-            let former = try (0..<2).map { _ in try HTTPTestServer() }
-            for server in former { server.stop() }
-            (port, clusterPort) = (former[0].port, former[1].port)
-            url = former[0].url
+            (port, clusterPort) = (try LoopbackPort.free(), try LoopbackPort.free())
+            url = "http://127.0.0.1:\(port)"
             folder = try TemporaryFolder()
         }
 
