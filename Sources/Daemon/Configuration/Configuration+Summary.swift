@@ -15,7 +15,8 @@ extension Configuration {
                 backends.map { backend in
                     .map([
                         "backend": .string(backend.name), "type": .string(backend.registration.type),
-                        "order": .string(backend.order.name), "has_route": .bool(backend.rules != nil),
+                        "order": .string(backend.order.name),
+                        "route": backend.rules.map { .string($0.words) },
                     ])
                 }),
             "tenants": .array(
