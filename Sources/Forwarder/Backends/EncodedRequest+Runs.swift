@@ -20,6 +20,16 @@ extension EncodedRequest {
         earliest = .max
     }
 
+    /// Makes the body of what was written, packed with gzip where that is wanted.
+    mutating func fill(_ plain: [UInt8], isCompressed: Bool) {
+        rawBytes = plain.count
+        if isCompressed {
+            plain.withUnsafeBytes { Gzip.compress($0, level: 1, into: &body) }
+        } else {
+            body.append(contentsOf: plain)
+        }
+    }
+
     /// Notes a point of `piece` that is in no body; neighbours with one reason are one run.
     mutating func exclude(piece: Int, ordinal: Int, reason: String) {
         if let last = excluded.last, last.reason == reason, last.run.piece == piece,

@@ -123,12 +123,7 @@ public struct Elasticsearch: Backend {
                 documents.append(chunk.pieces[run.piece].batch, run, into: &request)
             }
             guard request.points > 0 else { return }
-            request.rawBytes = documents.body.count
-            if isCompressed {
-                documents.body.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
-            } else {
-                request.body.append(contentsOf: documents.body)
-            }
+            request.fill(documents.body, isCompressed: isCompressed)
         }
     }
 

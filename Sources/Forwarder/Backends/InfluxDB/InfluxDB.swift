@@ -118,12 +118,7 @@ public struct InfluxDB: Backend {
                 }
             }
             guard request.points > 0 else { return }
-            request.rawBytes = scratch.plain.count
-            if isCompressed {
-                scratch.plain.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
-            } else {
-                request.body.append(contentsOf: scratch.plain)
-            }
+            request.fill(scratch.plain, isCompressed: isCompressed)
         }
     }
 

@@ -92,12 +92,7 @@ public struct NewRelic: Backend {
             request.counters = reader.book
             guard request.points > 0 else { return }
             metrics.finish()
-            request.rawBytes = metrics.body.count
-            if isCompressed {
-                metrics.body.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
-            } else {
-                request.body.append(contentsOf: metrics.body)
-            }
+            request.fill(metrics.body, isCompressed: isCompressed)
         }
     }
 

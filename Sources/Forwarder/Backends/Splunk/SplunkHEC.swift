@@ -89,12 +89,7 @@ public struct SplunkHEC: Backend {
             for run in chunk.runs { events.append(chunk.pieces[run.piece].batch, run, into: &request) }
             guard request.points > 0 else { return }
             events.finish()
-            request.rawBytes = events.body.count
-            if isCompressed {
-                events.body.withUnsafeBytes { Gzip.compress($0, level: 1, into: &request.body) }
-            } else {
-                request.body.append(contentsOf: events.body)
-            }
+            request.fill(events.body, isCompressed: isCompressed)
         }
     }
 
