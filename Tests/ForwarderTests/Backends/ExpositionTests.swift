@@ -1,5 +1,4 @@
 import Metrics
-import Synchronization
 import TestSupport
 import Testing
 import WALStore
@@ -13,24 +12,17 @@ import WALStore
 /// What is on a page, and what is not. <https://prometheus.io/docs/instrumenting/exposition_formats/>
 @Suite(.timeLimit(.minutes(2)))
 struct ExpositionTests {
-    private static let base: Int64 = 1_790_000_000_000_000_000
+    private static let base = SecondsClock.base
     private static let second: Int64 = 1_000_000_000
     private static let root = String(#filePath.dropLast("Tests/ForwarderTests/Backends/ExpositionTests.swift".count))
 
-    /// A wall clock, seconds after `base`.
-    private final class Clock: Sendable {
-        private let seconds = Mutex<Int64>(0)
-        func set(_ now: Int64) { seconds.withLock { $0 = now } }
-        var nanoseconds: Int64 { ExpositionTests.base + seconds.withLock { $0 } * ExpositionTests.second }
-    }
-
     /// - Parameter board: of the node, which outlives a backend.
     private func make(
-        _ values: [String: String] = [:], clock: Clock = Clock(), board: ExpositionBoard = ExpositionBoard()
+        _ values: [String: String] = [:], clock: SecondsClock = SecondsClock(),
+        board: ExpositionBoard = ExpositionBoard()
     ) throws -> PrometheusExposition {
-        let time = TimeSource(wall: { clock.nanoseconds }, boot: { 0 }, bootID: { "a boot" })
         let made = try BackendFixture.make(
-            "prometheus_exposition", values, environment: BackendEnvironment(time: time, board: board))
+            "prometheus_exposition", values, environment: BackendEnvironment(time: clock.time, board: board))
         return try #require(made as? PrometheusExposition)
     }
 
@@ -148,7 +140,7 @@ struct ExpositionTests {
     }
 
     @Test func `a series without a newer value for as long as expiry leaves the page`() async throws {
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(["expiry": "60s"], clock: clock)
         await expose(backend, [("a", 0, 1), ("b", 30, 1)])
         clock.set(60)
@@ -173,7 +165,7 @@ struct ExpositionTests {
     // MARK: Bounds
 
     @Test func `there are so many lines and no more, and what has expired has no place`() async throws {
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(["max_series": "2", "expiry": "60s"], clock: clock)
         await expose(backend, [("a", 0, 1), ("b", 0, 1)])
         #expect(reasons(backend, [("c", 0, 1), ("a", 0, 2)]) == ["0 more series than max_series"])
@@ -185,7 +177,7 @@ struct ExpositionTests {
     }
 
     @Test func `a full page has room again when what is on it has expired, whatever comes`() async throws {
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(["max_series": "2", "expiry": "60s"], clock: clock)
         await expose(backend, [("a", 0, 1), ("b", 0, 1)])
         clock.set(61)
@@ -196,7 +188,7 @@ struct ExpositionTests {
     @Test(arguments: ["5m", "0"]) func `a value that came while the clock was ahead keeps no later one away`(
         expiry: String
     ) async throws {
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(["expiry": expiry], clock: clock)
         clock.set(86_400)
         await expose(backend, [("a", 86_400, 1)])

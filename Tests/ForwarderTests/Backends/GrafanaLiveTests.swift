@@ -1,6 +1,5 @@
 import Forwarder
 import Metrics
-import Synchronization
 import TestSupport
 import Testing
 import WALStore
@@ -8,24 +7,15 @@ import WALStore
 /// <https://grafana.com/docs/grafana/latest/setup-grafana/set-up-grafana-live/>, of a Grafana as strict as the real one.
 @Suite(.timeLimit(.minutes(2)))
 struct GrafanaLiveTests {
-    private static let base: Int64 = 1_790_000_000_000_000_000
+    private static let base = SecondsClock.base
     private static let second: Int64 = 1_000_000_000
 
-    /// A wall clock, seconds after `base`.
-    private final class Clock: Sendable {
-        private let seconds: Mutex<Int64>
-        init(_ seconds: Int64 = 0) { self.seconds = Mutex(seconds) }
-        func set(_ now: Int64) { seconds.withLock { $0 = now } }
-        var nanoseconds: Int64 { GrafanaLiveTests.base + seconds.withLock { $0 } * GrafanaLiveTests.second }
-    }
-
     private func make(
-        _ url: String, _ values: [String: String] = [:], token: String = "good", clock: Clock = Clock()
+        _ url: String, _ values: [String: String] = [:], token: String = "good", clock: SecondsClock = SecondsClock()
     ) throws -> any Backend {
-        let time = TimeSource(wall: { clock.nanoseconds }, boot: { 0 }, bootID: { "a boot" })
         return try BackendFixture.make(
             "grafana_live", ["url": url, "bearer_token": "env:\(token)"].merging(values) { $1 },
-            environment: BackendEnvironment(time: time))
+            environment: BackendEnvironment(time: clock.time))
     }
 
     /// - Parameter points: names, seconds after `base`, and values.
@@ -68,7 +58,8 @@ struct GrafanaLiveTests {
         let points: [(String, Int64, Double)] = [("a", -31, 1), ("b", -30, 1), ("c", -31, 1)]
         let past = "older than newest_within"
         #expect(reasons(try make("http://127.0.0.1:9"), points) == ["0 \(past)", "2 \(past)"])
-        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "0"], clock: Clock(9999)), points).isEmpty)
+        #expect(
+            reasons(try make("http://127.0.0.1:9", ["newest_within": "0"], clock: SecondsClock(9999)), points).isEmpty)
     }
 
     @Test func `a name that makes no channel is not pushed, as it would fail all`() async throws {
@@ -99,7 +90,7 @@ struct GrafanaLiveTests {
 
     @Test func `what waited until it was old is looked through again, and not sent as it was`() async throws {
         let server = try GrafanaServer()
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(server.url, clock: clock)
         let chunk = BackendFixture.chunk(batch([("a", -20, 1), ("b", -5, 2)]))
         let request = BackendFixture.encode(backend, chunk)
@@ -124,7 +115,7 @@ struct GrafanaLiveTests {
         async throws
     {
         let server = try GrafanaServer()
-        let clock = Clock()
+        let clock = SecondsClock()
         server.change { behaviour in
             behaviour.fault = { number in
                 guard number < 3 else { return nil }

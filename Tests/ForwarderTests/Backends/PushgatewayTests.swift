@@ -1,6 +1,5 @@
 import Forwarder
 import Metrics
-import Synchronization
 import TestSupport
 import Testing
 import WALStore
@@ -8,25 +7,16 @@ import WALStore
 /// <https://github.com/prometheus/pushgateway#api>
 @Suite(.timeLimit(.minutes(5)))
 struct PushgatewayTests {
-    private static let base: Int64 = 1_790_000_000_000_000_000
+    private static let base = SecondsClock.base
     private static let second: Int64 = 1_000_000_000
-
-    /// A wall clock, seconds after `base`.
-    private final class Clock: Sendable {
-        private let seconds: Mutex<Int64>
-        init(_ seconds: Int64 = 0) { self.seconds = Mutex(seconds) }
-        func set(_ now: Int64) { seconds.withLock { $0 = now } }
-        var nanoseconds: Int64 { PushgatewayTests.base + seconds.withLock { $0 } * PushgatewayTests.second }
-    }
 
     private func make(
         _ url: String, _ values: [String: String] = [:], _ sections: [String: [String: String]] = [:],
-        clock: Clock = Clock()
+        clock: SecondsClock = SecondsClock()
     ) throws -> any Backend {
-        let time = TimeSource(wall: { clock.nanoseconds }, boot: { 0 }, bootID: { "a boot" })
         return try BackendFixture.make(
             "prometheus_pushgateway", ["url": url, "gzip": "false"].merging(values) { $1 }, sections,
-            environment: BackendEnvironment(time: time))
+            environment: BackendEnvironment(time: clock.time))
     }
 
     /// - Parameter points: series as `name` or `name:number`, seconds after `base`, and values.
@@ -101,8 +91,11 @@ struct PushgatewayTests {
     @Test func `what is older than newest_within is not pushed`() throws {
         let points: [(String, Int64, Double)] = [("a", -301, 1), ("b", -299, 1)]
         #expect(reasons(try make("http://127.0.0.1:9"), points) == ["0 older than newest_within"])
-        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "299s"], clock: Clock(1)), points).count == 2)
-        #expect(reasons(try make("http://127.0.0.1:9", ["newest_within": "0"], clock: Clock(9999)), points).isEmpty)
+        #expect(
+            reasons(try make("http://127.0.0.1:9", ["newest_within": "299s"], clock: SecondsClock(1)), points).count
+                == 2)
+        #expect(
+            reasons(try make("http://127.0.0.1:9", ["newest_within": "0"], clock: SecondsClock(9999)), points).isEmpty)
     }
 
     @Test func `an older value never takes the place of a newer one that was pushed`() async throws {
@@ -117,7 +110,7 @@ struct PushgatewayTests {
 
     @Test func `a series that has no newer value for a while is left out of its family`() async throws {
         let server = try HTTPTestServer { _, _ in .reply(200) }
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(server.url, ["newest_within": "60s"], clock: clock)
         #expect(await push(backend, [("up:1", -50, 1), ("up:2", -20, 2)]) == .delivered)
         clock.set(11)
@@ -128,7 +121,7 @@ struct PushgatewayTests {
 
     @Test func `there are so many series of a tenant and no more`() async throws {
         let server = try HTTPTestServer { _, _ in .reply(200) }
-        let clock = Clock()
+        let clock = SecondsClock()
         let backend = try make(server.url, ["max_series": "2", "newest_within": "60s"], clock: clock)
         let points: [(String, Int64, Double)] = [("a", -50, 1), ("b", -50, 1), ("c", -50, 1)]
         #expect(reasons(backend, points) == ["2 more series than max_series"])
