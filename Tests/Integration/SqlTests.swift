@@ -134,7 +134,7 @@ import Testing
         let books = #"{"backend":"nobody","owed":300,"delivered":0,"assumed":0,"pending":300,"dead":0,"lost":0,"#
         #expect(even.status == 0 && even.output == books + #""excluded":0,"difference":0}"# + "\n", "\(even)")
         let hour = try audit("reconcile", "--received-from", "1h", "--json")
-        let ofTime = books + #""excluded":0,"before":0,"unknown":0}"# + "\n"
+        let ofTime = books + #""excluded":0,"routed":0,"before":0,"unknown":0}"# + "\n"
         #expect(hour.status == 0 && hour.output == ofTime, "\(hour)")
         let before = try audit("reconcile", "--received-to", "1h")
         #expect(before.status == 0 && before.errors.hasPrefix("0 points accepted"), "\(before)")
