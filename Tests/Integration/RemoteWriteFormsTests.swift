@@ -71,6 +71,54 @@ import Testing
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
     }
 
+    @Test func `what a real Prometheus says of its metrics apart from them reaches both forms, and goes by the rules`()
+        async throws
+    {
+        let bench = try Workbench("metadata")
+        let (first, second, part) = (
+            try RemoteWriteReceiver(.firstOnly), try RemoteWriteReceiver(.secondOnly), try RemoteWriteReceiver(.firstOnly)
+        )
+        defer { for receiver in [first, second, part] { receiver.stop() } }
+        let node = try HoldfastNode(
+            bench,
+            config: """
+                backends:
+                  first: { type: prometheus_remote_write, url: "\(first.url)" }
+                  second: { type: prometheus_remote_write, url: "\(second.url)", protocol: "2.0" }
+                  part:
+                    type: prometheus_remote_write
+                    url: "\(part.url)"
+                    route: { match: [prometheus_build_info] }
+                tenants:
+                  default: { backends: [first, second, part] }
+                """)
+        try await node.start()
+        let port = try Workbench.freePort()
+        let sender = try PrometheusServer(
+            bench, name: "sender",
+            config: """
+                global: { scrape_interval: 1s, scrape_timeout: 1s }
+                remote_write:
+                  - url: \(node.url)/api/v1/write
+                    metadata_config: { send: true, send_interval: 1s }
+                scrape_configs: [{ job_name: self, static_configs: [{ targets: ["127.0.0.1:\(port)"] }] }]
+
+                """, port: port)
+        try await sender.start()
+        let (counter, gauge) = ("prometheus_http_requests_total", "prometheus_build_info")
+        let arrived = try await eventually(within: 60, every: 0.2) {
+            first.said[counter] != nil && second.said[counter] != nil && second.said[gauge] != nil
+                && part.said[gauge] != nil
+        }
+        #expect(arrived, "\(first.said.count), \(second.said.count), \(part.said.keys)")
+        for said in [first.said[counter], second.said[counter]] {
+            #expect(said?.kind == .counter && said?.help == "Counter of HTTP requests.")
+        }
+        #expect(Set(part.said.keys) == [gauge])
+        #expect(sender.process.stop() == 0 && node.process.stop() == 0, "\(node.process.lastWords)")
+        #expect(first.violations == [] && second.violations == [])
+    }
+
     /// One empty symbol, as a snappy block.
     private static let emptySecond: [UInt8] = [2, 1 << 2, 0x22, 0]
 

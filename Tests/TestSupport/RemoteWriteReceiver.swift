@@ -32,6 +32,7 @@ public final class RemoteWriteReceiver: Sendable {
         /// By series, in the order they were stored.
         var held: [String: [(time: Int64, bits: UInt64)]] = [:]
         var histograms = 0
+        var said: [String: MetricMetadata] = [:]
         var versions: [Int] = []
         var violations: [String] = []
     }
@@ -53,6 +54,8 @@ public final class RemoteWriteReceiver: Sendable {
     /// Times in milliseconds and values, by series.
     public var held: [String: [(time: Int64, bits: UInt64)]] { state.withLock { $0.held } }
     public var points: Int { state.withLock { $0.held.values.reduce(0) { $0 + $1.count } } }
+    /// What was said of metrics last: in 1.0 by family, in 2.0 by the names of series.
+    public var said: [String: MetricMetadata] { state.withLock { $0.said } }
     public var histograms: Int { state.withLock { $0.histograms } }
     /// 1 or 2 for each request, as its type says; 0 for 1.0 under zstd.
     public var versions: [Int] { state.withLock { $0.versions } }
@@ -115,6 +118,7 @@ public final class RemoteWriteReceiver: Sendable {
         var decoded = DecodedRequest()
         try plain.withUnsafeBytes { try decoder.decode($0, limits: .standard, into: &decoded) }
         let batch = decoded.batch
+        for item in batch.metadata { state.said[item.family] = item }
         let before = state.held
         for ordinal in 0..<batch.points.count {
             let labels = batch.series.withLabels(of: batch.points.series[ordinal]) { bytes in
@@ -134,6 +138,11 @@ public final class RemoteWriteReceiver: Sendable {
         var (samples, histograms, exemplars) = (0, 0, 0)
         var faults: [String] = []
         for series in try RemoteWriteMessage2(plain).series {
+            if series.type != 0 || !series.help.isEmpty {
+                state.said[series.name] = MetricMetadata(
+                    family: series.name, kind: MetricKind(rawValue: UInt8(series.type)) ?? .unknown,
+                    help: series.help, unit: series.unit)
+            }
             for sample in series.samples {
                 if let fault = store(series.key, sample.time, sample.bits, &state) {
                     faults.append(fault)

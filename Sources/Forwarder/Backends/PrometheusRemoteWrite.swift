@@ -18,6 +18,7 @@ public struct PrometheusRemoteWrite: Backend {
 
     private let target: RemoteWriteTarget
     private let forms: RemoteWriteForms
+    private let families = RemoteWriteFamilies()
     private let scratch = ScratchPool { Scratch() }
 
     private struct Scratch: Sendable {
@@ -76,7 +77,7 @@ public struct PrometheusRemoteWrite: Backend {
         scratch.withScratch { scratch in
             scratch.plain.removeAll(keepingCapacity: true)
             if form == .second {
-                Self.encodeSecond(chunk, &scratch, into: &request)
+                encodeSecond(chunk, &scratch, into: &request)
             } else {
                 if form == .first, let packed = Self.pack(chunk, &scratch.packer, into: &request.body) {
                     (request.points, request.rawBytes) = packed
@@ -103,21 +104,30 @@ public struct PrometheusRemoteWrite: Backend {
         } else {
             append(chunk, with: &scratch.encoder, into: &scratch.plain, &request)
         }
+        forEachMetadata(of: chunk) { RemoteWriteEncoder.append($0, into: &scratch.plain) }
+    }
+
+    /// With a batch's first points, or as a row of its own, so that metadata travels once: pieces of a merged lease share it.
+    private static func forEachMetadata(of chunk: Chunk, _ body: ([MetricMetadata]) -> Void) {
+        var last: [MetricMetadata] = []
         for run in chunk.runs where run.ordinals.lowerBound == 0 {
-            // With the batch's first points, so that metadata travels once.
-            RemoteWriteEncoder.append(chunk.pieces[run.piece].batch.metadata, into: &scratch.plain)
+            let metadata = chunk.pieces[run.piece].batch.metadata
+            if metadata.isEmpty || metadata == last { continue }
+            body(metadata)
+            last = metadata
         }
     }
 
-    private static func encodeSecond(_ chunk: Chunk, _ scratch: inout Scratch, into request: inout EncodedRequest) {
+    private func encodeSecond(_ chunk: Chunk, _ scratch: inout Scratch, into request: inout EncodedRequest) {
         scratch.messages.removeAll(keepingCapacity: true)
-        scratch.second.begin()
+        Self.forEachMetadata(of: chunk) { families.learn($0, of: chunk.tenant) }
+        scratch.second.begin(knowing: families.known(of: chunk.tenant))
         if let series = chunk.series, let batch = chunk.pieces.first?.batch {
             request.points = scratch.second.append(
                 batch, chunk.runs.lazy.map(\.ordinals), of: series, into: &scratch.messages)
             request.remoteWrite.samples = request.points
         } else {
-            append(chunk, with: &scratch.second, into: &scratch.messages, &request)
+            Self.append(chunk, with: &scratch.second, into: &scratch.messages, &request)
         }
         request.remoteWrite.repeatsSeries = scratch.second.repeatsSeries
         request.items = chunk.runsByKind(without: request.excluded.map(\.run))

@@ -45,6 +45,9 @@ public struct RouteRules: Sendable, Hashable {
         match.isEmpty && drop.isEmpty && sample >= 1 && externalLabels.isEmpty && relabel.isEmpty
     }
 
+    /// Whether no series is kept back, and none gets another name.
+    var letsAllThrough: Bool { match.isEmpty && drop.isEmpty && sample >= 1 && relabel.isEmpty }
+
     private var changesLabels: Bool { !externalLabels.isEmpty || !relabel.isEmpty }
 
     /// What becomes of a series.

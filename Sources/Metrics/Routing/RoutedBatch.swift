@@ -49,6 +49,8 @@ public struct RouteMemory: Sendable {
     /// About so much is remembered; then it is begun anew.
     private let maximumBytes: Int
     private var known: [SeriesKey: Known] = [:]
+    /// Of metrics that go on, as they are called then.
+    private var names: Set<ExactText> = []
     private var knownBytes = 0
     private var builder = LabelBuilder()
     private var key: [UInt8] = []
@@ -81,7 +83,10 @@ public struct RouteMemory: Sendable {
         }
         let kept = UInt32(table.count)
         // Nothing is left out, and all are what they were.
-        if anyExcluded == nil, !hasChanged { return RoutedBatch(batch: batch, keptSeries: UInt32(batch.series.count)) }
+        if anyExcluded == nil, !hasChanged {
+            keepMetadata(in: &routed)
+            return RoutedBatch(batch: routed, keptSeries: UInt32(batch.series.count))
+        }
         if let anyExcluded {
             batch.series.withLabels(of: anyExcluded) { labels in
                 _ = table.insert(
@@ -92,9 +97,20 @@ public struct RouteMemory: Sendable {
         // Names that nobody changed are what they were.
         table.hasPrometheusNames = !hasChanged && batch.series.hasPrometheusNames
         routed.replaceSeries(table, ids, kept: kept)
-        if !batch.metadata.isEmpty { routed.keepMetadata(ofFirst: kept) }
+        keepMetadata(in: &routed)
         return RoutedBatch(batch: routed, keptSeries: kept)
     }
+
+    /// What is said of metrics that do not go on stays, as far as their series have come by: it is said apart from them, and
+    /// again and again.
+    private func keepMetadata(in batch: inout Batch) {
+        if batch.metadata.isEmpty || rules.letsAllThrough { return }
+        batch.metadata.removeAll { item in
+            !RouteMemory.suffixes.contains { names.contains(ExactText(item.family + $0)) }
+        }
+    }
+
+    private static let suffixes = ["", "_total", "_bucket", "_sum", "_count", "_created", "_info"]
 
     private mutating func verdict(_ batch: Batch, _ id: UInt32) -> Known {
         let key = batch.key(ofSeries: id, scratch: &key)
@@ -105,11 +121,23 @@ public struct RouteMemory: Sendable {
             case .same: .same
             case .changed(let isRenamed): .changed(builder.canonical, isRenamed: isRenamed)
             }
-        if knownBytes > maximumBytes { (known, knownBytes) = ([:], 0) }
+        if knownBytes > maximumBytes { (known, names, knownBytes) = ([:], [], 0) }
         known[key] = found
         knownBytes += RouteMemory.entryBytes
-        if case .changed(let labels, _) = found { knownBytes += labels.count }
+        switch found {
+        case .excluded: break
+        case .same: addName(SeriesSelector.metricName(batch, id))
+        case .changed(let labels, _):
+            knownBytes += labels.count
+            addName(labels.withUnsafeBytes { SeriesSelector.metricName($0) })
+        }
         return found
+    }
+
+    private mutating func addName(_ name: String) {
+        if !rules.letsAllThrough, names.insert(ExactText(name)).inserted {
+            knownBytes += RouteMemory.entryBytes + name.utf8.count
+        }
     }
 
     /// Whether a point of this series goes on.
@@ -142,24 +170,15 @@ extension Batch {
             return exemplar
         }
     }
-
-    private static let suffixes = ["", "_total", "_bucket", "_sum", "_count", "_created", "_info"]
-
-    /// What is said of metrics that do not go on stays.
-    fileprivate mutating func keepMetadata(ofFirst kept: UInt32) {
-        var names: Set<ExactText> = []
-        for id in 0..<kept { names.insert(ExactText(SeriesSelector.metricName(self, id))) }
-        metadata.removeAll { known in
-            !Batch.suffixes.contains { names.contains(ExactText(known.family + $0)) }
-        }
-    }
 }
 
 extension SeriesSelector {
     fileprivate static func metricName(_ batch: Batch, _ id: UInt32) -> String {
         if batch.series.identity(of: id).field != 0 { return name(batch, id) }
-        return batch.series.withLabels(of: id) { labels in
-            LabelIterator(labels).first { $0.nameString == "__name__" }?.valueString ?? ""
-        }
+        return batch.series.withLabels(of: id) { metricName($0) }
+    }
+
+    fileprivate static func metricName(_ labels: UnsafeRawBufferPointer) -> String {
+        LabelIterator(labels).first { $0.nameString == "__name__" }?.valueString ?? ""
     }
 }

@@ -51,8 +51,9 @@ public struct CapturingPattern: Sendable, Hashable {
         }
         guard var places = run.end else { return nil }
         (places[0], places[1]) = (0, text.count)
-        return stride(from: 0, to: places.count, by: 2).map { index in
-            places[index] >= 0 && places[index + 1] >= places[index] ? places[index]..<places[index + 1] : nil
+        return stride(from: 0, to: places.count, by: 2).map { index -> Range<Int>? in
+            let (start, end) = (places[index], places[index + 1])
+            return start >= 0 && end >= start ? start..<end : nil
         }
     }
 

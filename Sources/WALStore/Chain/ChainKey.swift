@@ -59,7 +59,7 @@ extension ChainKey {
     private static func secret(_ text: Substring) -> [UInt8]? {
         let digits = text.compactMap(\.hexDigitValue)
         guard digits.count == secretBytes * 2, text.utf8.count == digits.count else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] * 16 + digits[$0 + 1]) }
+        return stride(from: 0, to: digits.count, by: 2).map { at -> UInt8 in UInt8(digits[at] << 4 | digits[at + 1]) }
     }
 }
 

@@ -86,6 +86,10 @@ struct PrometheusRemoteWriteTests {
         #expect(try BackendFixture.plain(BackendFixture.encode(backend, chunk).body, .snappy).contains(words))
         chunk.runs.removeFirst()
         #expect(try !BackendFixture.plain(BackendFixture.encode(backend, chunk).body, .snappy).contains(words))
+        // A merged lease: one batch for a row of metadata and the points behind it.
+        chunk.runs = [LeasedRun(piece: 0, ordinals: 0..<0), LeasedRun(piece: 0, ordinals: 0..<4)]
+        let plain = try BackendFixture.plain(BackendFixture.encode(backend, chunk).body, .snappy)
+        #expect(plain.ranges(of: words).count == 1)
     }
 
     @Test func `text is excluded`() throws {

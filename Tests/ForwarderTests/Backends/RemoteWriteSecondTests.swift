@@ -27,6 +27,47 @@ struct RemoteWriteSecondTests {
         return outcomes
     }
 
+    @Test func `what was said of a family before its series goes with each of them, to its tenant alone`() async throws {
+        let receiver = try RemoteWriteReceiver()
+        defer { receiver.stop() }
+        let backend = try make(receiver.url)
+        var apart = Batch()
+        apart.metadata = [MetricMetadata(family: "up", kind: .gauge, help: "Whether it is up.")]
+        // As leases have it: a row without points, then those behind it.
+        var chunk = BackendFixture.chunk(BackendFixture.samples([1]))
+        chunk.pieces.insert(
+            LeasedPiece(
+                places: PlaceRange(sequence: 6, ordinals: 0..<0), batch: apart, ordinals: 0..<0, maybeSent: false),
+            at: 0)
+        chunk.runs = [LeasedRun(piece: 0, ordinals: 0..<0), LeasedRun(piece: 1, ordinals: 0..<1)]
+        #expect(await deliver(backend, chunk) == [.delivered])
+        #expect(receiver.said == ["up": MetricMetadata(family: "up", kind: .gauge, help: "Whether it is up.")])
+        func help(_ tenant: String, _ name: String) throws -> String? {
+            let samples = BackendFixture.samples([1], name: name, from: 1_790_000_001_000_000_000)
+            let request = BackendFixture.encode(backend, BackendFixture.chunk(samples, tenant: tenant))
+            return try RemoteWriteMessage2(BackendFixture.plain(request.body, .snappy)).series.first?.help
+        }
+        #expect(try help("acme", "up") == "Whether it is up.")
+        #expect(try help("acme", "up_total") == "Whether it is up.")
+        #expect(try help("acme", "down") == "")
+        #expect(try help("other", "up") == "")
+    }
+
+    @Test func `of more than is kept all is forgotten, and what is said next is known`() {
+        let families = RemoteWriteFamilies()
+        let help = String(repeating: "h", count: 1 << 20)
+        for number in 0..<15 {
+            let item = MetricMetadata(family: "f\(number)", kind: .gauge, help: help)
+            for tenant in ["one", "one", "other"] {
+                families.learn([item], of: tenant)
+                #expect(families.known(of: tenant).family(of: "f\(number)") == item)
+            }
+        }
+        let held = families.known(of: "one").bytes + families.known(of: "other").bytes
+        #expect(held > 10 << 20 && held <= RemoteWriteFamilies.mostBytes)
+        #expect(families.known(of: "one").family(of: "f0") == nil)
+    }
+
     private func written(_ samples: Int, _ histograms: Int = 0) -> [String: String] {
         [
             "x-prometheus-remote-write-samples-written": "\(samples)",

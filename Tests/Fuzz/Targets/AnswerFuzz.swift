@@ -165,5 +165,5 @@ private enum AnswerSeeds {
             422,
             "\n\n{\"error\":\"x\",\"data\":[{\"original_line\":\"a value=1 1\",\"line_number\":1,\"error_message\":\"y\"}]}"
         ),
-    ].map { [UInt8($0.0 >> 8), UInt8($0.0 & 255)] + Array($0.1.utf8) }
+    ].map { (status: Int, text: String) -> [UInt8] in [UInt8(status >> 8), UInt8(status & 255)] + Array(text.utf8) }
 }

@@ -21,15 +21,17 @@ final class PrometheusServer {
     let process: ServerProcess
     private let config: String
 
-    /// - Parameter config: its `prometheus.yml`.
-    init(_ bench: Workbench, name: String, config text: String, arguments: [String] = []) throws {
-        port = try Workbench.freePort()
+    /// - Parameters:
+    ///   - config: its `prometheus.yml`.
+    ///   - port: one that nobody has, where the config names it.
+    init(_ bench: Workbench, name: String, config text: String, arguments: [String] = [], port: Int? = nil) throws {
+        self.port = try port ?? Workbench.freePort()
         config = try bench.write("\(name).yml", text)
         process = bench.program(
             "/usr/bin/prometheus",
             [
                 "--config.file=\(config)", "--storage.tsdb.path=\(bench.path("\(name)-data"))",
-                "--web.listen-address=127.0.0.1:\(port)", "--log.level=warn",
+                "--web.listen-address=127.0.0.1:\(self.port)", "--log.level=warn",
             ] + arguments, name: name)
     }
 

@@ -93,6 +93,24 @@ struct RouteRulesTests {
         #expect(routed.metadata.map(\.family) == ["a"])
     }
 
+    @Test func `what is said of metrics apart from their series goes where these go`() throws {
+        var series = RouteFixture()
+        for name in ["a_total", "b"] { series.add(["__name__": name]) }
+        var apart = RouteFixture()
+        for family in ["a", "b", "unseen"] { apart.add(metadataOf: family) }
+        func families(_ rules: RouteRules) -> [String] {
+            var memory = RouteMemory(rules)
+            #expect(memory.route(apart.batch).batch.metadata.isEmpty != rules.letsAllThrough)
+            _ = memory.route(series.batch)
+            return memory.route(apart.batch).batch.metadata.map(\.family)
+        }
+        #expect(families(RouteRules(match: try selectors("a_total"))) == ["a"])
+        let renamed = try RelabelRule(
+            sourceLabels: ["__name__"], regex: "b", targetLabel: "__name__", replacement: "c")
+        #expect(families(RouteRules(relabel: [renamed])) == ["a"])
+        #expect(families(RouteRules(externalLabels: [.init("site", "3")])) == ["a", "b", "unseen"])
+    }
+
     @Test func `a sample is the same series everywhere, about so many of them`() {
         var fixture = RouteFixture()
         for number in 0..<4000 { fixture.add(["__name__": "m", "n": "\(number)"]) }

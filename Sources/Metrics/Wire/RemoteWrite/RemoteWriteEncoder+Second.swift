@@ -5,7 +5,10 @@ struct RemoteWriteSecondParts: Sendable {
     var references: [UInt8] = []
     /// The `metadata` field of the series at hand, with key and length; empty when nothing is known.
     var metadata: [UInt8] = []
+    /// Of the batch at hand.
     var families = MetadataFamilies()
+    /// Of batches before it; what the batch says goes first.
+    var known = MetadataFamilies()
     /// Marks of the label sets in this body.
     var seen: Set<UInt64> = []
     /// A label set has more than one point in this body.
@@ -16,7 +19,10 @@ struct RemoteWriteSecondParts: Sendable {
 /// start.
 extension RemoteWriteEncoder {
     /// Begins a body.
-    public mutating func begin() {
+    ///
+    /// - Parameter families: what was said before of metrics, in batches that are not of this body.
+    public mutating func begin(knowing families: MetadataFamilies = MetadataFamilies()) {
+        second.known = families
         second.symbols.removeAll()
         second.seen.removeAll(keepingCapacity: true)
         second.repeatsSeries = false
@@ -29,7 +35,10 @@ extension RemoteWriteEncoder {
     /// text where it is named.
     public func appendSymbols(to body: inout [UInt8]) { second.symbols.append(to: &body) }
 
-    mutating func beginSecond(_ batch: Batch) { second.families.fill(batch.metadata) }
+    mutating func beginSecond(_ batch: Batch) {
+        second.families.removeAll()
+        second.families.add(batch.metadata)
+    }
 
     // MARK: Series
 
@@ -61,7 +70,7 @@ extension RemoteWriteEncoder {
     /// Finds out what is known of a series, for each of the messages that it becomes.
     mutating func beginSecondSeries(_ batch: Batch, _ id: UInt32) {
         second.metadata.removeAll(keepingCapacity: true)
-        let family = second.families.isEmpty ? nil : second.families.family(of: batch, id)
+        let family = second.family(of: batch, id)
         var kind = batch.series.identity(of: id).kind
         if kind == .unknown, let family { kind = family.kind }
         let unit = batch.unit(of: id)
@@ -117,6 +126,12 @@ extension RemoteWriteEncoder {
 }
 
 extension RemoteWriteSecondParts {
+    func family(of batch: Batch, _ id: UInt32) -> MetricMetadata? {
+        if families.isEmpty, known.isEmpty { return nil }
+        guard let name = batch.series.withLabels(of: id, MetadataFamilies.name) else { return nil }
+        return families.family(of: name) ?? known.family(of: name)
+    }
+
     /// Appends the references of a label set to those at hand.
     ///
     /// - Parameter labels: canonical label bytes.
