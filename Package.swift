@@ -68,7 +68,7 @@ let package = Package(
 
         .target(
             name: "TestSupport",
-            dependencies: ["WALStore", "Metrics", "CSQLite"],
+            dependencies: ["WALStore", "Metrics", "CKafka", "CSQLite"],
             path: "Tests/TestSupport",
             exclude: ["Released", "Brokers/Scripts"],
             swiftSettings: strict

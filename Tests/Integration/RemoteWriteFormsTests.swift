@@ -71,12 +71,13 @@ import Testing
         #expect(node.process.stop() == 0, "\(node.process.lastWords)")
     }
 
-    @Test func `what a real Prometheus says of its metrics apart from them reaches both forms, and goes by the rules`()
+    @Test func `what a real Prometheus says of metrics apart from them reaches both forms, and goes by the rules`()
         async throws
     {
         let bench = try Workbench("metadata")
         let (first, second, part) = (
-            try RemoteWriteReceiver(.firstOnly), try RemoteWriteReceiver(.secondOnly), try RemoteWriteReceiver(.firstOnly)
+            try RemoteWriteReceiver(.firstOnly), try RemoteWriteReceiver(.secondOnly),
+            try RemoteWriteReceiver(.firstOnly)
         )
         defer { for receiver in [first, second, part] { receiver.stop() } }
         let node = try HoldfastNode(

@@ -27,7 +27,8 @@ struct RemoteWriteSecondTests {
         return outcomes
     }
 
-    @Test func `what was said of a family before its series goes with each of them, to its tenant alone`() async throws {
+    @Test func `what was said of a family before its series goes with each of them, to its tenant alone`() async throws
+    {
         let receiver = try RemoteWriteReceiver()
         defer { receiver.stop() }
         let backend = try make(receiver.url)

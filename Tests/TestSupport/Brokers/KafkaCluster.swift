@@ -4,21 +4,21 @@ import Foundation
 /// librdkafka's own mock cluster: real sockets, in this process, with errors as asked for.
 ///
 /// `@unchecked Sendable`: no property changes after `init`, and librdkafka guards both handles with its own locks.
-final class KafkaCluster: @unchecked Sendable {
+public final class KafkaCluster: @unchecked Sendable {
     private let handle: OpaquePointer
     private let cluster: OpaquePointer
-    static let brokers: Int32 = 3
+    public static let brokers: Int32 = 3
 
-    struct Failure: Error { var words: String }
+    public struct Failure: Error { public var words: String }
 
-    struct Message: Sendable {
-        var partition: Int32
-        var key: String
-        var headers: [String: String]
-        var body: [UInt8]
+    public struct Message: Sendable {
+        public var partition: Int32
+        public var key: String
+        public var headers: [String: String]
+        public var body: [UInt8]
     }
 
-    init() throws {
+    public init() throws {
         var words = [CChar](repeating: 0, count: 256)
         guard let handle = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), &words, words.count),
             let cluster = rd_kafka_mock_cluster_new(handle, Self.brokers)
@@ -31,23 +31,27 @@ final class KafkaCluster: @unchecked Sendable {
         rd_kafka_destroy(handle)
     }
 
-    var bootstraps: [String] {
+    public var bootstraps: [String] {
         String(cString: rd_kafka_mock_cluster_bootstraps(cluster)).split(separator: ",").map(String.init)
     }
 
-    func makeTopic(_ name: String, partitions: Int32) { rd_kafka_mock_topic_create(cluster, name, partitions, 1) }
-    func fail(_ topic: String, _ error: rd_kafka_resp_err_t) { rd_kafka_mock_topic_set_error(cluster, topic, error) }
+    public func makeTopic(_ name: String, partitions: Int32) {
+        rd_kafka_mock_topic_create(cluster, name, partitions, 1)
+    }
+    public func fail(_ topic: String, _ error: rd_kafka_resp_err_t) {
+        rd_kafka_mock_topic_set_error(cluster, topic, error)
+    }
 
     /// What the next Produce requests (API key 0) are answered.
-    func failProduce(_ errors: [rd_kafka_resp_err_t]) {
+    public func failProduce(_ errors: [rd_kafka_resp_err_t]) {
         rd_kafka_mock_push_request_errors_array(cluster, 0, errors.count, errors)
     }
 
-    func goDown() { for id in 1...Self.brokers { rd_kafka_mock_broker_set_down(cluster, id) } }
-    func comeUp() { for id in 1...Self.brokers { rd_kafka_mock_broker_set_up(cluster, id) } }
+    public func goDown() { for id in 1...Self.brokers { rd_kafka_mock_broker_set_down(cluster, id) } }
+    public func comeUp() { for id in 1...Self.brokers { rd_kafka_mock_broker_set_up(cluster, id) } }
 
     /// Everything in a topic, by a consumer of its own, which blocks: not for the shared pool.
-    func messages(of topic: String, partitions: Int32) async throws -> [Message] {
+    public func messages(of topic: String, partitions: Int32) async throws -> [Message] {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread { continuation.resume(with: Result { try self.read(topic, partitions) }) }
         }
