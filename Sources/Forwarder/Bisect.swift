@@ -56,9 +56,18 @@ struct Bisect {
         self.pieces = pieces
         self.hints = hints
         let runs = runs ?? pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) }
-        let all = Part(runs: runs, isUncertain: isUncertain)
-        if sift(all, maximumPoints: maximumPoints) { return }
-        push(all, maximumPoints: maximumPoints)
+        begin(with: Part(runs: runs, isUncertain: isUncertain), maximumPoints: maximumPoints)
+    }
+
+    /// - Parameter cuts: what goes out in a request each, in order.
+    init(_ pieces: [LeasedPiece], cuts: [[LeasedRun]], hints: RefusalHints) {
+        self.pieces = pieces
+        self.hints = hints
+        for runs in cuts.reversed() { begin(with: Part(runs: runs), maximumPoints: .max) }
+    }
+
+    private mutating func begin(with part: Part, maximumPoints: Int) {
+        if !sift(part, maximumPoints: maximumPoints) { push(part, maximumPoints: maximumPoints) }
     }
 
     // MARK: Taking

@@ -29,6 +29,8 @@ struct Delivery {
     let isOfBacklog: Bool
     /// What of it goes out; where rules are to be asked, known once it runs.
     private(set) var routed: RoutedLease
+    /// Of a request, at most.
+    private let points: Int
     private let before: Handover?
     private let hintsBefore: RefusalHints
     var bisect: Bisect
@@ -40,11 +42,12 @@ struct Delivery {
 
     /// Of a whole lease, which holds a turn.
     init(
-        lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease
+        lane: Lane, context: DeliveryContext, route: DeliveryRoute, generation: UInt64, gate: TurnGate, lease: Lease,
+        points: Int? = nil
     ) {
         self.init(
             lane: lane, context: context, route: route, generation: generation, gate: gate, lease: lease,
-            routed: RoutedLease(lease), shard: nil, points: route.backend.traits.maximumPoints, before: nil)
+            routed: RoutedLease(lease), shard: nil, points: points ?? route.backend.traits.maximumPoints, before: nil)
     }
 
     /// - Parameters:
@@ -62,21 +65,31 @@ struct Delivery {
         self.lease = lease
         self.routed = routed
         self.shard = shard
+        self.points = max(1, points)
         self.before = before
         holdsTurn = shard == nil
         isOfBacklog = lease.isOfBacklog && route.order != .oldestFirst
         hintsBefore = lane.state.withLock { $0.refusalHints }
-        bisect = Bisect(lease.pieces, runs: shard?.runs, maximumPoints: max(1, points), hints: hintsBefore)
+        bisect = Bisect(lease.pieces, runs: shard?.runs, maximumPoints: self.points, hints: hintsBefore)
     }
 
     consuming func run() async -> DeliveryEnding {
         var delivery = self
-        if delivery.shard == nil { delivery.routed = await delivery.route.routed(delivery.lease, delivery.context) }
+        if delivery.shard == nil { await delivery.askRules() }
         await delivery.beginCounting()
         let ending = await delivery.endCounting(await delivery.deliver())
         delivery.keepHints()
         delivery.giveUpTurn()
         return ending
+    }
+
+    /// Asks the rules, and fills requests with what they let through.
+    private mutating func askRules() async {
+        guard route.router != nil else { return }
+        routed = await route.routed(lease, context)
+        let (cuts, kept) = routed.cuts(points: points)
+        bisect = Bisect(lease.pieces, cuts: cuts, hints: hintsBefore)
+        lane.state.withLock { $0.learnKept(kept, of: lease.points) }
     }
 
     /// For the leases that come after this one. Who learned nothing leaves what others learned meanwhile.
@@ -369,10 +382,11 @@ struct Delivery {
     }
 
     private func learnTooLarge(_ part: Bisect.Part, bodyBytes: Int, limitBytes: Int?) {
-        var points = (part.points + 1) / 2
+        let sent = routed.kept(part.runs).points
+        var points = (sent + 1) / 2
         if let limitBytes, limitBytes > 0, bodyBytes > limitBytes {
             // A tenth below, because points differ in size.
-            points = min(points, Int(Double(part.points) * Double(limitBytes) / Double(bodyBytes) * 0.9))
+            points = min(points, Int(Double(sent) * Double(limitBytes) / Double(bodyBytes) * 0.9))
         }
         lane.state.withLock { $0.learnTooLarge(points: points) }
     }

@@ -22,6 +22,8 @@ struct LaneState: Sendable {
     var sharded = 0
     /// The last lease was as large as a request may be: more is owed.
     var isBehind = false
+    /// The share of leased points that rules let through of late.
+    private var keptShare = 1.0
     /// How long it takes of late until a request is taken, seconds.
     private var answerSeconds = 0.0
     /// So many of the next leases are of points, whatever the backend takes.
@@ -90,6 +92,8 @@ struct LaneState: Sendable {
         var route: DeliveryRoute
         /// Of a request.
         var points: Int
+        /// Of a lease of one request: more than that where rules keep most of what is leased back.
+        var leasePoints: Int
         /// Requests at once; above 1 where a lease is divided by series.
         var shards: Int
         /// Another lease is on its way, which this one has to wait for.
@@ -148,8 +152,10 @@ struct LaneState: Sendable {
         deliveries += 1
         pace?.begins(at: now)
         defer { if leasesOfPoints > 0 { leasesOfPoints -= 1 } }
+        let points = maximumPoints(order)
         return LeasePlan(
-            route: route, points: maximumPoints(order), shards: shards, isSuccessor: isSuccessor,
+            route: route, points: points, leasePoints: isWell(order) && !isReplay ? leasePoints(for: points) : points,
+            shards: shards, isSuccessor: isSuccessor,
             followsBacklog: backlog.deliveries > 0,
             mayPass: order != nil && backlog.deliveries > 0 && backlog.mayBePassed,
             takesBodies: route.takesBodies && leasesOfPoints == 0 && isWell(order) && !isReplay,
@@ -185,6 +191,18 @@ struct LaneState: Sendable {
         let limit = min(route.backend.traits.maximumPoints, learnedPoints ?? .max, pace?.maximumPoints ?? .max)
         let suspicion = order?.turn == .backlog ? backlog.suspicion : suspicion
         return max(1, min(limit, suspicion?.points ?? (isProbing ? LaneState.probePoints : .max)))
+    }
+
+    /// So many that about `points` of them go out.
+    private func leasePoints(for points: Int) -> Int {
+        route.router == nil ? points : Int(Double(points) / max(keptShare, LaneState.leastShare))
+    }
+
+    /// A lease is not larger than a request by more than this, however little of it goes out.
+    private static let leastShare = 1.0 / 16
+
+    mutating func learnKept(_ kept: Int, of points: Int) {
+        if points > 0 { keptShare += (Double(kept) / Double(points) - keptShare) / 2 }
     }
 
     /// The backend keeps failing, whatever it is asked, and what is fresh is to go out as soon as it is back.

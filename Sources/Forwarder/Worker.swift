@@ -49,18 +49,27 @@ struct Worker {
 
     private func begin(_ plan: LaneState.LeasePlan, in group: inout DiscardingTaskGroup) async {
         let (gate, stay) = await takeTurn(plan.route)
-        let lease = await lease(plan, plan.limit)
+        var limit = plan.limit
+        // As with shards: a turn is for as much as a request has, and what is more has to have room.
+        var more = plan.leasePoints - plan.points
+        if more > 0, !context.take(shardedPoints: more) { more = 0 }
+        limit.points += more
+        let lease = await lease(plan, limit)
         guard let lease else {
             gate.release()
+            context.giveUp(shardedPoints: more)
             return giveUp(stay)
         }
         lane.state.withLock {
-            $0.isBehind = lease.points >= plan.points || lease.isOfBodies && plan.isFilled(by: lease)
+            $0.isBehind = lease.points >= limit.points || lease.isOfBodies && plan.isFilled(by: lease)
         }
-        group.addTask {
+        group.addTask { [more] in
             let delivery = Delivery(
-                lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease)
-            await finish(lease, plan, stay, with: await delivery.run())
+                lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease,
+                points: plan.points)
+            let ending = await delivery.run()
+            context.giveUp(shardedPoints: more)
+            await finish(lease, plan, stay, with: ending)
         }
     }
 

@@ -43,6 +43,36 @@ package struct RoutedLease: Sendable {
         return kept
     }
 
+    /// Divides the lease, in its order, into runs of which `points` go out at most, with those between and behind them that do
+    /// not. A run without points goes with what is before it.
+    ///
+    /// - Returns: also how many go out in all.
+    func cuts(points: Int) -> (cuts: [[LeasedRun]], kept: Int) {
+        let all = sent.pieces.indices.map { LeasedRun(piece: $0, ordinals: sent.pieces[$0].ordinals) }
+        guard let batches else { return ([all], all.points) }
+        var (cuts, runs): ([[LeasedRun]], [LeasedRun]) = ([], [])
+        var (room, kept) = (points, 0)
+        for run in all {
+            var start = run.ordinals.lowerBound
+            batches[run.piece].kept(in: run.ordinals) { part in
+                kept += part.count
+                var next = part.lowerBound
+                while part.upperBound - next > room {
+                    let end = next + room
+                    if start < end { runs.append(LeasedRun(piece: run.piece, ordinals: start..<end)) }
+                    cuts.append(runs)
+                    (runs, start, next, room) = ([], end, end, points)
+                }
+                room -= part.upperBound - next
+            }
+            if start < run.ordinals.upperBound || run.ordinals.isEmpty {
+                runs.append(LeasedRun(piece: run.piece, ordinals: start..<run.ordinals.upperBound))
+            }
+        }
+        if !runs.isEmpty { cuts.append(runs) }
+        return (cuts, kept)
+    }
+
     /// - Parameter series: ids in the batch that all pieces share, where the request is a share of its series.
     func chunk(_ tenant: String, _ runs: [LeasedRun], series: Range<Int>? = nil) -> Chunk {
         var series = series

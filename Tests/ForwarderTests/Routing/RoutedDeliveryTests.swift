@@ -174,6 +174,66 @@ struct RoutedDeliveryTests {
         server.stop()
     }
 
+    @Test func `where rules let little through requests are filled with it, and never beyond what one may have`()
+        async throws
+    {
+        let server = try HTTPTestServer { _, _ in .reply(204) }
+        var backend = LineBackend(url: server.url)
+        (backend.traits.keepsOrder, backend.traits.concurrency, backend.traits.maximumPoints) = (false, 1, 50)
+        let rules = RouteRules(match: [try SeriesSelector.parse(#"{n="0"}"#)])
+        let ledger = try await run(backend, rules) { store, forwarder in
+            // One point in twenty, then each.
+            for row in 0..<40 {
+                try await store.append(RoutedDeliveryTests.batch(row * 100..<row * 100 + 100, series: 20))
+            }
+            for row in 40..<48 {
+                try await store.append(RoutedDeliveryTests.batch(row * 100..<row * 100 + 100, series: 1))
+            }
+            forwarder.start()
+            try await drain(store)
+        }
+        #expect(ledger.deliveredPoints == 1000 && ledger.excludedPoints == 3800 && ledger.balances)
+        let sizes = server.requests.map(\.places.count)
+        #expect(sizes.allSatisfy { (1...50).contains($0) }, "\(sizes)")
+        // Leases of what a request has would make 80 of the first part, and 16 of the second.
+        #expect(sizes.count <= 40, "\(sizes)")
+        #expect(Set(server.requests.flatMap(\.places)).count == 1000)
+        server.stop()
+    }
+
+    @Test func `a lease is cut into runs of which so many points go out, whatever lies between them`() throws {
+        var random = SeededGenerator.fresh()
+        let router = SeriesRouter(RouteRules(drop: [try SeriesSelector.parse(#"{n=~".*[13579]"}"#)]))
+        for _ in 0..<300 {
+            var pieces: [LeasedPiece] = []
+            for sequence in 0..<Int.random(in: 1...4, using: &random) {
+                let first = Int.random(in: 0..<1000, using: &random)
+                let count = Int.random(in: 0...30, using: &random)
+                let series = Int.random(in: 1...12, using: &random)
+                let batch = RoutedDeliveryTests.batch(first..<first + count, series: series)
+                let start = Int.random(in: 0...count, using: &random)
+                let ordinals = start..<Int.random(in: start...count, using: &random)
+                pieces.append(
+                    LeasedPiece(
+                        places: PlaceRange(sequence: Int64(sequence), ordinals: 0..<count), batch: batch,
+                        ordinals: ordinals, maybeSent: false))
+            }
+            let lease = Lease(id: LeaseID(life: 0, number: 0), backend: "central", lane: .live, pieces: pieces)
+            let routed = router.route(lease)
+            let points = Int.random(in: 1...20, using: &random)
+            let (cuts, kept) = routed.cuts(points: points)
+            let flat = cuts.flatMap { $0.flatMap { run in run.ordinals.map { [run.piece, $0] } } }
+            let all = pieces.indices.flatMap { piece in pieces[piece].ordinals.map { [piece, $0] } }
+            #expect(flat == all, "seed \(random.seed)")
+            let sizes = cuts.map { routed.kept($0).points }
+            #expect(sizes.reduce(0, +) == kept && kept == routed.kept(lease.allRuns).points, "seed \(random.seed)")
+            #expect(sizes.dropLast().allSatisfy { $0 == points }, "only the last one may be short, seed \(random.seed)")
+            #expect(sizes.last.map { $0 <= points } ?? all.isEmpty, "seed \(random.seed)")
+            let heads = pieces.indices.filter { pieces[$0].ordinals.isEmpty }
+            #expect(cuts.flatMap { $0.filter(\.ordinals.isEmpty).map(\.piece) } == heads, "seed \(random.seed)")
+        }
+    }
+
     /// More leases of nothing but points that rules keep back than are held while others are looked for.
     @Test func `a point that is answered 500 for ever is found, however much lies behind it that rules keep back`()
         async throws
@@ -249,4 +309,8 @@ struct RoutedDeliveryTests {
         #expect(server.requests.last.map(\.places) == ["1.1", "1.2"])
         server.stop()
     }
+}
+
+extension Lease {
+    fileprivate var allRuns: [LeasedRun] { pieces.indices.map { LeasedRun(piece: $0, ordinals: pieces[$0].ordinals) } }
 }
