@@ -6,7 +6,7 @@
 -- 'assumed' says, and kept back as many as the one with the outcome 'excluded' over the same places says. Which points these
 -- are, the rules say: what they do with a point depends on its series alone.
 CREATE TABLE routes (
-    id                 TEXT    NOT NULL PRIMARY KEY CHECK (length(id) = 16),   -- of the rules' text, XXH3 in hexadecimal
+    id                 TEXT    NOT NULL PRIMARY KEY CHECK (length(id) = 16),   -- of the rules' text (docs/formats.md)
     rules              TEXT    NOT NULL,
     first_wall         INTEGER NOT NULL                                        -- when they were first gone by
 ) STRICT, WITHOUT ROWID;

@@ -111,6 +111,28 @@ import Testing
         await spool.close()
     }
 
+    @Test func `rules that deliveries went by are carried over, and what only looks like rules is not`() async throws {
+        let fixture = try SpoolFixture()
+        let former = try await fixture.open()
+        // One text is longer than a page.
+        let routes = try [1, 400].map { count in
+            StoredRoute(RouteRules(match: try (0..<count).map { try SeriesSelector.parse("kept_\($0)") }))
+        }
+        for (index, route) in routes.enumerated() {
+            try await append("request \(index)", index, to: former)
+            let lease = try #require(try await former.lease(backend: "a", limit: LeaseLimit(points: 1)))
+            var settlement = Make.all(lease, .delivered)
+            settlement.route = route
+            try await former.settle(lease, settlement)
+        }
+        await former.close()
+        try Self.change(fixture.path, "INSERT INTO routes VALUES ('AAAAAAAAAAAAAAAA', '{\"match\":[\"up\"]}', 1)")
+        let spool = try await salvaged(fixture)
+        let found = try AuditDatabase(live: fixture.path).rows("SELECT id, rules FROM routes")
+        #expect(Set(found) == Set(routes.map { [.text($0.id), .text($0.rules)] }))
+        await spool.close()
+    }
+
     // MARK: Dead letters
 
     private static func change(_ path: String, _ sql: String) throws {

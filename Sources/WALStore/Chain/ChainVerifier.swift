@@ -95,6 +95,7 @@ public final class ChainVerifier {
         try readState()
         try verifyLinks()
         for table in ChainTable.allCases { try verify(table) }
+        try verifyRoutes()
         // Of a spool that was altered something is still as it was.
         let isNothingProven = state == nil && answer.soundRows == 0 && answer.uncheckedRows == 0
         guard !isNothingProven || answer.confirmedAnchors > 0 || expected.record != nil else {

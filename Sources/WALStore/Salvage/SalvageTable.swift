@@ -8,6 +8,7 @@ enum SalvageTable: String, CaseIterable, Sendable {
     case losses, chunks, events
     /// And `base_copies`.
     case bases
+    case routes
 
     private var shape: String {
         switch self {
@@ -25,12 +26,13 @@ enum SalvageTable: String, CaseIterable, Sendable {
         case .chunks: "rittiti"
         case .events: "rtiit"
         case .bases: "rb"
+        case .routes: "tti"
         }
     }
 
     /// Where a row's values are put back as they were; the others are read and made anew.
     static let copied: [SalvageTable] = [
-        .receipts, .refusals, .deliveries, .deadLetters, .losses, .chunks, .events,
+        .receipts, .refusals, .deliveries, .deadLetters, .losses, .chunks, .events, .routes,
     ]
 
     /// The table whose rows have such columns; nil for rows of an index, and for what is no row at all.
@@ -64,7 +66,7 @@ enum SalvageTable: String, CaseIterable, Sendable {
     private var hasTag: Bool {
         switch self {
         case .spool, .batches, .receipts, .deliveries, .deadLetters, .losses, .events, .bases: true
-        case .incarnations, .refusals, .backends, .ranges, .chunks: false
+        case .incarnations, .refusals, .backends, .ranges, .chunks, .routes: false
         }
     }
 
@@ -92,9 +94,11 @@ struct SalvagedRow {
     /// The payload, or its beginning only.
     var payload: [UInt8]
 
-    /// Whether it is put back as it was. Behind an id that no table reaches, none could be given.
+    /// Whether it is put back as it was. Behind an id that no table reaches, none could be given; the id of rules is of their
+    /// text.
     var isCopied: Bool {
-        SalvageTable.copied.contains(table) && (1...SalvageSurvey.maximumID).contains(rowID ?? 0)
+        if table == .routes { return StoredRoute(text: text(1)).id == text(0) }
+        return SalvageTable.copied.contains(table) && (1...SalvageSurvey.maximumID).contains(rowID ?? 0)
     }
 
     func integer(_ index: Int) -> Int64? { index == 0 && rowID != nil ? rowID : columns.integer(index, payload) }

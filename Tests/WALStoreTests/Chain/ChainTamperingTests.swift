@@ -164,6 +164,29 @@ import Testing
         #expect(answer.findings.count <= 6, "no row is accused that is as it was: \(answer.findings)")
     }
 
+    @Test(arguments: [
+        ("UPDATE routes SET rules = replace(rules, 'kept', 'gone')", [ChainFinding.Kind.altered]),
+        ("DELETE FROM routes", [.removed]),
+        ("UPDATE routes SET id = 'AAAAAAAAAAAAAAAA'", [.altered, .removed]),
+    ])
+    func `rules that deliveries went by are found changed or gone`(
+        tampering: String, kinds: [ChainFinding.Kind]
+    ) async throws {
+        let life = try ChainLife()
+        try await life.live()
+        let spool = try await life.open()
+        try await life.append(spool, 12)
+        let lease = try #require(try await spool.lease(backend: "b", limit: LeaseLimit(points: 100)))
+        var settlement = Make.all(lease, .delivered)
+        settlement.route = StoredRoute(RouteRules(match: [try SeriesSelector.parse("kept")]))
+        try await spool.settle(lease, settlement)
+        await spool.close()
+        #expect(try life.verify().findings == [])
+        try life.tamper(tampering)
+        let findings = try life.verify().findings
+        #expect(findings.map(\.kind) == kinds && findings.allSatisfy { $0.table == "routes" }, "\(findings)")
+    }
+
     @Test(arguments: [Int64.min, -5, 0, 1 << 53, .max])
     func `whatever number a row or a link is given, verify ends and the node goes on`(_ id: Int64) async throws {
         let life = try ChainLife()
