@@ -114,6 +114,8 @@ extension CrashRun {
     /// Settles some of a lease, or all of it with one fate.
     mutating func settle(_ index: Int, all fate: Fate? = nil) async throws {
         let held = leases[index]
+        // Without a number from the generator: kept seeds are what they were.
+        let route = fate == nil && held.lease.id.number % 3 == 0 ? TenantModel.route : nil
         var parts: [Settlement.Part] = []
         var fates: [(Int, Standing)] = []
         var released: [Int] = []
@@ -126,11 +128,13 @@ extension CrashRun {
                 let values = held.numbers[piece][at - first..<next - first]
                 if fate != nil || random.below(4) != 0, held.open.isSuperset(of: values) {
                     let chosen = fate ?? anyFate()
-                    parts.append(.init(LeasedRun(piece: piece, ordinals: at..<next), chosen))
+                    let isRouted = route != nil && (chosen == .delivered || chosen == .assumed)
+                    let keptBack = isRouted ? values.count(where: TenantModel.isKeptBack) : 0
+                    parts.append(.init(LeasedRun(piece: piece, ordinals: at..<next), chosen, excluded: keptBack))
                     for value in values {
                         leases[index].open.remove(value)
                         if let standing = chosen.standing {
-                            fates.append((value, standing))
+                            fates.append((value, isRouted && TenantModel.isKeptBack(value) ? .excluded : standing))
                         } else {
                             released.append(value)
                         }
@@ -139,7 +143,7 @@ extension CrashRun {
                 at = next
             }
         }
-        let settlement = CrashRun.settlement(parts, fates, at: clock.nanoseconds)
+        let settlement = CrashRun.settlement(parts, fates, route, at: clock.nanoseconds)
         let backend = held.lease.backend
         note("settle \(held.tenant) \(backend) \(fates.count) points")
         for (value, standing) in fates {
@@ -170,9 +174,10 @@ extension CrashRun {
     }
 
     private static func settlement(
-        _ parts: [Settlement.Part], _ fates: [(Int, Standing)], at time: Int64
+        _ parts: [Settlement.Part], _ fates: [(Int, Standing)], _ route: StoredRoute?, at time: Int64
     ) -> Settlement {
         var settlement = Settlement(parts: parts, attempts: 1, status: 200, firstAttemptAt: time)
+        settlement.route = route
         for (value, standing) in fates where TenantModel.isCounted(value, standing) {
             settlement.counters[TenantModel.counter(of: value)] = CounterState(value: Double(value), time: 1)
         }

@@ -25,6 +25,8 @@ struct StoredTruth: Sendable {
         var standing: Standing
         /// Some of the points at these places did, not all.
         var isAmong = false
+        /// Rules were asked: of the places it is those points that they let through, or those that they kept back.
+        var isRouted = false
         /// Letters that were sent again: the sequence of their points since.
         var redrivenAs: Int64?
     }
@@ -132,12 +134,13 @@ extension Spool {
         try Statement(
             """
             SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, outcome, 0,
-                    iif(reason LIKE 'redriven as sequence %', substr(reason, 22), NULL)
+                    iif(reason LIKE 'redriven as sequence %', substr(reason, 22), NULL),
+                    reason = '\(TenantModel.route.reason)'
                 FROM deliveries
             UNION ALL SELECT backend_id, first_sequence, first_ordinal, end_sequence, end_ordinal, points, 'lost',
-                reason = 'purge', NULL FROM losses WHERE backend_id IS NOT NULL
+                reason = 'purge', NULL, 0 FROM losses WHERE backend_id IS NOT NULL
             UNION ALL SELECT backend_id, origin_sequence, origin_ordinal, origin_sequence, origin_ordinal + 1, 1, 'dead',
-                0, NULL FROM dead_letters
+                0, NULL, 0 FROM dead_letters
             """, on: connection
         ).rows { row in
             truth.endings.append(
@@ -146,7 +149,7 @@ extension Spool {
                     places: PlaceRange(
                         Place(row.integer(1), row.integer(2)), Place(row.integer(3), row.integer(4))),
                     points: row.integer(5), standing: standings[row.text(6)] ?? .pending,
-                    isAmong: row.integer(7) == 1, redrivenAs: Int64(row.text(8))))
+                    isAmong: row.integer(7) == 1, isRouted: row.integer(9) == 1, redrivenAs: Int64(row.text(8))))
             return true
         }
         truth.setAsideLosses = Int(

@@ -113,8 +113,10 @@ extension TenantModel {
             var points = 0
             for piece in accepted {
                 guard let values = piece.values(in: ending.places) else { continue }
-                points += values.count
-                for value in values { try note(ending.standing, value, &found, stored.name) }
+                for value in values where ending.holds(value) {
+                    points += 1
+                    try note(ending.standing, value, &found, stored.name)
+                }
             }
             guard points == ending.points else {
                 throw Violation("\(ending.standing) \(ending.places) of \(stored.name): \(points) points")
@@ -230,6 +232,13 @@ extension TenantModel {
                 "\(stored.name) has \(points) points \(standing), of \(counts[standing.rawValue] ?? 0) that were told")
         }
         guard books.balances else { throw Violation("the books of \(stored.name) do not balance: \(books)") }
+    }
+}
+
+extension StoredTruth.Ending {
+    /// Whether it is of a point at its places.
+    fileprivate func holds(_ value: Int) -> Bool {
+        !isRouted || TenantModel.isKeptBack(value) == (standing == .excluded)
     }
 }
 

@@ -75,6 +75,10 @@ struct TenantModel: Sendable {
         CounterKey(series: SeriesKey(high: .max - UInt64(value), low: UInt64(value)))
     }
 
+    /// Of some settlements; the spool keeps them and does not ask them: which points they keep back is said here.
+    static let route = StoredRoute(RouteRules(sample: 0.5))
+    static func isKeptBack(_ value: Int) -> Bool { value % 3 == 0 }
+
     var requests: [Request] = []
     var backends: [String: Backend] = [:]
     var attached: Set<String> = []
