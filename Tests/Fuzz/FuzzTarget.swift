@@ -41,7 +41,7 @@ extension FuzzTarget {
         .remoteWrite, .protobuf, .snappy, .gzip, .deflate, .zstd, .lineProtocol, .exposition, .jsonRecords, .ndjson,
         .jsonValue, .numbers, .histogram, .labels, .block, .spoolPages, .spoolCells, .nodeSummary, .highWaterMark,
         .backupManifest, .configuration, .httpRequest, .httpFields, .bulkAnswer, .httpAnswer, .programLine,
-        .archiveFolder,
+        .archiveFolder, .chainRecords, .anchors,
     ]
 
     static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

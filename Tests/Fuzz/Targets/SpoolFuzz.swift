@@ -92,7 +92,7 @@ final class SpoolBench: Sendable {
         ]
         for fate in fates {
             guard let lease = try await spool.lease(backend: "a", limit: LeaseLimit(points: 3)) else { break }
-            try await settle(lease, fate, spool)
+            try await settle(lease, fate, spool, route: StoredRoute(RouteRules(sample: 0.5)))
         }
         try await spool.setRetryState(RetryState(mode: .backingOff, attempts: 3), backend: "a")
         await spool.close()
@@ -109,11 +109,19 @@ final class SpoolBench: Sendable {
         return AppendRequest(decoded: decoded, source: "json", peer: "unix", requestID: "r\(number)", bodyBytes: 100)
     }
 
-    private static func settle(_ lease: Lease, _ fate: Fate, _ spool: Spool) async throws {
-        let parts = lease.pieces.indices.map {
-            Settlement.Part(LeasedRun(piece: $0, ordinals: lease.pieces[$0].ordinals), fate)
+    /// - Parameter route: keeps one point of each piece back.
+    private static func settle(
+        _ lease: Lease, _ fate: Fate, _ spool: Spool, route: StoredRoute? = nil
+    ) async throws {
+        let isRouted = route != nil && (fate == .delivered || fate == .assumed)
+        let parts = lease.pieces.indices.map { piece in
+            let ordinals = lease.pieces[piece].ordinals
+            return Settlement.Part(
+                LeasedRun(piece: piece, ordinals: ordinals), fate, excluded: isRouted ? min(1, ordinals.count) : 0)
         }
-        try await spool.settle(lease, Settlement(parts: parts, attempts: 1, status: 200, firstAttemptAt: 1))
+        var settlement = Settlement(parts: parts, attempts: 1, status: 200, firstAttemptAt: 1)
+        settlement.route = route
+        try await spool.settle(lease, settlement)
     }
 
     private static func columns(of path: String) throws -> [(table: String, column: String)] {
@@ -210,6 +218,12 @@ final class SpoolBench: Sendable {
             _ = try? await spool.losses()
             try? await spool.maintain()
             if let status = try? await spool.status() { try balance(status) }
+            if let audit = try? AuditDatabase(AuditFile(path: path, isImmutable: false), skipsDamage: true) {
+                let all = #"{__name__=~".*"}"#
+                for request in [FateRequest(selector: all), FateRequest(received: 0 ..< .max)] {
+                    _ = try? audit.fates(request, AuditLimits(time: .seconds(10)))
+                }
+            }
         } catch let finding as FuzzFinding {
             failure = finding
         } catch {}
