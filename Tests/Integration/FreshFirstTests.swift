@@ -16,14 +16,20 @@ import Testing
         let prometheus = try PrometheusServer(
             bench, name: "receiver", config: "storage: { tsdb: { out_of_order_time_window: 1h } }\n",
             arguments: ["--web.enable-remote-write-receiver"])
-        // Small requests, one at a time: a link on which the backlog takes a while.
+        // Links on which the backlog takes half a minute, until they are mended: about a hundred requests a second.
+        let slow = FaultPlan(request: [FaultPlan.Stage(0, .slow(bytes: 600, everyMilliseconds: 10))])
+        let links = try [metrics.url, prometheus.url].map { url in
+            guard let port = URL(string: url)?.port else { throw TestFailure("no port in \(url)") }
+            return try FaultProxy(to: port) { _ in slow }
+        }
+        defer { for link in links { link.stop() } }
         let node = try HoldfastNode(
             bench,
             config: """
                 backends:
                   metrics:
                     type: prometheus_remote_write
-                    url: "\(metrics.url)/api/v1/write"
+                    url: "\(links[0].url)/api/v1/write"
                     order: fresh_first
                     fresh_within: 3s
                     out_of_order_window: unlimited
@@ -31,7 +37,7 @@ import Testing
                     concurrency: 1
                   prometheus:
                     type: prometheus_remote_write
-                    url: "\(prometheus.url)/api/v1/write"
+                    url: "\(links[1].url)/api/v1/write"
                     order: fresh_first
                     fresh_within: 3s
                     out_of_order_window: 1h
@@ -75,6 +81,7 @@ import Testing
         #expect(areThere, "\(overtaken)")
 
         // What lane a point is in outlives the process.
+        for link in links { link.behave { _ in .clean } }
         node.process.kill()
         try await node.start()
         let status = try await node.drain(within: 200)
