@@ -258,11 +258,8 @@ private struct DeliverySums {
     }
 
     private func sum(_ family: String, _ parts: String...) -> Int {
-        Int(
-            samples.reduce(0) { sum, sample in
-                let isIt = sample.key.hasPrefix("\(family){") && parts.allSatisfy { sample.key.contains($0) }
-                return isIt ? sum + sample.value : sum
-            })
+        let isIt = { (name: String) in name.hasPrefix("\(family){") && parts.allSatisfy { name.contains($0) } }
+        return Int(samples.filter { isIt($0.key) }.values.reduce(0.0, +))
     }
 
     func retries(_ backend: String) -> Int {
