@@ -1,3 +1,5 @@
+import Metrics
+
 /// The tables of a spool, told apart by the types of their columns: a page says of which table its rows are nowhere else.
 ///
 /// Each shape is that of `schema/`, a letter a column: `i` integer, `t` text, `b` blob, capitals where NULL
@@ -94,12 +96,14 @@ struct SalvagedRow {
     /// The payload, or its beginning only.
     var payload: [UInt8]
 
-    /// Whether it is put back as it was. Behind an id that no table reaches, none could be given; the id of rules is of their
-    /// text.
+    /// Whether it is put back as it was. Behind an id that no table reaches, none could be given.
     var isCopied: Bool {
-        if table == .routes { return StoredRoute(text: text(1)).id == text(0) }
+        if table == .routes { return columns.columns[1].range.count <= RouteRules.maximumTextBytes }
         return SalvageTable.copied.contains(table) && (1...SalvageSurvey.maximumID).contains(rowID ?? 0)
     }
+
+    /// Of a whole payload: whether an id that follows from the rest of the row does.
+    var isConsistent: Bool { table != .routes || StoredRoute(text: text(1)).id == text(0) }
 
     func integer(_ index: Int) -> Int64? { index == 0 && rowID != nil ? rowID : columns.integer(index, payload) }
     func text(_ index: Int) -> String {

@@ -65,7 +65,7 @@ final class SalvageWork {
                 scan = before
                 throw SalvageJob.notRead
             }
-            for row in rows {
+            for row in rows where row.isConsistent {
                 bytes += row.payload.count
                 waiting.append(row)
             }
