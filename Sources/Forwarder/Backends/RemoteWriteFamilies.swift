@@ -4,8 +4,8 @@ import Synchronization
 /// What senders said of metric families, by tenant: remote write 1.0 says it once a minute in requests of its own, and 2.0
 /// has it with every series.
 ///
-/// Kept in memory: after a start it is what was said since. With more than `mostBytes` all is forgotten, and learned anew as
-/// it is said again.
+/// Kept in memory: after a start it is what was said since. With more than `mostBytes` all but what is said last is forgotten,
+/// and learned anew as it is said again.
 final class RemoteWriteFamilies: Sendable {
     static let mostBytes = 16 << 20
 
@@ -20,9 +20,12 @@ final class RemoteWriteFamilies: Sendable {
             var families = known.families.removeValue(forKey: tenant) ?? MetadataFamilies()
             known.bytes -= families.bytes
             families.add(metadata)
+            if known.bytes + families.bytes > RemoteWriteFamilies.mostBytes {
+                (known, families) = (Known(), MetadataFamilies())
+                families.add(metadata)
+            }
             known.bytes += families.bytes
             known.families[tenant] = families
-            if known.bytes > RemoteWriteFamilies.mostBytes { known = Known() }
         }
     }
 

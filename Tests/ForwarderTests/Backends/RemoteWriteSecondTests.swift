@@ -61,12 +61,14 @@ struct RemoteWriteSecondTests {
             let item = MetricMetadata(family: "f\(number)", kind: .gauge, help: help)
             for tenant in ["one", "one", "other"] {
                 families.learn([item], of: tenant)
-                #expect(families.known(of: tenant).family(of: "f\(number)") == item)
+                let isKnown = families.known(of: tenant).family(of: "f\(number)") == item
+                #expect(isKnown, "family \(number) of \(tenant)")
             }
         }
         let held = families.known(of: "one").bytes + families.known(of: "other").bytes
         #expect(held > 10 << 20 && held <= RemoteWriteFamilies.mostBytes)
-        #expect(families.known(of: "one").family(of: "f0") == nil)
+        let isForgotten = families.known(of: "one").family(of: "f0") == nil
+        #expect(isForgotten)
     }
 
     private func written(_ samples: Int, _ histograms: Int = 0) -> [String: String] {
