@@ -1,17 +1,13 @@
 import Forwarder
 import Metrics
-import Synchronization
 
 /// `GET /api/v1/exposition/<backend>`: the page of the tenant whose credential asks.
 final class ExpositionRoutes: Sendable {
     static let name = "exposition"
     private static let path = "/api/v1/exposition/"
-    /// Pages under way: each takes a processor for some milliseconds, and memory for what is on it.
-    private static let maximumPages = 4
-
     private let ingest: Ingest
     private let find: @Sendable (_ backend: String, _ tenant: String) -> PrometheusExposition?
-    private let pages = Mutex(0)
+    private let turns = PageTurns()
 
     /// - Parameter find: the backend, where the tenant has one of this name that exposes.
     init(_ ingest: Ingest, find: @escaping @Sendable (_ backend: String, _ tenant: String) -> PrometheusExposition?) {
@@ -37,19 +33,15 @@ final class ExpositionRoutes: Sendable {
         guard let backend = find(name, ticket.tenant) else {
             return responder.reply(.problem(404, "the tenant has no backend of this name that is exposed"))
         }
-        let isFree = pages.withLock { pages in
-            guard pages < Self.maximumPages else { return false }
-            pages += 1
-            return true
+        let (turns, tenant, head) = (turns, ticket.tenant, request.head)
+        let isTaken = turns.take {
+            // Not on the server's thread, on which others' requests come in.
+            Task {
+                defer { turns.end() }
+                responder.reply(Self.reply(backend, tenant, head))
+            }
         }
-        guard isFree else {
-            return responder.reply(.problem(503, "other pages are being written", retryAfterSeconds: 1))
-        }
-        // Not on the server's thread, on which others' requests come in.
-        Task { [self] in
-            defer { pages.withLock { $0 -= 1 } }
-            responder.reply(Self.reply(backend, ticket.tenant, request.head))
-        }
+        if !isTaken { responder.reply(.problem(503, "many pages wait to be written", retryAfterSeconds: 1)) }
     }
 
     private static func reply(_ backend: PrometheusExposition, _ tenant: String, _ head: RequestHead) -> Reply {
