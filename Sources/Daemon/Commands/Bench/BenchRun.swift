@@ -29,7 +29,10 @@ struct BenchRun {
         let before = watched.usage
         let sender = BenchSender(target: target, connections: options.connections, rate: options.rate)
         let sent = sender.send(load)
-        guard sent.samples > 0 else { throw BenchFailure("nothing was acknowledged; statuses: \(sent.refused)") }
+        guard sent.samples > 0 else {
+            let hint = sent.refused[404] == nil ? "" : " (remote write is taken at http://HOST:PORT/api/v1/write)"
+            throw BenchFailure("nothing was acknowledged; statuses: \(sent.refused)\(hint)")
+        }
         let afterIngest = watched.usage
 
         var report = BenchReport(options: options, sent: sent)
