@@ -39,6 +39,12 @@ import Testing
         let node = try HoldfastNode(bench, config: Self.config)
         try await node.start()
         let url = node.url
+        // A body is half a second on its way, however fast the machine is, or slow to look how far it has come.
+        let link = try FaultProxy(to: node.port) { _ in
+            FaultPlan(request: [FaultPlan.Stage(0, .slow(bytes: 32 << 10, everyMilliseconds: 5))])
+        }
+        defer { link.stop() }
+        let front = link.url
         let client = Task { () -> (resumptions: Int, behind: [Int]) in
             var (from, resumptions, told) = (0, 0, 0)
             var behind: [Int] = []
@@ -46,7 +52,7 @@ import Testing
                 let end = min(from + Self.bodyLines, Self.lines)
                 let body = Self.body(from..<end)
                 let answer = try? await Web.post(
-                    "\(url)/api/v1/json?stream=ship&from=\(from)", body,
+                    "\(front)/api/v1/json?stream=ship&from=\(from)", body,
                     headers: ["Content-Type": "application/x-ndjson"])
                 if let answer, answer.status == 200 { told = end }
                 resumptions += 1
