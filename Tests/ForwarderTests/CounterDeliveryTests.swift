@@ -142,6 +142,64 @@ struct CounterDeliveryTests {
         http.stop()
     }
 
+    @Test func `a replay beside live points waits for their end, and what is told adds up`() async throws {
+        var source = Source(random: SeededGenerator.fresh())
+        let server = Server(refuses: false)
+        server.isFaulty.withLock { $0 = false }
+        let (gate, isHeld) = (HTTPTestGate(), Mutex(false))
+        let http = try HTTPTestServer { request, number in
+            let action = server.answer(request, number)
+            return isHeld.withLock { $0 } ? .wait(gate, then: action) : action
+        }
+        try await run { store, forwarder in
+            forwarder.configure([route(http)])
+            forwarder.start()
+            try await store.append(source.beginnings())
+            try await store.append(source.batch(40))
+            while try await store.ledger().pendingPoints > 0 { await settled.wait() }
+            let requests = http.requests.count
+            isHeld.withLock { $0 = true }
+            try await store.append(source.batch(40))
+            await http.received(requests + 1)
+            let job = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+                try await spool.startReplay(ReplayOrder(backend: "central", asked: "by a test"))
+            }
+            await forwarder.followReplays(tenant: "acme")
+            while forwarder.context.counters.waiting("acme", "central") == 0 { await Task.yield() }
+            try await store.append(source.batch(40))
+            gate.open()
+            while try await store.ledger().pendingPoints > 0 { await settled.wait() }
+            while try await store.replays(tenant: "acme").first(where: { $0.id == job.id })?.state != .done {
+                await settled.wait()
+            }
+            await forwarder.stop(grace: .seconds(5))
+            #expect(try await store.ledger().balances)
+        }
+        #expect(server.table.withLock { $0.total } == source.grown)
+        http.stop()
+    }
+
+    @Test func `turns are taken in order, by each tenant and backend for itself`() async {
+        let turns = CounterTurns()
+        let order = Recorder<Int>()
+        #expect(turns.takeAtOnce("acme", "central"))
+        #expect(turns.takeAtOnce("acme", "other") && turns.takeAtOnce("else", "central"))
+        await withDiscardingTaskGroup { group in
+            for number in 0..<5 {
+                group.addTask {
+                    await turns.take("acme", "central")
+                    order.record(number)
+                    turns.giveUp("acme", "central")
+                }
+                while turns.waiting("acme", "central") <= number { await Task.yield() }
+            }
+            #expect(!turns.takeAtOnce("acme", "central"))
+            turns.giveUp("acme", "central")
+        }
+        #expect(order.elements == [0, 1, 2, 3, 4])
+        #expect(turns.takeAtOnce("acme", "central"))
+    }
+
     // MARK: Fixture
 
     private func route(_ server: HTTPTestServer) -> DeliveryRoute {

@@ -37,6 +37,11 @@ final class CounterTurns: Sendable {
         }
     }
 
+    /// How many wait.
+    func waiting(_ tenant: String, _ backend: String) -> Int {
+        lines.withLock { $0[Key(tenant: tenant, backend: backend)]?.count ?? 0 }
+    }
+
     func giveUp(_ tenant: String, _ backend: String) {
         let next = lines.withLock { lines -> CheckedContinuation<Void, Never>? in
             let key = Key(tenant: tenant, backend: backend)
