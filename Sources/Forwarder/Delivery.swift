@@ -37,6 +37,8 @@ struct Delivery {
     private var holdsTurn: Bool
     /// Not settled yet.
     private var answered: [Settlement] = []
+    /// Answers in a row after which nothing was settled.
+    private var fruitless = 0
     /// The spool has been told that a probe overtakes points of this lease.
     private var hasNoted = false
 
@@ -116,6 +118,13 @@ struct Delivery {
             guard let part = bisect.next() else { return DeliveryEnding(settlement: takeAnswered()) }
             switch await deliver(part) {
             case .goOn(let settlement):
+                fruitless = settlement.parts.isEmpty ? fruitless + 1 : 0
+                guard fruitless <= Delivery.mostFruitless else {
+                    _ = await fail(
+                        "\(fruitless) answers in a row, and nothing is settled", after: nil,
+                        startedAt: context.time.boot())
+                    return await giveBack()
+                }
                 answered.append(settlement)
                 if bisect.isDone { return DeliveryEnding(settlement: takeAnswered()) }
                 guard await settleAnswered() else { return await giveBack(maybeSent: true, isUnsettled: true) }
@@ -127,6 +136,9 @@ struct Delivery {
             }
         }
     }
+
+    /// A million points are halved in twenty, and looking for stuck ones sets eight aside: who needs more goes round in circles.
+    private static let mostFruitless = 64
 
     /// Makes durable what was answered of a lease that is not done. A shard leaves that to the end: its points lie among
     /// those of other shards, and what they have between them is settled as one run, not as thousands.
@@ -196,6 +208,14 @@ struct Delivery {
         guard let request = await encode(chunk, keys) else {
             bisect.putBack(part)
             _ = await fail("the spool could not be read", after: nil, startedAt: context.time.boot())
+            return .stop(nil)
+        }
+        guard request.points + request.unsentRuns.points == chunk.points else {
+            // What is in no account would be settled as if it had been sent.
+            bisect.putBack(part)
+            await hold(
+                "a defect: the request has \(request.points) points and leaves \(request.unsentRuns.points) out, of \(chunk.points)"
+            )
             return .stop(nil)
         }
         part.runs = part.runs.subtracting(request.unsentRuns)
@@ -334,11 +354,20 @@ struct Delivery {
                 part.settlement(
                     bisect.tooLarge(part, status: status, excerpt: answer.excerpt), status: status, context))
         case .refused(let reason, let meansAlreadyThere):
-            await recover(isDelivery: false)
+            if !lane.state.withLock({ $0.isInDoubt }) { await recover(isDelivery: false) }
             let settled = bisect.refused(part, reason, meansAlreadyThere: meansAlreadyThere)
             let isThere = settled.contains { $0.fate == .assumed }
-            return .goOn(
-                part.settlement(settled, status: status, context).counting(request.counters, isTaken: isThere))
+            let settlement = part.settlement(settled, status: status, context)
+                .counting(request.counters, isTaken: isThere)
+            let isInDoubt = lane.state.withLock { state in
+                if !meansAlreadyThere { state.refused(points: settled.points(where: \.isDead)) }
+                return state.isInDoubt && !settled.isEmpty
+            }
+            guard isInDoubt else { return .goOn(settlement) }
+            await hold(
+                "nothing was taken yet, and \(LaneState.refusedInDoubt) points were refused one by one: are url and type right? "
+                    + "HTTP \(reason.status): \(reason.excerpt.prefix(256))")
+            return .stop(settlement)
         case .encodeAnew:
             // Where nothing was asked of it (points became too old to send), a backend that fails does so still.
             if case .response = answer { await recover(isDelivery: false) }
@@ -360,6 +389,12 @@ struct Delivery {
     }
 
     private mutating func act(on items: [ItemOutcome], _ part: Bisect.Part, status: Int) async -> Next {
+        let named = items.flatMap(\.runs)
+        guard named.points + part.runs.subtracting(named).points == part.points else {
+            bisect.putBack(part)
+            await hold("a defect: the answer is read as if it named points twice, or some that were not sent")
+            return .stop(nil)
+        }
         let parts = bisect.partly(part, items) { [routed] in routed.kept($0).points > 0 }
         let settlement = part.settlement(parts, status: status, context)
         for case .hold(let reason) in items.map(\.verdict) {
@@ -410,4 +445,14 @@ struct Delivery {
         holdsTurn = true
         return !isOver
     }
+}
+
+extension [Settlement.Part] {
+    fileprivate func points(where isWanted: (Fate) -> Bool) -> Int {
+        reduce(0) { isWanted($1.fate) ? $0 + $1.run.ordinals.count : $0 }
+    }
+}
+
+extension Fate {
+    fileprivate var isDead: Bool { if case .dead = self { true } else { false } }
 }

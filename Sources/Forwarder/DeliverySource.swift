@@ -21,6 +21,8 @@ protocol DeliverySource: Sendable {
         tenant: String, backend: String, _ keys: [CounterKey]
     ) async throws(SpoolError) -> [CounterKey: CounterState]
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState
+    /// Whether the backend has ever taken a point.
+    func hasDelivered(tenant: String, backend: String) async throws(SpoolError) -> Bool
     func setRetryState(_ state: RetryState, tenant: String, backend: String) async throws(SpoolError)
     /// Tenants whose backends are owed something.
     func tenantsWithWork() -> [String]
@@ -30,6 +32,7 @@ protocol DeliverySource: Sendable {
 
 extension DeliverySource {
     var leasingTenants: Int { .max }
+    func hasDelivered(tenant: String, backend: String) async throws(SpoolError) -> Bool { true }
 }
 
 extension WALStore: DeliverySource {
@@ -37,6 +40,10 @@ extension WALStore: DeliverySource {
         try await withSpool(tenant) { (spool) async throws(SpoolError) in
             try await spool.lease(backend: backend, limit: limit)
         }
+    }
+
+    func hasDelivered(tenant: String, backend: String) async throws(SpoolError) -> Bool {
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.hasDelivered(backend: backend) }
     }
 
     func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {

@@ -50,6 +50,10 @@ struct LaneState: Sendable {
     /// Points a request may have at most, after the backend called one too large.
     var learnedPoints: Int?
     private var deliveriesSinceTooLarge = 0
+    /// Points that were refused, one by one, of a backend that has never taken anything; nil for one that has.
+    private var refusedFirst: Int?
+    /// When it was last told that there are dead letters, boot clock; and those that came since.
+    private var dead: (toldAt: Int64?, points: Int) = (nil, 0)
     /// What the points that the backend refused had in common.
     var refusalHints = RefusalHints()
 
@@ -266,6 +270,7 @@ struct LaneState: Sendable {
     ///
     /// - Parameter isOfBacklog: beside which fresh points go out.
     mutating func delivered(isOfBacklog: Bool = false) {
+        refusedFirst = nil
         if isOfBacklog {
             backlog.suspicion = nil
         } else {
@@ -333,6 +338,26 @@ struct LaneState: Sendable {
             mode: .held, attempts: retry.attempts + 1, nextAttemptAt: wall + delay.wholeNanoseconds, reason: reason)
         return !wasHeld
     }
+
+    /// Whether so many points were refused before any was ever taken that the url or the type is likelier at fault than they.
+    var isInDoubt: Bool { refusedFirst ?? 0 >= LaneState.refusedInDoubt && !isReplay }
+    static let refusedInDoubt = 100
+
+    mutating func refused(points: Int) { if let before = refusedFirst { refusedFirst = before + points } }
+
+    /// Nothing was ever taken, as far as the spool goes back.
+    mutating func isNew() { refusedFirst = 0 }
+
+    /// Counts points that became dead letters.
+    ///
+    /// - Returns: how many there are to be told of, at the first and then now and then.
+    mutating func buried(points: Int, now: Int64) -> Int? {
+        dead.points += points
+        if let toldAt = dead.toldAt, now - toldAt < LaneState.tellsDeadEvery { return nil }
+        defer { dead = (now, 0) }
+        return dead.points
+    }
+    private static let tellsDeadEvery: Int64 = 600_000_000_000
 
     /// What an earlier process left: its wait goes on, as far as the wall clock can be believed.
     mutating func restore(_ saved: RetryState, now: Int64, wall: Int64, _ backoff: Backoff) {

@@ -38,6 +38,9 @@ struct Worker {
         guard !lane.state.withLock({ $0.isRestored }) else { return }
         do throws(SpoolError) {
             let saved = try await lane.source.retryState(tenant: lane.tenant, backend: lane.backend)
+            if try await !lane.source.hasDelivered(tenant: lane.tenant, backend: lane.backend) {
+                lane.state.withLock { $0.isNew() }
+            }
             lane.state.withLock { state in
                 state.restore(
                     saved, now: context.time.boot(), wall: context.time.wall(), context.tuning.backoff)
@@ -234,6 +237,23 @@ private struct Handovers {
 }
 
 extension Lane {
+    /// An operator hears of dead letters without looking for them.
+    private func tellDead(_ parts: [Settlement.Part], _ context: DeliveryContext) {
+        var (points, last): (Int, DeadLetterReason?) = (0, nil)
+        for part in parts {
+            guard case .dead(let reason) = part.fate else { continue }
+            points += part.run.ordinals.count
+            last = reason
+        }
+        guard let last, let told = state.withLock({ $0.buried(points: points, now: context.time.boot()) }) else {
+            return
+        }
+        context.events(
+            Event(
+                .warning, "points are dead letters; `holdfast dead list` has them",
+                metadata(["points": "\(told)", "reason": "\(last.code): \(last.excerpt.prefix(256))"])))
+    }
+
     func metadata(_ more: [String: String] = [:]) -> [String: String] {
         more.merging(["tenant": tenant, "backend": backend]) { first, _ in first }
     }
@@ -253,6 +273,7 @@ extension Lane {
             do throws(SpoolError) {
                 try await source.settle(lease, tenant: tenant, settlement, mayWait: mayWait)
                 state.withLock { $0.settled(settlement.parts, now: context.time.boot()) }
+                tellDead(settlement.parts, context)
                 return true
             } catch {
                 attempts += 1

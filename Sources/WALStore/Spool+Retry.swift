@@ -7,6 +7,15 @@ extension Spool {
         return ledger.backends[index].retry
     }
 
+    /// Whether the backend has ever taken a point.
+    public func hasDelivered(backend: String) throws(SpoolError) -> Bool {
+        guard let index = ledger.index(of: backend) else {
+            throw SpoolError(.misuse, "tenant \(tenant) has no backend \(backend)")
+        }
+        let state = ledger.backends[index]
+        return state.deliveredPoints + state.assumedPoints > 0
+    }
+
     /// Kept in memory at once, on disk with the next commit, at most every 30 s alone.
     public func setRetryState(_ state: RetryState, backend: String) throws(SpoolError) {
         guard let index = ledger.index(of: backend) else {

@@ -146,7 +146,8 @@ struct CounterDeliveryTests {
         var source = Source(random: SeededGenerator.fresh())
         let server = Server(refuses: false)
         server.isFaulty.withLock { $0 = false }
-        let (gate, isHeld) = (HTTPTestGate(), Mutex(false))
+        let gate = HTTPTestGate()
+        let isHeld = Mutex(false)
         let http = try HTTPTestServer { request, number in
             let action = server.answer(request, number)
             return isHeld.withLock { $0 } ? .wait(gate, then: action) : action

@@ -11,6 +11,10 @@ struct LineBackend: Backend {
     var timeout: Duration = .seconds(10)
     /// Ordinals this backend cannot carry.
     var excludes: Set<Int> = []
+    /// Ordinals that are in no account: a defect.
+    var forgets: Set<Int> = []
+    /// Named with a verdict by an answer of 207, on top of what was sent: a defect.
+    var namesTwice = false
     /// Different series may overtake each other.
     var keepsApart = false
     var takesBodies = false
@@ -33,6 +37,7 @@ struct LineBackend: Backend {
                 continue
             }
             for ordinal in run.ordinals {
+                if forgets.contains(ordinal) { continue }
                 if excludes.contains(ordinal) {
                     request.excluded.append((LeasedRun(piece: run.piece, ordinals: ordinal..<ordinal + 1), "odd"))
                     continue
@@ -61,6 +66,7 @@ struct LineBackend: Backend {
                 return .refused(
                     DeadLetterReason(code: "refused", excerpt: text, status: 400),
                     meansAlreadyThere: text.contains("there"))
+            case 418: return .encodeAnew(reason: "another form")
             case 401: return .hold(reason: "the backend refuses our credentials")
             case 413: return .tooLarge(limitBytes: nil)
             default:

@@ -203,6 +203,9 @@ final class MemorySource: DeliverySource {
     }
 
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState { ledger(backend).retry }
+    func hasDelivered(tenant: String, backend: String) async throws(SpoolError) -> Bool {
+        ledger(backend).fates.contains { $0 == .delivered || $0 == .assumed }
+    }
     func setRetryState(_ retry: RetryState, tenant: String, backend: String) async throws(SpoolError) {
         state.withLock { $0.ledgers[backend]?.retry = retry }
     }

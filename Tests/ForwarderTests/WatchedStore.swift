@@ -37,6 +37,9 @@ struct WatchedStore: DeliverySource {
     ) async throws(SpoolError) -> [CounterKey: CounterState] {
         try await store.counters(tenant: tenant, backend: backend, keys)
     }
+    func hasDelivered(tenant: String, backend: String) async throws(SpoolError) -> Bool {
+        try await store.hasDelivered(tenant: tenant, backend: backend)
+    }
     func retryState(tenant: String, backend: String) async throws(SpoolError) -> RetryState {
         try await store.retryState(tenant: tenant, backend: backend)
     }

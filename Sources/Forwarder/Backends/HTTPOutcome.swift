@@ -7,7 +7,8 @@ enum HTTPOutcome {
     static func of(_ response: HTTPResponse, now: Int64) -> DeliveryOutcome {
         switch response.status {
         case 200...299: .delivered
-        case 300...399: .hold(reason: "HTTP \(response.status): redirected\(target(of: response)); set the url to it")
+        case 300...399:
+            .hold(reason: "HTTP \(response.status): redirected\(target(of: response)); \(advice(of: response))")
         case 401, 403, 407: .hold(reason: "HTTP \(response.status): credentials refused\(said(response))")
         case 402: .hold(reason: "HTTP 402: the account does not allow it\(said(response))")
         case 404, 405, 410: .hold(reason: "HTTP \(response.status): nothing takes writes at this url\(said(response))")
@@ -24,10 +25,36 @@ enum HTTPOutcome {
     /// - Parameter read: by the backend's own sheet, with the wall clock for a Retry-After that is a date.
     static func of(_ answer: Answer, _ read: (HTTPResponse, _ now: Int64) -> DeliveryOutcome) -> DeliveryOutcome {
         switch answer {
-        case .response(let response): read(response, TimeSource.system.wall())
+        case .response(let response): checked(response, read(response, TimeSource.system.wall()))
         case .failure(let failure): .retry(after: nil, reason: failure.reason)
         case .said(let outcome): outcome
         }
+    }
+
+    /// What an answer means, where it is one of a backend: a success or a refusal of points that is a web page is somebody
+    /// else's, a proxy's or that of a network which asks for a login first.
+    static func checked(_ response: HTTPResponse, _ outcome: DeliveryOutcome) -> DeliveryOutcome {
+        switch outcome {
+        case .delivered where isWebPage(response), .partly where isWebPage(response):
+            .retry(
+                after: nil,
+                reason: "HTTP \(response.status) with a web page: a proxy, or a login page of the network, answers "
+                    + "in place of the backend\(said(response))")
+        case .refused where isWebPage(response):
+            .hold(
+                reason: "HTTP \(response.status) with a web page, which is no answer of a backend: "
+                    + "is the url right?\(said(response))")
+        // VictoriaMetrics, which says 400.
+        case .refused where Excerpt.holds(response.body, ["unsupported path requested"]):
+            .hold(reason: "HTTP \(response.status): nothing takes writes at this url\(said(response))")
+        default: outcome
+        }
+    }
+
+    private static func isWebPage(_ response: HTTPResponse) -> Bool {
+        if let type = response.headers["content-type"], type.lowercased().hasPrefix("text/html") { return true }
+        let text = Excerpt.of(response.body, bytes: 64).lowercased()
+        return text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
     }
 
     static func retry(_ response: HTTPResponse, now: Int64) -> DeliveryOutcome {
@@ -44,6 +71,10 @@ enum HTTPOutcome {
     static func said(_ response: HTTPResponse) -> String {
         let text = Excerpt.of(response.body, bytes: 256)
         return text.isEmpty ? "" : ": \(text)"
+    }
+
+    private static func advice(of response: HTTPResponse) -> String {
+        isWebPage(response) ? "set the url to it, unless it is the login page of a network" : "set the url to it"
     }
 
     private static func target(of response: HTTPResponse) -> String {

@@ -104,8 +104,11 @@ public struct OwnAPI: Backend {
     // MARK: Back
 
     public func outcome(of answer: Answer, to request: EncodedRequest) -> DeliveryOutcome {
-        HTTPOutcome.of(answer) { response, now in
-            if let rule = rules.first(where: { $0.matches(response) }) { return rule.outcome(of: response, now: now) }
+        // What a rule says of an answer holds, whatever it looks like.
+        if case .response(let response) = answer, let rule = rules.first(where: { $0.matches(response) }) {
+            return rule.outcome(of: response, now: TimeSource.system.wall())
+        }
+        return HTTPOutcome.of(answer) { response, now in
             // The first sending of the key is still under way, here as in our own ingest.
             // <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.6>
             if response.status == 409, keyHeader != nil { return HTTPOutcome.retry(response, now: now) }
