@@ -63,7 +63,7 @@ public struct EncodedRequest: Sendable {
     }
 }
 
-/// What a backend needs and allows. Sheets give the defaults; the config overrides what it may.
+/// What a backend needs and allows. It has defaults of its own; the config overrides what it may.
 public struct BackendTraits: Sendable, Hashable {
     /// Order per series matters: of requests that may share a series one is in flight per lane.
     public var keepsOrder: Bool
@@ -111,7 +111,7 @@ public protocol Backend: Sendable {
     /// Whether each series of `batch` is one of its own at the backend, so that requests with different series may overtake
     /// each other. Asked where order is kept and more than one request may be in flight.
     func keepsSeriesApart(_ batch: Batch) -> Bool
-    /// What it does with points that are older than those it has, as its sheet says; a sentence for people.
+    /// What it does with points that are older than those it has, as its makers say; a sentence for people.
     var oldPoints: String { get }
     /// Whether a point may be refused for coming after newer ones of its series.
     var mayRefuseOldPoints: Bool { get }

@@ -7,7 +7,7 @@ import WALStore
 ///
 /// A refusal as already there is bisected like any other, down to single points: a request that a backend rolls back
 /// whole for one point it holds (Prometheus does) says nothing about the others, and settling them unsent would lose
-/// them. Only a single point that may have been sent before settles as assumed (`storage.md` 4), and only if no later
+/// them. Only a single point that may have been sent before settles as assumed (rule 4), and only if no later
 /// point was sent ahead of it: such a point is out of order whether or not it arrived.
 struct Bisect {
     /// Points that go out in one request.

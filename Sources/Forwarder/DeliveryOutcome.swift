@@ -1,6 +1,6 @@
 import WALStore
 
-/// What one attempt's answer asks the worker to do next (design section 6).
+/// What one attempt's answer asks the worker to do next.
 public enum DeliveryOutcome: Equatable, Sendable {
     /// The backend's full success.
     case delivered

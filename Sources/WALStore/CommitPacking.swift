@@ -29,7 +29,7 @@ extension OriginRun {
 }
 
 extension Spool {
-    /// Merges a group's requests into as few rows as the limits allow (`storage.md` 22): requests in arrival order, a
+    /// Merges a group's requests into as few rows as the limits allow (rule 22): requests in arrival order, a
     /// large one over several rows.
     func pack(_ appends: [CommitQueue.Append]) throws(SpoolError) -> [PackedRow] {
         var rows: [PackedRow] = []

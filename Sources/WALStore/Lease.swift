@@ -132,7 +132,7 @@ public struct DeadLetterReason: Sendable, Hashable {
 public enum Fate: Sendable, Hashable {
     /// The backend said so.
     case delivered
-    /// Sent once without an answer, then refused as already there (`storage.md` 4).
+    /// Sent once without an answer, then refused as already there (rule 4).
     case assumed
     case dead(DeadLetterReason)
     /// By rule: routed elsewhere, or the backend cannot represent it. `reason` is counted.

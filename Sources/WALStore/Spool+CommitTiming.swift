@@ -1,6 +1,6 @@
 import Synchronization
 
-/// When what waits is committed (`storage.md` 17).
+/// When what waits is committed (rule 17).
 ///
 /// New points at once, or after `commit_linger`. A settle that somebody waits for goes at once. Any other goes with new points:
 /// with those that linger, or with every ninth commit; where none goes by within 50 ms, or not eight within 200 ms, by

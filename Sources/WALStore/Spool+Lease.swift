@@ -216,7 +216,7 @@ extension Spool {
     }
 
     /// Before points at or beyond `sentBefore` go out for the first time, a commit says that they may have: an unclean
-    /// start then knows what could have been in flight (`storage.md` 4).
+    /// start then knows what could have been in flight (rule 4).
     private func reserveSending(_ sequence: Int64, backend index: Int) throws(SpoolError) {
         guard sequence >= ledger.backends[index].sentBefore else { return }
         try transact { _ throws(SpoolError) in

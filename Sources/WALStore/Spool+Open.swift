@@ -64,7 +64,7 @@ extension Spool {
     ///
     /// A log that a crash left behind may end in the middle of a sector: SQLite syncs a commit up to the end of one and
     /// writes the rest of the padding after it (`walWriteToLog`). The next commit would then share a sector with the last
-    /// acknowledged one, and a torn write could reach it, which `psow=0` is there to prevent (`storage.md` 12).
+    /// acknowledged one, and a torn write could reach it, which `psow=0` is there to prevent (rule 12).
     private func renewLog() throws(SpoolError) {
         guard walBytes() > 0, try !rewriteLog() else { return }
         isLogDoubtful = true

@@ -12,7 +12,7 @@ extension Spool {
     }
 
     /// After an I/O error the last commit may be there or not: closes without a checkpoint, opens again, and takes what
-    /// recovery shows as the truth (`storage.md` 19). A second failure in a row ends this spool: its owner sets it
+    /// recovery shows as the truth (rule 19). A second failure in a row ends this spool: its owner sets it
     /// aside.
     ///
     /// What recovery shows may be in the page cache only: after a failed fsync Linux marks the pages clean, and the next

@@ -1,4 +1,4 @@
-/// Ages run on it: never goes back, and advances no faster than the machine's time since boot (`storage.md` 9).
+/// Ages run on it: never goes back, and advances no faster than the machine's time since boot (rule 9).
 struct SpoolClock: Sendable, Hashable {
     /// The last value, nanoseconds.
     var at: Int64

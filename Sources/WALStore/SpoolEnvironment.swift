@@ -11,7 +11,7 @@ struct SpoolEnvironment: Sendable {
     var time: TimeSource
     var events: EventSink
     /// Called on the writer before sequences at or beyond the last answer are used: makes sure, outside the file, that
-    /// they are never given again, and returns the first sequence that is not reserved (`storage.md` 8).
+    /// they are never given again, and returns the first sequence that is not reserved (rule 8).
     var reserveSequences: @Sendable (Int64) throws(SpoolError) -> Int64
     /// Called after a commit that gave the backends something to do.
     var onWork: @Sendable () -> Void

@@ -1,4 +1,4 @@
-/// One backend's side of the equation (`storage.md` 3): `owed = delivered + assumed + pending + dead + lost + excluded`.
+/// One backend's side of the equation (rule 3): `owed = delivered + assumed + pending + dead + lost + excluded`.
 public struct BackendLedger: Sendable, Hashable, Codable {
     public var name = ""
     public var type = ""

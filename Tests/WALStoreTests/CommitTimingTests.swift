@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// When what waits is committed: `storage.md` 17. Nothing here takes time: a wait ends when the test says so.
+/// When what waits is committed: rule 17. Nothing here takes time: a wait ends when the test says so.
 struct CommitTimingTests {
     /// Waits that a spool began.
     private final class Waits: Sendable {

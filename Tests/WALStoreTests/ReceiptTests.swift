@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// A point finds the request that brought it (`storage.md` 10), without an index.
+/// A point finds the request that brought it (rule 10), without an index.
 struct ReceiptTests {
     /// Commits groups of so many requests of ten points, one sequence each.
     private func append(_ groups: [Int], to spool: Spool, _ fixture: SpoolFixture) async throws {

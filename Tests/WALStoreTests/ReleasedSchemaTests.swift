@@ -8,7 +8,7 @@ import Testing
     import Glibc
 #endif
 
-/// What a released version wrote is read, delivered and gone on with (`storage.md` 22). The files are in
+/// What a released version wrote is read, delivered and gone on with (rule 22). The files are in
 /// `Tests/TestSupport/Released`; with `HOLDFAST_KEEP_SCHEMA` set, the newest is made again, before a release.
 struct ReleasedSchemaTests {
     /// One life of a spool with everything in it that the schema has a place for: `a` owes with holes, has dead letters,

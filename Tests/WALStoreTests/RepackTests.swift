@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// Small rows become large ones, and nobody can tell but by the bytes (`storage.md` 1, 7).
+/// Small rows become large ones, and nobody can tell but by the bytes (rules 1, 7).
 struct RepackTests {
     /// Commits `count` rows of `points` each, a second apart, and lets them rest.
     private func fill(

@@ -1,7 +1,7 @@
 import Metrics
 import WALStore
 
-/// What HTTP itself says about an answer (RFC 9110 section 15), for statuses that a backend's sheet has no rule for.
+/// What HTTP itself says about an answer (RFC 9110 section 15), for statuses that a backend has no rule of its own for.
 enum HTTPOutcome {
     /// - Parameter now: wall clock, nanoseconds since the epoch: a Retry-After may be a date.
     static func of(_ response: HTTPResponse, now: Int64) -> DeliveryOutcome {
@@ -22,7 +22,7 @@ enum HTTPOutcome {
 
     /// Of what came back, or did not.
     ///
-    /// - Parameter read: by the backend's own sheet, with the wall clock for a Retry-After that is a date.
+    /// - Parameter read: by the backend's own rules, with the wall clock for a Retry-After that is a date.
     static func of(_ answer: Answer, _ read: (HTTPResponse, _ now: Int64) -> DeliveryOutcome) -> DeliveryOutcome {
         switch answer {
         case .response(let response): checked(response, read(response, TimeSource.system.wall()))

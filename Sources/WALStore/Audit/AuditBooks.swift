@@ -1,4 +1,4 @@
-/// One backend's account of all that the spool ever accepted (`storage.md` 3).
+/// One backend's account of all that the spool ever accepted (rule 3).
 public struct AuditBooks: Sendable, Hashable {
     /// Its terms, in the order of the equation.
     public static let fates: [PointFate] = [.delivered, .assumed, .pending, .dead, .lost, .excluded]

@@ -8,7 +8,7 @@ import CSQLite
 public struct AuditLimits: Sendable {
     public var time: Duration
     /// A question holds the spool's log as it is: the node cannot begin it anew meanwhile. One that makes it grow by so
-    /// many bytes is ended (`storage.md` 15).
+    /// many bytes is ended (rule 15).
     public var logGrowthBytes = 64 << 20
 
     public init(time: Duration = .seconds(30)) { self.time = time }

@@ -13,7 +13,7 @@ protocol CopySource: Sendable {
 /// How much of a thread one step takes.
 struct CopyLimit: Sendable {
     static let pageBytes: Int64 = 4096
-    /// A step that others wait for is over in about two milliseconds, like a checkpoint (`storage.md` 14).
+    /// A step that others wait for is over in about two milliseconds, like a checkpoint (rule 14).
     static let nanoseconds: Int64 = 2_000_000
     /// Between two looks at the clock.
     static let pagesAtOnce = 32

@@ -57,8 +57,8 @@ public final class RestoreTarget: Sendable {
     /// next restore ends it.
     ///
     /// What was pending when the copy was made may have been sent since: it is marked so, and a refusal as "already
-    /// there" then settles it as assumed (`storage.md` 4). It is another life of the spool, with sequences beyond all that
-    /// the former ones can have given (`storage.md` 8).
+    /// there" then settles it as assumed (rule 4). It is another life of the spool, with sequences beyond all that
+    /// the former ones can have given (rule 8).
     ///
     /// - Parameters:
     ///   - replacing: whether a spool that is there may be renamed away; nothing of it is deleted.
@@ -206,7 +206,7 @@ extension Connection {
         try execute(ChainRow.update([("ledger_version", "ledger_version + 1")], isChained: isChained))
     }
 
-    /// All that is owed before a sequence may have been sent by another life of this spool (`storage.md` 4).
+    /// All that is owed before a sequence may have been sent by another life of this spool (rule 4).
     func suspectAll(before sequence: Int64) throws(SQLiteError) {
         try Statement(
             """

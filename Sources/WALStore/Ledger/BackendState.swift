@@ -53,7 +53,7 @@ struct BackendState: Sendable {
         return excludedPoints + end - detachedPosition
     }
 
-    /// Zero when the equation holds: every accepted point has exactly one first obligation (`storage.md` 3).
+    /// Zero when the equation holds: every accepted point has exactly one first obligation (rule 3).
     func balance(upTo end: Int64) -> Int64 {
         let ended = deliveredPoints + assumedPoints + deadPoints + lostPoints + excludedPoints(upTo: end)
         return end - pendingPoints(upTo: end) - ended

@@ -1,5 +1,5 @@
 /// Space set aside while there is some, given back when the disk is full, so that settling can go on: a settle needs a
-/// page of WAL before it can free anything (`storage.md` 19).
+/// page of WAL before it can free anything (rule 19).
 struct Ballast: Sendable {
     static let defaultBytes: Int64 = 16 << 20
 

@@ -23,7 +23,7 @@ struct Files: Sendable {
     }
 
     /// Makes `path` and what is missing above it, mode 0700, and fsyncs the parent of each folder made, so that a power
-    /// cut after the first acknowledgement cannot take the folder away (`storage.md` 21).
+    /// cut after the first acknowledgement cannot take the folder away (rule 21).
     ///
     /// Also of an empty folder that is there: whoever made it may have been killed, or told of an error, before the
     /// fsync. Nothing is put in one before that has succeeded.

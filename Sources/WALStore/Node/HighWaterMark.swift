@@ -1,7 +1,7 @@
 /// The first sequence a tenant's spool may not use yet, in a file of its own outside the database.
 ///
 /// Sequences are reserved ahead, `step` at a time, before the first of them is used, so that none comes back even when
-/// the database is lost (`storage.md` 8). The file is replaced as a whole and fsynced once every `step` commits.
+/// the database is lost (rule 8). The file is replaced as a whole and fsynced once every `step` commits.
 struct HighWaterMark: Sendable {
     static let step: Int64 = 4096
     private static let header = "holdfast sequences 1\n"

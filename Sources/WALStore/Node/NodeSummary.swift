@@ -1,5 +1,5 @@
 /// What the node knows of spools it has not opened: one small file, so that starting opens none of them and takes the
-/// same time whatever their backlog (`storage.md` 18).
+/// same time whatever their backlog (rule 18).
 ///
 /// It is written now and then and at the end, never in the way of an acknowledgement, so an entry may be old. Each
 /// carries the stamp its database had when the entry was made: another stamp, or a `-wal` left behind, says that the

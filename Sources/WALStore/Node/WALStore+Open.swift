@@ -99,7 +99,7 @@ extension WALStore {
     }
 
     /// An input/output error may pass, and SQLite calls one of a read damage; a full disk has the ballast: tried once more
-    /// (`storage.md` 19).
+    /// (rule 19).
     private func openTwice(_ tenant: String, _ configuration: SpoolConfiguration) async throws(SpoolError) -> Spool {
         var refusal: SpaceAccount.Refusal?
         do throws(SpoolError) {

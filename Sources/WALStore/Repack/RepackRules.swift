@@ -1,4 +1,4 @@
-/// What a repack merges, and how much of the node it may take (`storage.md` 7).
+/// What a repack merges, and how much of the node it may take (rule 7).
 ///
 /// A point is written anew at most once for each doubling of its row (`largestPercent`).
 struct RepackRules: Sendable, Hashable {

@@ -3,7 +3,7 @@ import Synchronization
 /// Merges small neighbouring rows into large ones: the same points at the same places, for a fraction of the bytes.
 ///
 /// Reading, merging and encoding are done on the reader's thread, beside the commits. The swap is one transaction, which
-/// first sees that every row is still what it was: a row that is leased or settled in part is pinned (`storage.md` 1, 7).
+/// first sees that every row is still what it was: a row that is leased or settled in part is pinned (rules 1, 7).
 extension Spool {
     /// Merges what pays, a transaction a run, until the round is used up; commits come between.
     ///

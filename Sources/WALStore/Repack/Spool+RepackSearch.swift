@@ -89,7 +89,7 @@ extension Spool {
         }
     }
 
-    /// Whether somebody is owed a row; nil when it is settled in part: then it is pinned (`storage.md` 1).
+    /// Whether somebody is owed a row; nil when it is settled in part: then it is pinned (rule 1).
     func owed(of row: StoredRow) -> Bool? {
         if row.points == 0 { return isHeld(row) }
         var isOwed = false

@@ -5,7 +5,7 @@ import Synchronization
 /// before the write. A growth that is refused is a full disk to SQLite, which rolls the transaction back.
 ///
 /// It also keeps apart what SQLite's own layer mixes up: a read that the disk failed is an input/output error here, not a
-/// damaged file, and neither is one that breaks off inside the file (`storage.md` 19).
+/// damaged file, and neither is one that breaks off inside the file (rule 19).
 ///
 /// It lies over whatever VFS is the process's default when a database is opened. <https://sqlite.org/vfs.html>
 enum CountedFiles {

@@ -1,5 +1,5 @@
 /// The versions of the schema, and how a file gets from one to the next: when it is opened, each file by itself, one
-/// transaction a version (`storage.md` 22); a new one gets all versions in one.
+/// transaction a version (rule 22); a new one gets all versions in one.
 struct Schema: Sendable {
     /// What this program writes, embedded from `schema/`.
     static let released = Schema(
@@ -76,7 +76,7 @@ struct Schema: Sendable {
         }
     }
 
-    /// Settings of the read-write connection, each time it opens (`storage.md` 12-14).
+    /// Settings of the read-write connection, each time it opens (rules 12-14).
     static func configure(_ connection: Connection, _ durability: Durability) throws(SQLiteError) {
         try connection.execute("PRAGMA journal_mode = WAL")
         try connection.execute("PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")

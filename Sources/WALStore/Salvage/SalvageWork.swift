@@ -121,7 +121,7 @@ struct SalvageJob: Sendable {
     }
 
     /// Whether the file has another name under which SQLite has it open, or may have: a link to another tenant's spool. A
-    /// plain look into it would take SQLite's locks away (`storage.md` 11).
+    /// plain look into it would take SQLite's locks away (rule 11).
     private func isSpoolInUse(_ path: String) -> Bool {
         guard let own = identity(path) else { return false }
         let tenants = Files.parent(of: folder)

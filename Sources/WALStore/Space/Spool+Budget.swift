@@ -1,4 +1,4 @@
-/// Keeps a spool inside its budget, its age and the node's disk (design section 5, Budget).
+/// Keeps a spool inside its budget, its age and the node's disk.
 ///
 /// The files cannot grow beyond their limits whatever is done here (`SpaceAccount`): this decides what goes, and what
 /// new requests meet.

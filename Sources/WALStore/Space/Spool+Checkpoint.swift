@@ -1,6 +1,6 @@
 import CSQLite
 
-/// Checkpoints: on the writer's connection only, after the acknowledgements have gone out (`storage.md` 14, 15).
+/// Checkpoints: on the writer's connection only, after the acknowledgements have gone out (rules 14, 15).
 extension Spool {
     /// Folds the WAL into the database when enough has gathered, and empties it when it has outgrown its cap.
     func checkpointIfDue(isIdle: Bool) {
@@ -25,7 +25,7 @@ extension Spool {
     /// settle would find none. The commit that follows cuts it down to `keptLogBytes`.
     /// <https://sqlite.org/pragma.html#pragma_journal_size_limit>
     ///
-    /// The gate of `storage.md` 15 for our own readers is their shape: each read is one statement over one block, copied
+    /// The gate of rule 15 for our own readers is their shape: each read is one statement over one block, copied
     /// out and decoded after it, and nobody keeps a snapshot across a send; the longest of them ends long before this
     /// gives up. A reader outside that keeps its snapshot makes this fail; the WAL then grows, counted in the budget,
     /// until it ends, and an event says so.

@@ -53,7 +53,7 @@ extension Spool {
     private static let agePauseSeconds: Int64 = 3600
 
     /// After the wall clock stepped, nobody knows yet which of its values was right: for an hour nothing is deleted for
-    /// its age, so that someone can look (`storage.md` 9).
+    /// its age, so that someone can look (rule 9).
     private func noticeClockSteps() {
         _ = clock.read(environment.time)
         guard let step = clock.takeStep() else { return }

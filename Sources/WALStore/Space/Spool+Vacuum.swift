@@ -1,4 +1,4 @@
-/// Gives free pages back to the file system: only when it pays, because moving pages is writing (`storage.md` 16).
+/// Gives free pages back to the file system: only when it pays, because moving pages is writing (rule 16).
 extension Spool {
     private static let vacuumPages: Int64 = 1024
     /// While space is short the log of a step must not take much of it either.

@@ -5,7 +5,7 @@ struct SizedRow: Sendable {
 }
 
 extension Spool {
-    /// The bound of one transaction that deletes: commits come first (`storage.md` 13).
+    /// The bound of one transaction that deletes: commits come first (rule 13).
     static let rowsADeletion = 64
     static let bytesADeletion: Int64 = 4 << 20
 

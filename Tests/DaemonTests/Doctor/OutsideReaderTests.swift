@@ -8,7 +8,7 @@ import WALStore
     import Glibc
 #endif
 
-/// Programs beside the daemon that have a spool open: the log cannot be emptied while they read (`storage.md` 15, 20).
+/// Programs beside the daemon that have a spool open: the log cannot be emptied while they read (rules 15, 20).
 @Suite struct OutsideReaderTests {
     @Test func `a process that has a spool open is named, with what to do about it`() throws {
         let folder = try TemporaryFolder()

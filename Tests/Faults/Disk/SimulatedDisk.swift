@@ -102,7 +102,7 @@ final class SimulatedDisk: @unchecked Sendable {
     /// Calls, cuts and faults so far.
     var tally: DiskTally { locked { $0.tally } }
 
-    /// Paths that plain calls of a living process opened while SQLite had them open (`storage.md` 11).
+    /// Paths that plain calls of a living process opened while SQLite had them open (rule 11).
     var plainOpens: [String] { locked { $0.plainOpens } }
 
     /// Every call from now on, in order, until the next `takeTrace`.

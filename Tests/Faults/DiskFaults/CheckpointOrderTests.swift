@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// What the disk sees of a commit and of the checkpoint behind it (`storage.md` 14).
+/// What the disk sees of a commit and of the checkpoint behind it (rule 14).
 struct CheckpointOrderTests {
     @Test func `an answer goes out before the checkpoint that its commit makes due`() async throws {
         let (disk, clock) = (SimulatedDisk(seed: TestSeed.first), FaultClock())

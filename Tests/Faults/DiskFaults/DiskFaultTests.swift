@@ -4,7 +4,7 @@ import Testing
 @testable import WALStore
 
 /// The 1st, 2nd, ... n-th call of each part of a store's life fails, until that part gets through without meeting the
-/// fault (P1, P2; `storage.md` 3, 19).
+/// fault (P1, P2; rules 3, 19).
 struct DiskFaultTests {
     struct Plan: Sendable, CustomTestStringConvertible {
         var kind: DiskFault.Kind

@@ -3,7 +3,7 @@ import Testing
 
 @testable import WALStore
 
-/// One connection writes a spool, and checkpoints are its own (`storage.md` 2): seen at the disk, below SQLite.
+/// One connection writes a spool, and checkpoints are its own (rule 20): seen at the disk, below SQLite.
 struct WALResetRuleTests {
     private static let tenants = ["acme", "beta", "zeta"]
     private static let backends = ["a", "b"]

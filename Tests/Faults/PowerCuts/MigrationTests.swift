@@ -5,7 +5,7 @@ import Testing
 @testable import WALStore
 
 /// A released file becomes one of a later schema on a disk that loses power, or fails, at each of its calls (P1, P2;
-/// `storage.md` 22): one transaction, so the old version whole or the new one whole.
+/// rule 22): one transaction, so the old version whole or the new one whole.
 struct MigrationTests {
     private static let path = "/data/spool.db"
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WALStore
 
-/// The power goes off at any call, again and again; what was promised is there (P1, P2, P3; `storage.md` 1-4, 8, 12).
+/// The power goes off at any call, again and again; what was promised is there (P1, P2, P3; rules 1-4, 8, 12).
 struct PowerCutTests {
     private static let seeds = Effort.count("HOLDFAST_POWER_CUT_SEEDS", default: 1500)
     private static let steps = 24

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// Clocks that leap and sequences that would come back (`storage.md` 8, 9).
+/// Clocks that leap and sequences that would come back (rules 8, 9).
 @Suite struct ClockTests {
     private static let year: Int64 = 365 * 86_400
 

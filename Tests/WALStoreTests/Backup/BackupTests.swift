@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// Copies of spools that are in use (`storage.md` 11, 15, 22).
+/// Copies of spools that are in use (rules 11, 15, 22).
 @Suite struct BackupTests {
     @Test
     func `a copy made under writes is whole, has all that was acknowledged before its end, and leaves the log short`()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WALStore
 
-/// Putting a copied spool in its place: another life of it, with what was pending (`storage.md` 4, 8, 22).
+/// Putting a copied spool in its place: another life of it, with what was pending (rules 4, 8, 22).
 @Suite struct RestoreTests {
     /// A node with 100 points, 40 of them delivered, and a backup of it.
     private func backedUp(_ fixture: BackupFixture) async throws -> WALStore {

@@ -8,7 +8,7 @@ import Testing
     import Glibc
 #endif
 
-/// A request that is sent again is one with its first sending (`storage.md` 10).
+/// A request that is sent again is one with its first sending (rule 10).
 struct SpoolResendTests {
     private static func part(_ lines: Range<Int>, of stream: String = "s") -> AppendRequest {
         var request = Make.request(Make.batch(lines))
