@@ -73,24 +73,19 @@ public struct BackendTraits: Sendable, Hashable {
     public var maximumRawBytes: Int
     /// Requests in flight per tenant where order allows; where it is kept, requests with different series.
     public var concurrency: Int
-    /// A second copy of a request changes nothing; false where it doubles.
-    public var isIdempotent: Bool
     /// It is sent increments of running totals: one request of a tenant at a time, settled before the next is encoded.
     public var takesIncrements: Bool
-    public var timeout: Duration
 
     public init(
         keepsOrder: Bool, maximumPoints: Int, maximumBodyBytes: Int, maximumRawBytes: Int = .max, concurrency: Int = 1,
-        isIdempotent: Bool = true, takesIncrements: Bool = false, timeout: Duration = .seconds(30)
+        takesIncrements: Bool = false
     ) {
         self.keepsOrder = keepsOrder
         self.maximumPoints = maximumPoints
         self.maximumBodyBytes = maximumBodyBytes
         self.maximumRawBytes = maximumRawBytes
         self.concurrency = concurrency
-        self.isIdempotent = isIdempotent
         self.takesIncrements = takesIncrements
-        self.timeout = timeout
     }
 }
 

@@ -65,7 +65,7 @@ public struct GrafanaLive: Backend {
         time = environment.time
         // A panel shows points as they come.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 5000, maximumBodyBytes: 1 << 20, timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 5000, maximumBodyBytes: 1 << 20
         ).overridden(by: settings)
     }
 

@@ -56,7 +56,7 @@ public struct OTLPHTTP: Backend {
         // Servers take 64 MiB before compression by default, a collector 20 MiB; JSON is some three times as long.
         traits = try BackendTraits(
             keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 4 << 20, maximumRawBytes: 16 << 20,
-            concurrency: 8, isIdempotent: false, timeout: endpoint.timeout
+            concurrency: 8
         ).overridden(by: settings)
     }
 

@@ -56,8 +56,7 @@ public struct PrometheusRemoteWrite: Backend {
         // Order is the protocol's rule: a series' older sample after a newer one is refused. Different series may go out
         // at once; Prometheus itself opens up to 50 connections.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, concurrency: 32,
-            timeout: target.endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, concurrency: 32
         ).overridden(by: settings)
     }
 

@@ -267,7 +267,6 @@ struct ElasticsearchTests {
         }
         #expect(reason.contains("Document ID is not supported"))
         let backend = try make(server, ["index": "m", "document_ids": "false"])
-        #expect(!backend.traits.isIdempotent)
         for _ in 0..<2 { #expect(await BackendFixture.deliver(backend, chunk) == .delivered) }
         #expect(server.documents(in: "m").count == 4)
     }

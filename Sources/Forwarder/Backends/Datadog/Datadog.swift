@@ -69,7 +69,7 @@ public struct Datadog: Backend {
         // The intake's own limits, of the body as it is sent and as it is unpacked.
         traits = try BackendTraits(
             keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 512_000, maximumRawBytes: 5_242_880,
-            takesIncrements: true, timeout: endpoint.timeout
+            takesIncrements: true
         ).overridden(by: settings)
     }
 

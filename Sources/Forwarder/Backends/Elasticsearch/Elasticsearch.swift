@@ -51,7 +51,7 @@ public struct Elasticsearch: Backend {
         // before compression. A document is told apart by its id, so order means nothing.
         traits = try BackendTraits(
             keepsOrder: false, maximumPoints: 2000, maximumBodyBytes: 5 << 20, maximumRawBytes: 8 << 20,
-            concurrency: 2, isIdempotent: ids != .none, timeout: endpoint.timeout
+            concurrency: 2
         ).overridden(by: settings)
     }
 

@@ -32,8 +32,7 @@ public struct Exec: Backend {
         // Whether it may see a newer point before an older one, and a point twice, is the program's to say: here in config.
         let isOrdered = try settings.bool("ordered", default: true)
         traits = try BackendTraits(
-            keepsOrder: isOrdered, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: isOrdered ? 1 : 2,
-            isIdempotent: false, timeout: timeout
+            keepsOrder: isOrdered, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: isOrdered ? 1 : 2
         ).overridden(by: settings)
         program = Program(
             name: name, command: command, times: times, concurrency: traits.concurrency, environment: environment)

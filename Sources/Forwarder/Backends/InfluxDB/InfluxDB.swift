@@ -80,7 +80,7 @@ public struct InfluxDB: Backend {
         }
         // A point written twice is one point, and order means nothing: two requests may be under way.
         traits = try BackendTraits(
-            keepsOrder: false, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: 2, timeout: endpoint.timeout
+            keepsOrder: false, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: 2
         ).overridden(by: settings)
     }
 

@@ -35,8 +35,7 @@ public struct Kafka: Backend {
         // A broker takes 1 MiB by default (`message.max.bytes`), after compression. Where messages of a tenant are in one
         // partition, each series is in order.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 900 << 10, concurrency: 8, isIdempotent: false,
-            timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 900 << 10, concurrency: 8
         ).overridden(by: settings)
         client = KafkaClient(
             endpoint.properties + [

@@ -32,8 +32,7 @@ public struct MQTT: Backend {
         payload = try BrokerPayload(settings, compression: endpoint.version == .v5 ? .gzip : .none)
         // Who is subscribed wants each series in order, and may see a copy.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 1 << 20, concurrency: 8, isIdempotent: false,
-            timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 1 << 20, concurrency: 8
         ).overridden(by: settings)
         client = MQTTClient(endpoint, quality: quality, needsSubscriber: without == .retry)
     }

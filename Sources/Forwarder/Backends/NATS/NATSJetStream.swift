@@ -30,8 +30,7 @@ public struct NATSJetStream: Backend {
         // A server takes 1 MiB by default (`max_payload`), headers included. Whoever reads a stream wants each series in
         // order, and finds a copy twice once the window is over.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 1_000_000, concurrency: 8, isIdempotent: false,
-            timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 1_000_000, concurrency: 8
         ).overridden(by: settings)
         client = NATSClient(endpoint)
     }

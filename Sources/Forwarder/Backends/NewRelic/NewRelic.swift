@@ -54,9 +54,7 @@ public struct NewRelic: Backend {
         errors = try Self.errors(settings, region)
         // A million bytes as they are sent. Nothing tells a copy: a request that is small doubles little.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 2000, maximumBodyBytes: 1_000_000, isIdempotent: false,
-            takesIncrements: true,
-            timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 2000, maximumBodyBytes: 1_000_000, takesIncrements: true
         ).overridden(by: settings)
     }
 

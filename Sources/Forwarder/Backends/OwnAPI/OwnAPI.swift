@@ -37,8 +37,7 @@ public struct OwnAPI: Backend {
         // Nothing is known of it: one request after the other is right for every API, and the config may say that more are.
         let isOrdered = try settings.bool("ordered", default: true)
         traits = try BackendTraits(
-            keepsOrder: isOrdered, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: isOrdered ? 1 : 2,
-            isIdempotent: keyHeader != nil, timeout: endpoint.timeout
+            keepsOrder: isOrdered, maximumPoints: 5000, maximumBodyBytes: 3 << 20, concurrency: isOrdered ? 1 : 2
         ).overridden(by: settings)
     }
 

@@ -58,7 +58,7 @@ public struct Pushgateway: Backend {
         time = environment.time
         // One push of a group after the other: a POST replaces the families that are in it.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20, timeout: endpoint.timeout
+            keepsOrder: true, maximumPoints: 10_000, maximumBodyBytes: 3 << 20
         ).overridden(by: settings)
     }
 

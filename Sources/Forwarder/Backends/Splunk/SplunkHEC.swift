@@ -58,8 +58,7 @@ public struct SplunkHEC: Backend {
         // An indexer knows no copy. Bodies of a megabyte are what the manual advises; the limit is on them as they are unpacked.
         traits = try BackendTraits(
             keepsOrder: false, maximumPoints: 10_000, maximumBodyBytes: 1_000_000, maximumRawBytes: 1_000_000,
-            concurrency: acknowledgement == nil ? 4 : 8, isIdempotent: false,
-            timeout: endpoint.timeout + (acknowledgement?.timeout ?? .zero)
+            concurrency: acknowledgement == nil ? 4 : 8
         ).overridden(by: settings)
     }
 
