@@ -45,10 +45,7 @@ public struct GrafanaLive: Backend {
 
     private init(name: String, settings: Settings, environment: BackendEnvironment) throws(SettingsError) {
         endpoint = try HTTPEndpoint(settings, reserved: [])
-        guard !endpoint.url.contains("?") else {
-            throw SettingsError(
-                "\(settings.name(of: "url")) must be Grafana's address without a query", line: settings.line(of: "url"))
-        }
+        try endpoint.refuseQuery(settings, in: "Grafana's")
         stream = try TenantTemplate(settings, "stream") ?? TenantTemplate(TenantTemplate.placeholder)
         // Of a tenant that is as long as one may be, too, a name has room.
         let longest = stream(String(repeating: "x", count: TenantID.maximumLength))
@@ -140,10 +137,9 @@ public struct GrafanaLive: Backend {
         if age.isTooOld(request.earliest, now: time.wall()) {
             return .said(.encodeAnew(reason: "points became older than newest_within while they waited"))
         }
-        let slash = endpoint.url.hasSuffix("/") ? "" : "/"
         return await transport.perform(
             endpoint.post(
-                request.body, to: slash + "api/live/push/" + stream(chunk.tenant) + query,
+                request.body, to: endpoint.path("api/live/push/" + stream(chunk.tenant) + query),
                 headers: [(name: "Content-Type", value: "text/plain; charset=utf-8")]))
     }
 

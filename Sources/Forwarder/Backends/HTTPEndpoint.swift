@@ -49,6 +49,20 @@ struct HTTPEndpoint: Sendable {
         proxy = settings.has("proxy") ? try Self.address(settings, "proxy") : nil
     }
 
+    /// What stands behind `url` to name `path` below it: one slash between the two, whether or not `url` ends in one.
+    ///
+    /// - Parameter path: without a slash in front.
+    func path(_ path: String) -> String { (url.hasSuffix("/") ? "" : "/") + path }
+
+    /// Refuses a `url` with a query, for backends that put paths behind it.
+    ///
+    /// - Parameter owner: whose address it is, for people: `the server's`.
+    func refuseQuery(_ settings: Settings, in owner: String) throws(SettingsError) {
+        guard url.contains("?") else { return }
+        throw SettingsError(
+            "\(settings.name(of: "url")) must be \(owner) address without a query", line: settings.line(of: "url"))
+    }
+
     /// A POST of `body` to `url` plus `path`, with the config's headers after those of the protocol.
     func post(
         _ body: [UInt8], to path: String = "", headers protocolHeaders: [(name: String, value: String)],

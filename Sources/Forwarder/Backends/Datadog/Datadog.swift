@@ -131,8 +131,8 @@ public struct Datadog: Backend {
         }
         var headers = [(name: "Content-Type", value: "application/json"), (name: "DD-API-KEY", value: key.reveal)]
         if let coding = compression.header { headers.append((name: "Content-Encoding", value: coding)) }
-        let slash = endpoint.url.hasSuffix("/") ? "" : "/"
-        return await transport.perform(endpoint.post(request.body, to: slash + "api/v2/series", headers: headers))
+        return await transport.perform(
+            endpoint.post(request.body, to: endpoint.path("api/v2/series"), headers: headers))
     }
 
     // MARK: Back

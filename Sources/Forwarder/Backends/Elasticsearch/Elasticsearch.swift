@@ -29,11 +29,7 @@ public struct Elasticsearch: Backend {
 
     public init(name: String, settings: Settings) throws(SettingsError) {
         endpoint = try HTTPEndpoint(settings, reserved: ["accept"])
-        guard !endpoint.url.contains("?") else {
-            throw SettingsError(
-                "\(settings.name(of: "url")) must be the cluster's address without a query",
-                line: settings.line(of: "url"))
-        }
+        try endpoint.refuseQuery(settings, in: "the cluster's")
         target = try Self.target(settings)
         pipeline = try settings.string("pipeline")
         isCompressed = try settings.bool("gzip", default: true)
@@ -164,9 +160,9 @@ public struct Elasticsearch: Backend {
     private func ask(
         _ method: HTTPRequest.Method, _ path: String, _ body: [UInt8], _ key: Secret?, over transport: HTTPTransport
     ) async -> Answer {
-        let base = endpoint.url.hasSuffix("/") ? String(path.dropFirst()) : path
         var request = endpoint.post(
-            body, to: base, headers: Self.headers(for: "application/json", key), maximumResponseBytes: 1 << 20)
+            body, to: endpoint.path(path), headers: Self.headers(for: "application/json", key),
+            maximumResponseBytes: 1 << 20)
         request.method = method
         return await transport.perform(request)
     }
@@ -174,10 +170,9 @@ public struct Elasticsearch: Backend {
     /// The target stands in the path: clusters may forbid it in the body (`rest.action.multi.allow_explicit_index`).
     /// The filter keeps every item's status, and so its position.
     private func path(to target: String) -> String {
-        let slash = endpoint.url.hasSuffix("/") ? "" : "/"
         let filter = "errors,items.*.status,items.*.failure_store,items.*.error.type,items.*.error.reason"
         let pipeline = pipeline.map { "&pipeline=\(PercentEncoding.encode($0))" } ?? ""
-        return "\(slash)\(PercentEncoding.encode(target))/_bulk?filter_path=\(filter)\(pipeline)"
+        return endpoint.path("\(PercentEncoding.encode(target))/_bulk?filter_path=\(filter)\(pipeline)")
     }
 
     // MARK: Back

@@ -8,7 +8,7 @@ import WALStore
 /// one is put with `create=true`, so that whoever is faster wins. All of it can be done again at any time.
 /// <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-indices-put-index-template>
 final class ElasticsearchInstaller: Sendable {
-    /// Sends a request to a path of the cluster.
+    /// Sends a request to a path of the cluster, which has no slash in front.
     typealias Ask = @Sendable (HTTPRequest.Method, _ path: String, _ body: [UInt8]) async -> Answer
 
     private let template: ElasticsearchTemplate
@@ -31,7 +31,7 @@ final class ElasticsearchInstaller: Sendable {
         return nil
     }
 
-    private var path: String { "/_index_template/\(PercentEncoding.encode(template.name))" }
+    private var path: String { "_index_template/\(PercentEncoding.encode(template.name))" }
 
     // MARK: Product
 
@@ -39,7 +39,7 @@ final class ElasticsearchInstaller: Sendable {
     /// cluster is leaves it to the cluster to refuse.
     private func checkProduct(_ ask: Ask) async -> Step {
         let response: HTTPResponse
-        switch await ask(.get, "/", []) {
+        switch await ask(.get, "", []) {
         case .response(let answer): response = answer
         case let other: return .stop(ElasticsearchInstaller.unsent(other))
         }

@@ -55,11 +55,7 @@ public struct InfluxDB: Backend {
 
     public init(name: String, settings: Settings) throws(SettingsError) {
         endpoint = try HTTPEndpoint(settings, reserved: [])
-        guard !endpoint.url.contains("?") else {
-            throw SettingsError(
-                "\(settings.name(of: "url")) must be the server's address without a query",
-                line: settings.line(of: "url"))
-        }
+        try endpoint.refuseQuery(settings, in: "the server's")
         version = try settings.choice("version", default: .v1)
         isCompressed = try settings.bool("gzip", default: true)
         switch version {
@@ -140,7 +136,7 @@ public struct InfluxDB: Backend {
     }
 
     private func path(for tenant: String) -> String {
-        var path = (endpoint.url.hasSuffix("/") ? "" : "/") + version.path
+        var path = endpoint.path(version.path)
         for (name, value) in target { path += "\(name)=\(PercentEncoding.encode(value(tenant)))&" }
         return path + version.query
     }

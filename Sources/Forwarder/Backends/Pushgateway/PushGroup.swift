@@ -37,9 +37,9 @@ struct PushGroup: Sendable {
 
     var names: [[UInt8]] { labels.map { Array($0.name.utf8) } }
 
-    /// What stands behind `url`. A value that a path cannot have is written in base64.
-    func path(_ url: String, _ tenant: String) -> String {
-        var path = url.hasSuffix("/") ? "metrics" : "/metrics"
+    /// Below `url`. A value that a path cannot have is written in base64.
+    func path(_ tenant: String) -> String {
+        var path = "metrics"
         for label in labels {
             let value = label.value(tenant)
             if value.isEmpty {

@@ -44,11 +44,7 @@ public struct Pushgateway: Backend {
 
     private init(name: String, settings: Settings, environment: BackendEnvironment) throws(SettingsError) {
         endpoint = try HTTPEndpoint(settings, reserved: [])
-        guard !endpoint.url.contains("?") else {
-            throw SettingsError(
-                "\(settings.name(of: "url")) must be the gateway's address without a query",
-                line: settings.line(of: "url"))
-        }
+        try endpoint.refuseQuery(settings, in: "the gateway's")
         group = try PushGroup(settings)
         newestWithin = (try settings.duration("newest_within") ?? .seconds(300)).wholeNanoseconds
         maximumSeries = try settings.int("max_series", default: 50_000, in: 1...10_000_000)
@@ -100,7 +96,7 @@ public struct Pushgateway: Backend {
         var headers = [(name: "Content-Type", value: "text/plain; version=0.0.4; charset=utf-8")]
         if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
         let answer = await transport.perform(
-            endpoint.post(request.body, to: group.path(endpoint.url, chunk.tenant), headers: headers))
+            endpoint.post(request.body, to: endpoint.path(group.path(chunk.tenant)), headers: headers))
         if answer.isTaken {
             pushed.add(
                 request.pushed, chunk.tenant, wall: time.wall(), newestWithin: newestWithin,

@@ -108,10 +108,9 @@ public struct SplunkHEC: Backend {
     private func post(_ body: [UInt8], _ tenant: String, channel: String?) -> HTTPRequest {
         var headers = [(name: "Content-Type", value: "application/json")]
         if isCompressed { headers.append((name: "Content-Encoding", value: "gzip")) }
-        return endpoint.post(body, to: path("services/collector"), headers: headers + identity(tenant, channel))
+        return endpoint.post(
+            body, to: endpoint.path("services/collector"), headers: headers + identity(tenant, channel))
     }
-
-    private func path(_ path: String) -> String { (endpoint.url.hasSuffix("/") ? "" : "/") + path }
 
     private func identity(_ tenant: String, _ channel: String?) -> [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []
@@ -186,7 +185,7 @@ public struct SplunkHEC: Backend {
     ) async -> Asked {
         let answer = await transport.perform(
             endpoint.post(
-                Array("{\"acks\":[\(id)]}".utf8), to: path("services/collector/ack?channel=\(channel.id)"),
+                Array("{\"acks\":[\(id)]}".utf8), to: endpoint.path("services/collector/ack?channel=\(channel.id)"),
                 headers: [(name: "Content-Type", value: "application/json")] + identity(tenant, channel.id)))
         guard case .response(let response) = answer else { return .answer(answer) }
         if response.status == 200, let document = try? JSONValue.parse(response.body, depth: 4, values: 64),
