@@ -1,4 +1,5 @@
 import Forwarder
+import Foundation
 import Metrics
 import TestSupport
 import Testing
@@ -131,7 +132,7 @@ struct BackendContractTests {
     @Test(arguments: types)
     func `an unknown key is an error that names the nearest one`(_ type: String) throws {
         let folder = try TemporaryFolder()
-        var values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: folder.path)
+        var values = try BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: folder.path)
         values["max_pointz"] = "5"
         let error = #expect(throws: SettingsError.self) { try BackendFixture.make(type, values) }
         #expect(error?.message == "backends.b.max_pointz is not a known key; did you mean \"max_points\"?")
@@ -141,7 +142,7 @@ struct BackendContractTests {
     @Test(arguments: types)
     func `limits come from the config`(_ type: String) throws {
         let folder = try TemporaryFolder()
-        var values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: folder.path)
+        var values = try BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: folder.path)
         values["max_points"] = "12"
         values["max_body_size"] = "1MiB"
         let traits = try BackendFixture.make(type, values).traits
@@ -155,7 +156,7 @@ struct BackendContractTests {
     func `secrets are in no description`(_ type: String) async throws {
         guard BackendFixture.isHTTP(type) else { return }
         let server = try HTTPTestServer { _, _ in .reset }
-        let values = BackendFixture.minimum(of: type, url: server.url, folder: "")
+        let values = try BackendFixture.minimum(of: type, url: server.url, folder: "")
         let backend = try BackendFixture.make(
             type, values, ["basic_auth": ["username": "root", "password": "env:geheim"]],
             environment: BackendFixture.environment())
@@ -173,7 +174,7 @@ struct BackendContractTests {
     @Test(arguments: types)
     func `headers of the protocol cannot be overridden`(_ type: String) throws {
         guard BackendFixture.isHTTP(type) else { return }
-        let values = BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: "")
+        let values = try BackendFixture.minimum(of: type, url: "http://127.0.0.1:9", folder: "")
         for name in ["Content-Type", "content-encoding", "User-Agent", "Authorization", "Host", "a b", "X-A\r\nX-B"] {
             #expect(throws: SettingsError.self, "\(name)") {
                 try BackendFixture.make(type, values, ["headers": [name: "x"]])
@@ -182,10 +183,32 @@ struct BackendContractTests {
     }
 
     @Test(arguments: types)
+    func `a body says what it is and how it is packed`(_ type: String) async throws {
+        guard BackendFixture.isHTTP(type) else { return }
+        let server = try HTTPTestServer()
+        let backend = try make(type, try TemporaryFolder(), url: server.url)
+        let chunk = BackendFixture.chunk(BackendFixture.samples([1, 2]))
+        let rawBytes = BackendFixture.encode(backend, chunk).rawBytes
+        _ = await BackendFixture.deliver(backend, chunk)
+        server.stop()
+        let requests = server.requests.filter { !$0.body.isEmpty }
+        #expect(!requests.isEmpty)
+        for request in requests {
+            // What libcurl says where nobody says anything.
+            let contentType = request.headers["content-type"] ?? ""
+            #expect(!contentType.isEmpty && contentType != "application/x-www-form-urlencoded")
+            let header = request.headers["content-encoding"]
+            let coding = try #require(ContentCoding(header: header), "no server knows \(header ?? "")")
+            let plain = try BackendFixture.plain(request.body, coding)
+            #expect(plain.count == rawBytes)
+        }
+    }
+
+    @Test(arguments: types)
     func `a url is one`(_ type: String) throws {
         guard BackendFixture.isHTTP(type) else { return }
         for url in ["", "127.0.0.1:9090", "ftp://host/", "http://", "http://u:p@host/", "http://host/a b"] {
-            let values = BackendFixture.minimum(of: type, url: url, folder: "")
+            let values = try BackendFixture.minimum(of: type, url: url, folder: "")
             #expect(throws: SettingsError.self, "\(url)") { try BackendFixture.make(type, values) }
         }
     }
@@ -193,6 +216,32 @@ struct BackendContractTests {
     @Test func `an unknown type names the nearest one`() throws {
         let error = #expect(throws: SettingsError.self) { try BackendFixture.make("influx_db", ["url": "x"]) }
         #expect(error?.message.contains("did you mean \"influxdb\"?") == true)
+    }
+
+    @Test(arguments: backendTypes.map { $0.type })
+    func `a type is in the schema, the reference, the table of second copies and the figures of compression`(
+        _ type: String
+    ) throws {
+        let schema = try JSONValue.parse(Array(try Self.text("schema/config.schema.json").utf8))
+        let named =
+            schema["properties"]?["backends"]?["additionalProperties"]?["properties"]?["type"]?["enum"]?.array ?? []
+        #expect(named.contains { $0.string == type }, "schema/config.schema.json")
+        // In the block of the reference that has a backend of each type.
+        let example = try Self.text("docs/configuration.md").split(separator: "\n").contains { line in
+            line.hasPrefix("    type: ") && line.dropFirst("    type: ".count).prefix { $0 != " " } == type
+        }
+        #expect(example, "docs/configuration.md, Backends")
+        let guarantees = try Self.text("docs/guarantees.md")
+        let copies = guarantees[try #require(guarantees.firstRange(of: "| backend | a second copy |")).upperBound...]
+        let table = copies[..<(copies.firstRange(of: "\n\n")?.lowerBound ?? copies.endIndex)]
+        #expect(table.contains("\n| `\(type)` |"), "docs/guarantees.md, a second copy")
+        let isPacked = CompressionTests.types.contains(type)
+        #expect(isPacked != CompressionTests.plainTypes.contains(type), "CompressionTests: one of its two lists")
+    }
+
+    private static func text(_ path: String) throws -> String {
+        let root = String(#filePath.dropLast("Tests/ForwarderTests/Backends/BackendContractTests.swift".count))
+        return try String(contentsOfFile: root + path, encoding: .utf8)
     }
 
     @Test func `types are told apart`() {

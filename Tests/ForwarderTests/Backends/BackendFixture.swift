@@ -11,7 +11,9 @@ enum BackendFixture {
     static let otlpJSON = "otlp_http json"
 
     /// What each type needs at least.
-    static func minimum(of type: String, url: String, folder: String) -> [String: String] {
+    ///
+    /// - Throws: for a type that nobody has written down here: a guess would hide what it needs.
+    static func minimum(of type: String, url: String, folder: String) throws -> [String: String] {
         switch type {
         case "influxdb": ["url": url, "database": "metrics"]
         case "elasticsearch": ["url": url, "index": "metrics-{tenant}"]
@@ -25,8 +27,14 @@ enum BackendFixture {
         case "nats_jetstream": ["url": "nats://127.0.0.1:9", "subject": "metrics.{tenant}"]
         case secondRemoteWrite: ["url": url, "protocol": "2.0"]
         case otlpJSON: ["url": url, "encoding": "json"]
-        default: ["url": url]
+        case "prometheus_remote_write", "otlp_http", "splunk_hec", "http": ["url": url]
+        default: throw UnknownType(type: type)
         }
+    }
+
+    struct UnknownType: Error, CustomStringConvertible {
+        var type: String
+        var description: String { "BackendFixture.minimum does not say what \(type) needs" }
     }
 
     /// Whether it speaks HTTP, and has the keys and the answers of all that do.

@@ -98,7 +98,7 @@ struct BackendSettingsTests {
             type: "archive", values: ["path": "/srv/{tenant}/{day}"], words: ["backends.b.path", "{tenant}", "{day}"]),
     ])
     func `a mistake names its key, its line and what would be right`(_ mistake: Mistake) throws {
-        let minimum = BackendFixture.minimum(of: mistake.type, url: "http://127.0.0.1:9", folder: "/srv")
+        let minimum = try BackendFixture.minimum(of: mistake.type, url: "http://127.0.0.1:9", folder: "/srv")
         let error = #expect(throws: SettingsError.self) {
             try BackendFixture.make(mistake.type, minimum.merging(mistake.values) { $1 }, mistake.sections)
         }

@@ -6,10 +6,14 @@ import WALStore
 
 /// What compression saves on the wire with nothing set, of what a node exporter tells in five scrapes.
 struct CompressionTests {
-    /// Bodies that are compressed unless the config says otherwise; the others are messages and files.
+    /// Bodies that are compressed unless the config says otherwise.
     static let types = [
         "prometheus_remote_write", BackendFixture.secondRemoteWrite, "otlp_http", BackendFixture.otlpJSON,
         "influxdb", "elasticsearch", "datadog", "newrelic", "splunk_hec", "http", "prometheus_pushgateway",
+    ]
+    /// The others: messages that go out as they are unless the config says otherwise, files, a program's lines, a page.
+    static let plainTypes = [
+        "grafana_live", "nats_jetstream", "mqtt", "kafka", "archive", "exec", "prometheus_exposition",
     ]
 
     /// Counters that rise by what is measured, and gauges that go up and down, 15 s apart.
