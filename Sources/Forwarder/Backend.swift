@@ -89,8 +89,8 @@ public struct BackendTraits: Sendable, Hashable {
     }
 }
 
-/// A remote system that takes batches. One file in `Backends/`, one line in `backendTypes`, one test file; the contract
-/// suite runs over the list.
+/// A remote system that takes batches. A file or a folder in `Backends/`, a line in `backendTypes`, a test file; the contract
+/// suite runs over the list. `docs/backends.md` says how one is written.
 public protocol Backend: Sendable {
     /// The config's `type`.
     static var type: String { get }

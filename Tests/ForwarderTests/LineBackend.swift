@@ -26,6 +26,7 @@ struct LineBackend: Backend {
     func keepsSeriesApart(_ batch: Batch) -> Bool { keepsApart }
 
     func encode(_ chunk: Chunk, into request: inout EncodedRequest) {
+        request.reset()
         for run in chunk.runs {
             let piece = chunk.pieces[run.piece]
             if chunk.isOfBodies {
