@@ -43,7 +43,8 @@ extension WALStore: DeliverySource {
     }
 
     func hasDelivered(tenant: String, backend: String) async throws(SpoolError) -> Bool {
-        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.hasDelivered(backend: backend) }
+        try await withSpool(tenant) { (spool) async throws(SpoolError) in try await spool.hasDelivered(backend: backend)
+        }
     }
 
     func settle(_ lease: Lease, tenant: String, _ settlement: Settlement, mayWait: Bool) async throws(SpoolError) {

@@ -13,8 +13,6 @@ struct LineBackend: Backend {
     var excludes: Set<Int> = []
     /// Ordinals that are in no account: a defect.
     var forgets: Set<Int> = []
-    /// Named with a verdict by an answer of 207, on top of what was sent: a defect.
-    var namesTwice = false
     /// Different series may overtake each other.
     var keepsApart = false
     var takesBodies = false

@@ -21,7 +21,8 @@ import WALStore
         return Self.pages.map { backend.outcome(of: BackendFixture.answer(status, $0), to: request) }
             + [
                 backend.outcome(
-                    of: BackendFixture.answer(status, "", headers: ["content-type": "text/html; charset=utf-8"]), to: request)
+                    of: BackendFixture.answer(status, "", headers: ["content-type": "text/html; charset=utf-8"]),
+                    to: request)
             ]
     }
 
@@ -72,7 +73,8 @@ import WALStore
         let backend = try BackendFixture.make(
             type, BackendFixture.minimum(of: type, url: "http://127.0.0.1:9/", folder: ""))
         let words = #"unsupported path requested: "/api/v1/wirte""#
-        guard case .hold(let reason) = backend.outcome(of: BackendFixture.answer(400, words), to: EncodedRequest()) else {
+        guard case .hold(let reason) = backend.outcome(of: BackendFixture.answer(400, words), to: EncodedRequest())
+        else {
             Issue.record("points would be buried")
             return
         }
