@@ -120,11 +120,19 @@ import Testing
         #expect(answer.status == 0, "\(answer.errors)")
         let lines = Set(answer.output.split(separator: "\n").map(String.init))
         #expect(
-            lines.isSuperset(of: ["backend search changed", "backend more added", "tenant default changed", "reloaded"]
-            ), "\(lines)")
+            lines.isSuperset(of: [
+                "backend search changed", "backend more added", "tenant default changed", "reloaded \(path)",
+            ]), "\(lines)")
         #expect(lines.contains("node has changed and needs a restart"), "\(lines)")
         // The held lane tries at once.
         #expect(try await node.drain(within: 30).backend("search").delivered == 1)
+
+        // Of another file the node reads nothing, and it must not look as if it had.
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let other = try setting.bench.write("other.yml", text + "alertmanager: { urls: [\"http://127.0.0.1:9\"] }\n")
+        let elsewhere = try holdfast("reload", "--config", other)
+        #expect(elsewhere.status == 1 && !elsewhere.output.contains("reloaded"), "\(elsewhere)")
+        #expect(elsewhere.errors.contains("the node's config is \(path), not \(other)"), "\(elsewhere.errors)")
 
         try node.rewrite(config: setting.config + "\nnonsense: 1\n")
         let refused = try holdfast("reload", "--config", path)

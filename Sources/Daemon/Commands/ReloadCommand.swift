@@ -6,7 +6,7 @@ struct ReloadCommand: Command {
         name: "reload", summary: "Let the running daemon take over its changed config.",
         discussion: """
             The same as SIGHUP, but it says what came of it. A config with a mistake is refused whole and the old one
-            stays. Tenants, backends, credentials, scrape jobs and logging change without losing a request; what needs
+            stays. The node reads the file that it was started with: --config must be that one. Tenants, backends, credentials, scrape jobs and logging change without losing a request; what needs
             a restart (data_dir, the listeners and their limits, node) is named and left as it was.
             """,
         options: ConfigurationOptions.options + [CommandHelp.jsonOption],
@@ -26,9 +26,10 @@ struct ReloadCommand: Command {
 
     func run() async throws(CommandFailure) {
         let client = AdminClient(try options.load())
+        let meant = options.file.map { PlainPath.of($0) }
         let answer: JSONValue
         do throws(AdminClient.Failure) {
-            answer = try await client.post("/v1/reload")
+            answer = try await client.post("/v1/reload", body: meant.map { .map(["config": .string($0)]) })
         } catch {
             throw error.asCommandFailure(client.address)
         }
@@ -41,6 +42,6 @@ struct ReloadCommand: Command {
             Terminal.print("\(note.string ?? "") has changed and needs a restart\n")
         }
         for warning in answer["warnings"]?.array ?? [] { Terminal.print("warning: \(warning.string ?? "")\n") }
-        Terminal.print("reloaded\n")
+        Terminal.print("reloaded \(answer["config"]?.string ?? "(the node has no config file)")\n")
     }
 }

@@ -75,7 +75,7 @@ struct RunCommand: Command {
     private func reload(_ node: Node, _ log: Log) async {
         do throws(ConfigurationError) {
             let report = try await node.reload(asked: "by SIGHUP")
-            log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
+            log.info("the config was reloaded", report.fields)
             for key in report.needsRestart { log.warning("a change needs a restart", ["config.key": key]) }
         } catch {
             log.error("the config was refused and the old one stays", ["error": error.description])

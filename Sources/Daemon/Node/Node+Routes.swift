@@ -51,9 +51,9 @@ extension Node {
                 DrainSignal.raise()
                 return .json(.map(["draining": true]))
             },
-            Route(["POST"], "/v1/reload", maximumBodyBytes: 1 << 10, preflight: preflight) {
+            Route(["POST"], "/v1/reload", maximumBodyBytes: 8 << 10, preflight: preflight) {
                 [weak self] request, responder in
-                self?.respond(responder) { await $0.reloadReply(request.head) }
+                self?.respond(responder) { await $0.reloadReply(request) }
             },
             route("GET", "/v1/backup") { $0.backups.show() },
             route("POST", "/v1/backup/cancel") { $0.backups.cancel() },
@@ -119,10 +119,13 @@ extension Node {
         Task { responder.reply(await body(self)) }
     }
 
-    private func reloadReply(_ head: RequestHead) async -> Reply {
+    /// `POST /v1/reload`, with `{"config": "/whole/path"}` from who means a certain file.
+    private func reloadReply(_ request: IncomingRequest) async -> Reply {
+        let meant = (try? JSONValue.parse(request.body))?["config"]?.string
+        if let meant, let refusal = configuration.refusal(toReload: meant) { return .problem(409, refusal) }
         do throws(ConfigurationError) {
-            let report = try await reload(asked: LetterRequest.asked(head, []))
-            log.info("the config was reloaded", ["config.changes": String(report.changes.count)])
+            let report = try await reload(asked: LetterRequest.asked(request.head, []))
+            log.info("the config was reloaded", report.fields)
             return .json(report.json)
         } catch {
             log.error("the config was refused and the old one stays", ["error": error.description])

@@ -3,6 +3,8 @@ import WALStore
 
 /// What a reload changed, and what it could not.
 struct ReloadReport: Sendable, Equatable {
+    /// The whole path of the file that was read; nil: the built-in defaults.
+    var file: String?
     /// `tenant acme added`, for people.
     var changes: [String] = []
     /// Keys that are read at start only.
@@ -23,6 +25,7 @@ struct ReloadReport: Sendable, Equatable {
     }
 
     init(old: Configuration, new: Configuration) {
+        file = new.wholeFile
         compare(
             "backend", old.backends.map { ($0.name, $0.fingerprint) }, new.backends.map { ($0.name, $0.fingerprint) })
         compare("tenant", old.tenants.map { ($0.id, $0) }, new.tenants.map { ($0.id, $0) })
@@ -55,9 +58,17 @@ struct ReloadReport: Sendable, Equatable {
         for (name, _) in old where after[name] == nil { changes.append("\(kind) \(name) removed") }
     }
 
+    /// For the log.
+    var fields: [String: String] {
+        var fields = ["config.changes": String(changes.count)]
+        if let file { fields["config.file"] = file }
+        return fields
+    }
+
     var json: JSONValue {
         .map([
             "reloaded": true,
+            "config": file.map(JSONValue.string) ?? .null,
             "changes": .array(changes.map(JSONValue.string)),
             "needs_restart": .array(needsRestart.map(JSONValue.string)),
             "warnings": .array(warnings.map(JSONValue.string)),
@@ -72,6 +83,20 @@ extension BacklogOfNobody {
 }
 
 extension Configuration {
+    /// As it is from anywhere.
+    var wholeFile: String? { file.map { PlainPath.of($0) } }
+
+    /// Why a reload does not read the file that is meant; nil: it does. The node reads its own file, and no other.
+    func refusal(toReload meant: String) -> String? {
+        guard let file, let whole = wholeFile else {
+            return "the node runs without a config file, and reads none: end it, and start it with "
+                + "`holdfast run --config \(meant)`"
+        }
+        guard !SystemFile.isSame(file, meant) else { return nil }
+        return "the node's config is \(whole), not \(meant), and a reload reads the node's own; nothing was changed. "
+            + "Put the change there, or restart the node with the other file"
+    }
+
     /// What was read at start stays as it was until the next one.
     mutating func keepWhatNeedsRestart(of old: Configuration) {
         dataDirectory = old.dataDirectory

@@ -59,6 +59,14 @@ enum SystemFile {
         }
     }
 
+    /// Whether two paths lead to one file, also by links.
+    static func isSame(_ one: String, _ other: String) -> Bool {
+        if PlainPath.of(one) == PlainPath.of(other) { return true }
+        var (first, second) = (stat(), stat())
+        guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     private static func isPipe(_ descriptor: Int32) -> Bool {
         var status = stat()
         return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO

@@ -1,4 +1,6 @@
+import Foundation
 import Metrics
+import TestSupport
 import Testing
 import WALStore
 
@@ -43,6 +45,22 @@ import WALStore
         #expect(report.json["warnings"]?.array?.first?.string == line)
         report.backlogs = (0..<23).map { BacklogOfNobody(tenant: "t\($0)", backend: "a", points: 1) }
         #expect(report.warnings.count == 21 && report.warnings.last == "and 3 more such backlogs")
+    }
+
+    @Test func `a reload is of the node's own file, under any name, and names it`() throws {
+        let folder = try TemporaryFolder()
+        let (own, other, link) = (folder.path + "/own.yml", folder.path + "/other.yml", folder.path + "/link.yml")
+        for path in [own, other] { try "".write(toFile: path, atomically: true, encoding: .utf8) }
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: own)
+        let configuration = try Configuration.load(own)
+        #expect(configuration.refusal(toReload: own) == nil)
+        #expect(configuration.refusal(toReload: link) == nil)
+        #expect(configuration.refusal(toReload: folder.path + "/./own.yml") == nil)
+        let refusal = try #require(configuration.refusal(toReload: other))
+        #expect(refusal.hasPrefix("the node's config is \(own), not \(other)"), "\(refusal)")
+        #expect(try Configuration.load(nil).refusal(toReload: own)?.contains("without a config file") == true)
+        let report = ReloadReport(old: configuration, new: configuration)
+        #expect(report.json["config"]?.string == own && report.fields["config.file"] == own)
     }
 
     @Test func `what needs a restart keeps its old value`() throws {
