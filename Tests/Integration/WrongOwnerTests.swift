@@ -95,6 +95,24 @@ struct WrongOwnerTests {
         }
     }
 
+    @Test func `who may not open what the node has is told so, and not that it does not run`() async throws {
+        let bench = try Workbench("owner-asks")
+        let node = try HoldfastNode(bench, config: "backends: { files: { type: archive } }")
+        try bench.letOthersIn()
+        try await node.start()
+        #expect(try await Web.post("\(node.url)/write?db=default", "a v=1").status == 204)
+        for command in [["status"], ["reload"], ["dead", "list"], ["sql", "SELECT 1"], ["audit", "reconcile"]] {
+            let answer = try Self.user.run(command + ["--data-dir", node.dataFolder])
+            #expect(answer.status == 1, "\(command)")
+            #expect(answer.errors.contains("you may not open \(node.dataFolder)/"), "\(command): \(answer.errors)")
+            #expect(answer.errors.contains("sudo -u 'root'"), "\(command): \(answer.errors)")
+            #expect(!answer.errors.contains("no daemon answers") && !answer.errors.contains("has no spool"))
+        }
+        let doctor = try Self.user.run(["doctor", "--data-dir", node.dataFolder])
+        #expect(doctor.output.contains("it is not known whether a daemon runs: you may not open"), "\(doctor.output)")
+        #expect(node.process.stop() == 0)
+    }
+
     /// What is another's, below the data folder.
     struct Stranger: Sendable, CustomTestStringConvertible {
         var path: String

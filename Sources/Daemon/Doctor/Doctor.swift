@@ -269,6 +269,8 @@ struct Doctor: Sendable {
                     ]
                 }
                 return [Finding("daemon", .note, "no daemon answers at \(configuration.adminAddress)")]
+            case .forbidden(let refusal):
+                return [Finding("daemon", .warning, "it is not known whether a daemon runs: \(refusal)")]
             case .refused(503, let detail):
                 return [
                     Finding(

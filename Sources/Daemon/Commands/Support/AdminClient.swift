@@ -1,4 +1,5 @@
 import Forwarder
+import Glibc
 import Metrics
 
 /// Asks the running daemon. Nothing is ever asked twice, and nothing waits longer than its time-out.
@@ -7,6 +8,8 @@ struct AdminClient: Sendable {
     enum Failure: Error, Sendable {
         /// Nobody listens there: the daemon does not run, or runs elsewhere.
         case notRunning(String)
+        /// This user may not open its socket.
+        case forbidden(CommandFailure)
         /// It answered with an error.
         case refused(status: Int, detail: String)
     }
@@ -44,7 +47,10 @@ struct AdminClient: Sendable {
         switch await transport.perform(request) {
         case .failure(let failure):
             // libcurl names the host of the URL, which means nothing on a socket.
-            if case .unix = address { throw .notRunning("nobody listens on that socket") }
+            if case .unix(let socket) = address {
+                if let refusal = StoppedData.refusal(socket, W_OK) { throw .forbidden(refusal) }
+                throw .notRunning("nobody listens on that socket")
+            }
             throw .notRunning(failure.reason)
         case .said: throw .notRunning("no answer")
         case .response(let response):
@@ -63,6 +69,7 @@ extension AdminClient.Failure {
     var isAnswerless: Bool {
         switch self {
         case .notRunning: true
+        case .forbidden: false
         case .refused(let status, _): status == 503
         }
     }
@@ -74,6 +81,7 @@ extension AdminClient.Failure {
             CommandFailure(
                 "no daemon answers at \(address) (\(reason)); start it with `holdfast run`, "
                     + "or name its --config or --data-dir")
+        case .forbidden(let refusal): refusal
         case .refused(let status, let detail): CommandFailure("the daemon answered \(status): \(detail)")
         }
     }

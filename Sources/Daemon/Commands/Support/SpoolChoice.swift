@@ -1,3 +1,4 @@
+import Glibc
 import WALStore
 
 /// Which spools a question is put to: those of named tenants, all, the only one there is, or a copied file.
@@ -35,7 +36,10 @@ struct SpoolChoice: Sendable {
         let configuration = try options.loadForData()
         let directory = configuration.dataDirectory
         let known = Set(AuditFile.tenants(in: directory)).union(try remembered(configuration)).sorted()
-        guard !known.isEmpty else { throw CommandFailure("\(directory) has no spool") }
+        guard !known.isEmpty else {
+            if let refusal = StoppedData.refusal("\(directory)/tenants", R_OK | X_OK) { throw refusal }
+            throw CommandFailure("\(directory) has no spool")
+        }
         try StoppedData.checkOwner(directory)
         if asksAll { return known.map { .tenant($0, directory) } }
         if tenants.isEmpty {
