@@ -76,7 +76,15 @@ import Testing
     }
 
     @Test func `trouble is 1 of apply and 2 of diff, and says what to do`() throws {
-        #expect(try grafana(["diff"] + Self.source, token: "stranger").status == 2)
+        let unknownToken = try grafana(["diff"] + Self.source, token: "stranger")
+        #expect(unknownToken.status == 2 && unknownToken.output == "", "\(unknownToken.output)")
+        let metrics = try HTTPTestServer()
+        metrics.answer { _, _ in .reply(404, headers: [], body: Array("404 page not found".utf8)) }
+        let other = try grafana(["diff"] + Self.source, url: metrics.url)
+        #expect(other.status == 2 && other.output == "" && other.errors.contains("is no Grafana"), "\(other)")
+        metrics.stop()
+        let unnamed = try grafana(["diff", "--data-source", "main"])
+        #expect(unnamed.status == 2 && unnamed.output == "" && unnamed.errors.contains("uid \"main\""), "\(unnamed)")
         let stranger = try grafana(["apply"] + Self.source, token: "stranger")
         #expect(stranger.status == 1 && stranger.errors.contains("does not know this token"), "\(stranger.errors)")
         #expect(!stranger.errors.contains("stranger"), "a token is not shown")

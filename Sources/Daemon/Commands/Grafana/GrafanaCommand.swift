@@ -103,14 +103,31 @@ struct GrafanaCommand: Command {
         run.isDry = isDryRun
         run.editable = isEditable
         run.renewsSecrets = renewsSecrets
-        if verb == .destroy, !isDryRun, !isConfirmed { try await confirm(run, tenants) }
-        let (report, failure) = await results(run, tenants)
-        if isJSON { Terminal.print(json: report.json) } else { Terminal.print(report.text) }
         // As diff(1) has it.
         let trouble: Int32 = verb == .diff ? 2 : 1
+        do throws(GrafanaFailure) { try await run.check(verb == .destroy ? [] : named(tenants)) } catch {
+            throw CommandFailure(error.message, code: trouble)
+        }
+        if verb == .destroy, !isDryRun, !isConfirmed { try await confirm(run, tenants) }
+        let (report, failure) = await results(run, tenants)
+        if isJSON {
+            Terminal.print(json: report.json)
+        } else if failure == nil || !report.results.isEmpty {
+            // Without an answer there is nothing to tell, which is not that there is nothing to do.
+            Terminal.print(report.text)
+        }
         if let failure { throw CommandFailure(failure.message, code: trouble) }
         if report.hasFailed { throw CommandFailure("", code: trouble) }
         if verb == .diff, report.hasWrites { throw CommandFailure("") }
+    }
+
+    /// Data sources that must be there before: those of ours are made.
+    private func named(_ tenants: [GrafanaTenant]) -> [GrafanaRun.NamedSource] {
+        let made = sources.made == nil ? [] : Set(tenants.map(\.dataSource))
+        return [("--data-source", sources.named), ("--own-data-source", sources.own)].compactMap { option, uid in
+            guard let uid, !made.contains(uid) else { return nil }
+            return GrafanaRun.NamedSource(option: option, uid: uid)
+        }
     }
 
     /// - Returns: what was done, also when it ended before its end.

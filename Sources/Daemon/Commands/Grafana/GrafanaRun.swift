@@ -16,6 +16,39 @@ struct GrafanaRun: Sendable {
     /// Somebody else may write between our reading and our writing; so often it is looked at again.
     private static let rounds = 3
 
+    /// A data source of somebody else, by the option that names it.
+    struct NamedSource: Sendable {
+        var option: String
+        var uid: String
+    }
+
+    /// Whether it is a Grafana that answers, and has what is named: to anything else nothing would be there, and all to be made.
+    ///
+    /// <https://grafana.com/docs/grafana/latest/developers/http_api/other/#health-api>
+    func check(_ sources: [NamedSource]) async throws(GrafanaFailure) {
+        let health = try await client.ask(.get, "/api/health")
+        guard health.json?["database"]?.string != nil else {
+            switch health.status {
+            case 300..<400, 401, 403, 429, 500...: throw GrafanaFailure(health, to: "say how it is")
+            default:
+                throw GrafanaFailure(
+                    .unreachable,
+                    "what answers at --url is no Grafana: it knows no /api/health (\(health.status)); name Grafana's own "
+                        + "address, with its sub-path")
+            }
+        }
+        for source in sources {
+            let answer = try await client.ask(.get, "/api/datasources/uid/\(source.uid)")
+            // Who may write dashboards need not be allowed to see data sources.
+            if answer.isSuccess || answer.status == 403 { continue }
+            guard answer.status == 404 else { throw GrafanaFailure(answer, to: "read the data source \(source.uid)") }
+            throw GrafanaFailure(
+                .refused,
+                "Grafana has no data source with the uid \"\(source.uid)\", which \(source.option) names: the uid is at the "
+                    + "end of its settings' address")
+        }
+    }
+
     /// Everything of a tenant, in order; the first that fails ends it, as the others stand on it.
     ///
     /// - Throws: with `.unreachable` only, which is the end for all tenants; `results` has what was done before.

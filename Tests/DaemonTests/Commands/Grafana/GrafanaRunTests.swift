@@ -310,6 +310,34 @@ import Testing
         }
     }
 
+    @Test func `what is no Grafana is asked for nothing else`() async throws {
+        let server = try HTTPTestServer()
+        server.answer { _, _ in .reply(404, headers: [], body: Array("404 page not found".utf8)) }
+        let transport = HTTPTransport()
+        let access = GrafanaAccess(url: server.url, authentication: .bearer(Secret("good")))
+        let run = GrafanaRun(client: GrafanaClient(access: access, transport: transport), isDry: true)
+        let failure = await #expect(throws: GrafanaFailure.self) { try await run.check([]) }
+        #expect(failure?.message.contains("is no Grafana: it knows no /api/health (404)") == true)
+        #expect(server.requests.map(\.path) == ["/api/health"])
+        transport.close()
+        server.stop()
+    }
+
+    @Test func `a data source that is named and not there is said before anything is planned`() async throws {
+        let grafana = try GrafanaFixture()
+        let named = GrafanaRun.NamedSource(option: "--data-source", uid: "prometheus-main")
+        let failure = await #expect(throws: GrafanaFailure.self) { try await grafana.run().check([named]) }
+        #expect(failure?.message.contains("no data source with the uid \"prometheus-main\"") == true)
+        #expect(failure?.message.contains("--data-source names") == true)
+        grafana.server.put(source: "prometheus-main", .map(["name": "Main", "type": "prometheus"]))
+        try await grafana.run().check([named])
+        grafana.token = "editor"
+        try await grafana.run().check([named])
+        grafana.token = "stranger"
+        await #expect(throws: GrafanaFailure.self) { try await grafana.run().check([named]) }
+        #expect(grafana.server.faults == [])
+    }
+
     @Test func `a token that may not write is an error of its own for each kind`() async throws {
         let grafana = try GrafanaFixture()
         grafana.token = "viewer"
