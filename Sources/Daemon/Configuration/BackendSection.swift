@@ -12,6 +12,8 @@ struct BackendSection: Sendable {
     var order: DeliveryOrder
     /// For tenants that have no rules of their own for it.
     var rules: RouteRules?
+    /// As it stands in the file: secrets are named, not read.
+    var node: SettingsNode
     /// Of the section's text and the secrets it names: a reload replaces what changed, and leaves the rest alone.
     var fingerprint: [String]
 
@@ -65,7 +67,9 @@ struct BackendSection: Sendable {
     ) throws(SettingsError) {
         let settings = try Settings(node, path: "backends.\(name)", readSecret: readSecret)
         self.name = name
+        self.node = node
         line = node.line
+        try Self.checkRelabeling(node, settings)
         registration = BackendRegistration(name: name, type: try settings.required("type"))
         registration.backfill = try Self.backfill(settings)
         registration.renamedFrom = try settings.string("renamed_from")
@@ -79,6 +83,15 @@ struct BackendSection: Sendable {
             type: registration.type, name: name, settings: settings, environment: environment)
         try DeliveryOrderSection.check(order, backend, settings)
         fingerprint = node.fingerprint(readSecret: readSecret)
+    }
+
+    /// What Prometheus calls them.
+    private static func checkRelabeling(_ node: SettingsNode, _ settings: Settings) throws(SettingsError) {
+        let key = "write_relabel_configs"
+        guard let entry = node.entries.first(where: { $0.key == key }) else { return }
+        throw SettingsError(
+            "\(settings.name(of: key)): here these rules stand in `route: { relabel: [...] }`, in the same form",
+            line: entry.line)
     }
 
     /// `backfill: none | all | 24h`, for a backend that a tenant did not have before.

@@ -134,26 +134,4 @@ extension Configuration {
             }
         }
     }
-
-    private func findWarnings() -> [String] {
-        var warnings: [String] = []
-        if let problem = chain.problem {
-            warnings.append("chain.key_file: \(problem): the node runs without it, and nothing it writes is proven")
-        }
-        for tenant in tenants {
-            if tenant.backends.isEmpty {
-                warnings.append("tenant \(tenant.id) names no backend: its points are kept for retain and then dropped")
-            }
-            if tenant.credentials.isEmpty, tenants.count > 1, !scrapeJobs.contains(where: { $0.tenant == tenant.id }) {
-                warnings.append("tenant \(tenant.id) has no credentials and no scrape job: nothing can reach it")
-            }
-            if tenant.durability != .full {
-                warnings.append("tenant \(tenant.id) is relaxed: a power cut may lose points that were acknowledged")
-            }
-        }
-        for backend in backends where !tenants.contains(where: { $0.backends.contains(backend.name) }) {
-            warnings.append("backend \(backend.name) is named by no tenant")
-        }
-        return warnings
-    }
 }

@@ -7,8 +7,7 @@ extension ListenAddress: CustomStringConvertible {
     init?(_ text: String) {
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
-            // sun_path holds 108 bytes with its final zero: unix(7).
-            guard !path.isEmpty, path.utf8.count < 108 else { return nil }
+            guard !path.isEmpty, path.utf8.count <= ListenAddress.maximumPathBytes else { return nil }
             self = .unix(path: path)
             return
         }
@@ -21,6 +20,9 @@ extension ListenAddress: CustomStringConvertible {
         guard ListenAddress.socketAddress(host, port) != nil else { return nil }
         self = .tcp(host: host, port: port)
     }
+
+    /// Of a socket's path: `sun_path` holds 108 with its final zero, unix(7).
+    static let maximumPathBytes = 107
 
     var description: String {
         switch self {
@@ -92,6 +94,11 @@ extension ListenAddress: CustomStringConvertible {
     }
 
     private func listenUnix(_ path: String) throws(HTTPServerError) -> Int32 {
+        guard path.utf8.count <= ListenAddress.maximumPathBytes else {
+            throw HTTPServerError(
+                description: "cannot listen on \(self): its path is too long for a socket (\(path.utf8.count) bytes, "
+                    + "\(ListenAddress.maximumPathBytes) at most); set server.admin to a shorter one")
+        }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { target in
