@@ -27,7 +27,11 @@ struct Files: Sendable {
     ///
     /// Also of an empty folder that is there: whoever made it may have been killed, or told of an error, before the
     /// fsync. Nothing is put in one before that has succeeded.
-    func makeFolder(_ path: String) throws(SpoolError) {
+    func makeFolder(_ path: String) throws(SpoolError) { try makeFolder(path, isParentThere: false) }
+
+    /// - Parameter isParentThere: it was made, or found, a moment ago: a folder that is deleted, or a file system that takes no
+    ///   folders, says ENOENT all the same.
+    private func makeFolder(_ path: String, isParentThere: Bool) throws(SpoolError) {
         do throws(FileError) {
             try disk.makeFolder(path)
             return try disk.syncFolder(Files.parent(of: path))
@@ -37,9 +41,13 @@ struct Files: Sendable {
             case EEXIST:
                 guard isFolder(path) else { throw SpoolError(.unavailable, "\(path) is in the way: it is no folder") }
                 try keepName(of: path)
+            case ENOENT where isParentThere:
+                throw SpoolError(
+                    .unavailable, "cannot make the folder \(path)",
+                    cause: "nothing can be made in \(parent): it was deleted, or takes no folders")
             case ENOENT where parent != path:
                 try makeFolder(parent)
-                try makeFolder(path)
+                try makeFolder(path, isParentThere: true)
             default: throw Files.failure("make the folder", path, error)
             }
         }
