@@ -22,7 +22,7 @@ extension Spool {
         status.salvaging = salvage == nil ? 0 : 1
         status.replays = Int64(replays.count { $0.state == .running })
         status.salvageProblem = salvage?.problem
-        let storedPoints = try checked { () throws(SQLiteError) in try measure(database.statements, &status) }
+        let storedPoints = try checked { () throws(SQLiteError) in try measure(database, &status) }
         status.oldestStoredAt = try oldestStored(database).map { clock.wall &- (now &- $0) } ?? 0
         let usedBytes = status.databaseBytes - status.freePageBytes
         for backend in ledger.backends {
@@ -49,7 +49,8 @@ extension Spool {
     }
 
     /// - Returns: how many points are stored.
-    private func measure(_ statements: SpoolStatements, _ status: inout SpoolStatus) throws(SQLiteError) -> Int64 {
+    private func measure(_ database: Database, _ status: inout SpoolStatus) throws(SQLiteError) -> Int64 {
+        let statements = database.statements
         status.databaseBytes = try statements.pageCount.integer() * 4096
         status.freePageBytes = try statements.freePageCount.integer() * 4096
         status.walBytes = walBytes()
@@ -66,7 +67,46 @@ extension Spool {
             (0...ledger.nextPosition).contains(found.position)
         else { throw SQLiteError.corrupt("the oldest row is outside what was accepted") }
         status.batches = found.last - found.first + 1
-        return ledger.nextPosition - found.position
+        let span = Span(Cut(Place(found.first, 0), found.position), ledger.end)
+        return span.points - (try missingPoints(in: span, database))
+    }
+
+    /// So many gaps between what is owed are looked at, the largest first.
+    private static let maximumGaps = 64
+
+    /// How many points between the oldest row and the end have no row any more: `drop_oldest` takes what lies behind a leased
+    /// head, and what was delivered behind a backlog is pruned. Both begin with the oldest, so that of a gap between what is
+    /// owed the end is what is left, and a look at its beginning tells.
+    private func missingPoints(in span: Span, _ database: Database) throws(SQLiteError) -> Int64 {
+        var owed = ledger.backends.flatMap { $0.owed(in: span, upTo: ledger.end) }
+        owed.sort { $0.start.position < $1.start.position }
+        var gaps: [Span] = []
+        var end = span.start
+        for part in owed {
+            if part.start.position > end.position { gaps.append(Span(end, part.start)) }
+            if part.end.position > end.position { end = part.end }
+        }
+        if span.end.position > end.position { gaps.append(Span(end, span.end)) }
+        gaps.sort { $0.points > $1.points }
+        var missing: Int64 = 0
+        for gap in gaps.prefix(Spool.maximumGaps) { missing += try missingPoints(atStartOf: gap, database) }
+        return missing
+    }
+
+    private func missingPoints(atStartOf gap: Span, _ database: Database) throws(SQLiteError) -> Int64 {
+        var (missing, position, isInRow, seen) = (Int64(0), gap.start.position, false, 0)
+        try eachRow(from: gap.start.place, database) { row in
+            seen += 1
+            guard row.positions.upperBound > position else { return seen < Spool.maximumEmptyRows }
+            if row.position <= position, !isInRow {
+                // One that is owed in part.
+                (position, isInRow) = (min(row.positions.upperBound, gap.end.position), true)
+                return position < gap.end.position
+            }
+            missing = max(0, min(row.position, gap.end.position) - position)
+            return false
+        }
+        return missing
     }
 
     /// Asks for the size without opening the file: see `Connection`.

@@ -73,6 +73,54 @@ import Testing
         #expect(lost == status.backends.reduce(0) { $0 + $1.lostPoints })
     }
 
+    @Test func `behind a leased head the bytes that wait are those of the rows that are left`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([
+            StoreFixture.tenant("acme", maximumBytes: SpaceTests.budget, whenFull: .dropOldest)
+        ])
+        _ = try await fill(store, 1)
+        let lease = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            try await spool.lease(backend: "a", limit: LeaseLimit(points: 10_000))
+        }
+        #expect(try #require(lease).pieces.isEmpty == false)
+        _ = try await fill(store, 200)
+        let status = try await look(store).status
+        let backend = try #require(status.backends.first)
+        #expect(backend.lostPoints > 1_000_000 && backend.pendingPoints < 800_000)
+        // All that is stored is owed: the bytes are those of the database, with a page or so of the ledger's.
+        #expect(backend.pendingBytes == status.databaseBytes - status.freePageBytes)
+        await store.close()
+    }
+
+    @Test func `of what was delivered behind a backlog only what is kept counts as stored`() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        try await store.configure([StoreFixture.tenant("acme", retainSeconds: 60)])
+        for _ in 0..<20 { _ = try await fill(store, 1) }
+        let head = try await store.withSpool("acme") { (spool) async throws(SpoolError) in
+            let head = try await spool.lease(backend: "a", limit: LeaseLimit(points: 10_000))
+            // All behind it is delivered.
+            while let lease = try await spool.lease(backend: "a", limit: LeaseLimit(points: 10_000)) {
+                try await spool.settle(lease, Make.all(lease, .delivered))
+            }
+            return head
+        }
+        #expect(head != nil)
+        let before = try #require(try await look(store).status.backends.first)
+        #expect(before.pendingPoints == 10_000)
+        fixture.advance(seconds: 100)
+        await store.maintain()
+        let status = try await look(store).status
+        let after = try #require(status.backends.first)
+        #expect(after.pendingPoints == 10_000)
+        // The head and the newest row are left, of one size.
+        let used = status.databaseBytes - status.freePageBytes
+        let half = used * 2 / 5..<used * 3 / 5
+        #expect(half.contains(after.pendingBytes), "\(after.pendingBytes) of \(used)")
+        await store.close()
+    }
+
     @Test func `delivered batches make room before anything is refused`() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()
