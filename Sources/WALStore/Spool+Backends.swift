@@ -39,7 +39,7 @@ extension Spool {
             throw SpoolError(
                 .misuse,
                 "backend \(name) of tenant \(tenant) is known as \(ledger.backends[index].type), not \(registration.type); "
-                    + "give it another name")
+                    + "give the new one another name, or this one type \(ledger.backends[index].type) again")
         }
     }
 

@@ -145,6 +145,34 @@ import Testing
         setting.bulk.stop()
     }
 
+    @Test func `a backend whose type was changed is in the log at the start, and status says what to do`() async throws
+    {
+        let setting = try setting("type")
+        let node = try HoldfastNode(setting.bench, config: setting.config)
+        try await node.start()
+        try await write("before v=1", to: node)
+        _ = node.process.stop()
+        try node.rewrite(
+            config: setting.config.replacingOccurrences(of: "type: elasticsearch", with: "type: http")
+                .replacingOccurrences(of: ", index: \"metrics-{tenant}\"", with: ""))
+        try node.process.start()
+        #expect(
+            try await eventually(within: 30) {
+                node.process.lastWords.contains("a backend has another type than the spool knows it with")
+            }, "\(node.process.lastWords)")
+        #expect(node.process.lastWords.contains("elasticsearch"), "\(node.process.lastWords)")
+        var text = ""
+        #expect(
+            try await eventually(within: 30) {
+                _ = try? await Web.post("\(node.url)/write?db=default", "after v=1")
+                text = try holdfast("status", "--data-dir", node.dataFolder).output
+                return text.contains("is known as elasticsearch, not http")
+            }, "\(text)")
+        #expect(text.contains("give the new one another name, or this one type elasticsearch again"), "\(text)")
+        _ = node.process.stop()
+        setting.bulk.stop()
+    }
+
     @Test func `check says what a config means, and where a mistake is`() throws {
         let setting = try setting("check")
         let good = try setting.bench.write("good.yml", "data_dir: /srv/holdfast\n\(setting.config)\n")

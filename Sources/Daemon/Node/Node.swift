@@ -86,6 +86,7 @@ final class Node: Sendable {
         do throws(SpoolError) { try await store.configure(configuration.spools) } catch {
             throw NodeError("the spools cannot be set up: \(error)")
         }
+        tellTypeChanges(configuration)
         forwarder.configure(configuration.routes)
         forwarder.start()
         do throws(HTTPServerError) {
@@ -139,6 +140,7 @@ final class Node: Sendable {
         do throws(SpoolError) { try await store.configure(applied.spools, asked: asked) } catch {
             throw ConfigurationError(file: new.file, "the spools refuse it: \(error)")
         }
+        tellTypeChanges(applied)
         forwarder.configure(applied.routes)
         ingest.apply(applied.ingest)
         await scraper.apply(applied.scrapes)

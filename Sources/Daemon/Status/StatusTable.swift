@@ -106,8 +106,8 @@ enum StatusTable {
         let problem = tenant["problem"]?.string
         if let problem {
             notes.append(
-                "\(id): its spool cannot be opened, requests are answered with 503: \(problem); `holdfast doctor` says what "
-                    + "mends it (owner, rights, disk); the numbers are the last ones noted")
+                "\(id): its spool cannot be opened, requests are answered with 503: \(problem); where that is owner, "
+                    + "rights or disk, `holdfast doctor` says what mends it; the numbers are the last ones noted")
         } else if let seconds = tenant["stalled_seconds"]?.double {
             notes.append(
                 "\(id): the disk has not answered for \(Amount.duration(seconds: seconds)); its requests wait, and its "
