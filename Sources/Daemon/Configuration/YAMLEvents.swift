@@ -77,10 +77,21 @@ struct YAMLEvents: ~Copyable {
         }
     }
 
+    private func isTab(line: Int, column: Int) -> Bool {
+        let lines = input.split(separator: UInt8(ascii: "\n"), maxSplits: line + 1, omittingEmptySubsequences: false)
+        guard lines.indices.contains(line) else { return false }
+        return String(decoding: lines[line], as: UTF8.self).unicodeScalars.dropFirst(column).first == "\t"
+    }
+
     private func problem() -> SettingsError {
         let text = parser.pointee.problem.map { String(cString: $0) } ?? "unreadable"
         let isScanned = parser.pointee.error == YAML_SCANNER_ERROR || parser.pointee.error == YAML_PARSER_ERROR
         let mark = isScanned ? parser.pointee.problem_mark : parser.pointee.mark
+        // "found character that cannot start any token" is what libyaml calls it.
+        if isScanned, isTab(line: Int(mark.line), column: Int(mark.column)) {
+            return SettingsError(
+                "not valid YAML: a tab (column \(mark.column + 1)); indent with blanks", line: Int(mark.line) + 1)
+        }
         return SettingsError("not valid YAML: \(text) (column \(mark.column + 1))", line: Int(mark.line) + 1)
     }
 }

@@ -63,6 +63,12 @@ import Testing
         #expect(error("a: 1\n\tb: 2\n")?.line == 2)
     }
 
+    @Test(arguments: ["a:\n\tb: 2\n", "a:\n  b: 1\n\tc: 2\n", "a:\n  \tb: 2\n"])
+    func `a tab is called one`(text: String) {
+        let found = error(text)
+        #expect(found?.message.contains("a tab (column") == true, "\(String(describing: found))")
+    }
+
     @Test func `depth, size and count are bounded before they cost memory`() {
         let deep = String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)
         #expect(error(deep)?.message.contains("deeper") == true)

@@ -81,7 +81,8 @@ struct ReplayView: Sendable {
             text += "measured from \(oldest) to \(newest)\n"
         }
         for (key, what) in [
-            ("excluded_points", "left out: still owed, or not to be represented there"), ("lost_points", "unreadable"),
+            ("excluded_points", "left out: still owed, kept back by rules, or not to be represented there"),
+            ("lost_points", "unreadable"),
         ] where number(key) > 0 { text += "\(Amount.count(number(key))) \(what)\n" }
         if let old = found["old_points"]?.string { text += "\(Terminal.harmless(old))\n" }
         Terminal.print(text)
