@@ -1,7 +1,7 @@
 #!/bin/sh
 # Appends points to a file for each tenant, a line each: a program for Holdfast's backend `exec` (docs/programs.md).
 #
-#     command: [/usr/lib/holdfast/exec_append.sh, /var/lib/points]
+#     command: [/opt/programs/exec_append.sh, /var/lib/points]   # where you keep it
 #
 # A point that is sent again is there twice; its place tells.
 set -u

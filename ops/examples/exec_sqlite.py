@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keeps points in a SQLite database: a program for Holdfast's backend `exec` (docs/programs.md).
 
-    command: [/usr/lib/holdfast/exec_sqlite.py, /var/lib/points/points.db]
+    command: [/opt/programs/exec_sqlite.py, /var/lib/points/points.db]   # where you keep it
 
 A point that is sent again is known by its tenant and its place, and is there once.
 """
