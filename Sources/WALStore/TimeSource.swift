@@ -29,7 +29,14 @@ public struct TimeSource: Sendable {
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        return nanoseconds(time)
+    }
+
+    /// A clock that is set beyond the year 2255 stands there: what is counted from it is not to overflow.
+    static func nanoseconds(_ time: timespec) -> Int64 {
+        let last = 9_000_000_000
+        if time.tv_sec >= last { return Int64(last) * 1_000_000_000 }
+        return Int64(max(time.tv_sec, -last)) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     private static let systemBootID: String = {

@@ -186,6 +186,8 @@ public final class WALStore: Sendable {
     public func refusals() -> [String: String] { state.withLock { $0.refusals } }
 
     /// Backlogs that nothing sends, because their backend is not in the config, by tenant; as last looked at.
+    /// What each spool said last, also those of tenants that are not in the config any more.
+    public func knownStatuses() -> [SpoolStatus] { state.withLock { $0.summary.entries.values.map(\.status) } }
     public func backlogsOfNobody() -> [BacklogOfNobody] { state.withLock { $0.backlogsOfNobody } }
 
     /// Tenants whose status may be an old one: their spools were not closed when the process before ended, and have not

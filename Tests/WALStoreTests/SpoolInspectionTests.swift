@@ -48,6 +48,10 @@ import Testing
     @Test func `of a sound spool there is nothing to say, also behind a link`() async throws {
         let fixture = try await stoppedNode()
         #expect(remarks(fixture.path).map(\.severity) == [.fine])
+        // Nor is anything left that looks as if it had not been closed.
+        for suffix in ["-wal", "-shm"] {
+            #expect(!FileManager.default.fileExists(atPath: fixture.spool("acme") + suffix))
+        }
         let elsewhere = fixture.folder.path + "/elsewhere.db"
         #expect(rename(fixture.spool("acme"), elsewhere) == 0 && symlink(elsewhere, fixture.spool("acme")) == 0)
         #expect(remarks(fixture.path).map(\.severity) == [.fine])

@@ -52,7 +52,7 @@ def main():
     database.execute("PRAGMA synchronous = FULL")
     database.execute(
         "CREATE TABLE IF NOT EXISTS points (tenant TEXT, place TEXT, name TEXT, labels TEXT, time INTEGER, value ANY, "
-        "PRIMARY KEY (tenant, place))"
+        "PRIMARY KEY (tenant, place, time, name, labels))"
     )
     hello = json.loads(sys.stdin.readline())
     if hello["hello"] != 1:

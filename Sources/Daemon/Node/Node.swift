@@ -87,6 +87,7 @@ final class Node: Sendable {
             throw NodeError("the spools cannot be set up: \(error)")
         }
         tellTypeChanges(configuration)
+        tellLeftTenants(configuration)
         forwarder.configure(configuration.routes)
         forwarder.start()
         do throws(HTTPServerError) {
@@ -150,6 +151,7 @@ final class Node: Sendable {
         telemetry.forget(tenantsExcept: Set(applied.tenants.map(\.id)))
         current.withLock { $0 = applied }
         report.backlogs = store.backlogsOfNobody()
+        report.leftTenants = LeftTenant.find(applied.spools, store.knownStatuses())
         for warning in report.warnings { log.warning("a reload leaves a backlog", ["config.warning": warning]) }
         return report
     }

@@ -11,6 +11,8 @@ struct ReloadReport: Sendable, Equatable {
     var needsRestart: [String] = []
     /// Backlogs that nothing sends, because their backend is not in the config.
     var backlogs: [BacklogOfNobody] = []
+    /// Tenants of which points are still owed, and that are not in the config.
+    var leftTenants: [LeftTenant] = []
     /// So many are named.
     private static let namedBacklogs = 20
 
@@ -21,6 +23,9 @@ struct ReloadReport: Sendable, Equatable {
                 + "\(Amount.count(one.points)) points; \(BacklogOfNobody.wayOut(one.backend))"
         }
         if backlogs.count > lines.count { lines.append("and \(backlogs.count - lines.count) more such backlogs") }
+        lines += leftTenants.prefix(ReloadReport.namedBacklogs).map(\.warning)
+        let more = leftTenants.count - ReloadReport.namedBacklogs
+        if more > 0 { lines.append("and \(more) more such tenants") }
         return lines
     }
 

@@ -115,10 +115,11 @@ public final class RestoreTarget: Sendable {
         HighWaterMark(path: data.sequences(of: tenant), files: data.files, wall: time.wall)
     }
 
-    /// Beyond what the copied file knows, what was reserved when it was copied, and what is known here.
+    /// Beyond what the copied file knows, what was reserved when it was copied, and what is known here. Where nothing is known
+    /// here, as the folder is another one, nobody knows how far the former spool counted behind the copy: beyond all.
     private func firstSequence(_ spool: BackupManifest.Spool) throws(SpoolError) -> Int64 {
         let noted = CommitMark(path: data.commits(of: spool.tenant), files: data.files).read()?.nextSequence ?? 1
-        return max(spool.books.nextSequence, spool.reservedBefore, try mark(spool.tenant).read(), noted)
+        return max(spool.books.nextSequence, spool.reservedBefore, try mark(spool.tenant).readOfUsed(), noted)
     }
 
     /// Makes the file a life of its own, in the present schema, closed and without a log.

@@ -1,6 +1,10 @@
 import CSQLite
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// A layer between SQLite and the system's files: a file of a spool with an account grows only when the account says so,
 /// before the write. A growth that is refused is a full disk to SQLite, which rolls the transaction back.
 ///
@@ -127,6 +131,19 @@ enum CountedFiles {
     private static func inner(_ file: UnsafeMutablePointer<sqlite3_file>?) -> File {
         guard let file else { preconditionFailure("SQLite names the file it means") }
         return (UnsafeMutableRawPointer(file) + headerBytes).assumingMemoryBound(to: sqlite3_file.self)
+    }
+
+    // MARK: The index of the log
+
+    /// MADV_POPULATE_WRITE, which Debian's headers lack. <https://man7.org/linux/man-pages/man2/madvise.2.html>
+    private static let populateWrite: Int32 = 23
+
+    /// Gives a piece of the mapped file its blocks. SQLite writes a byte of each 4 KiB, and where a file system has smaller
+    /// blocks the rest are holes: on a full disk the first write into one ends the process (SIGBUS).
+    ///
+    /// - Returns: false where there is no room for them; a kernel that cannot do it (before 5.14) is believed.
+    fileprivate static func isFilled(_ mapped: UnsafeMutableRawPointer, _ bytes: Int32) -> Bool {
+        madvise(mapped, Int(bytes), populateWrite) == 0 || (errno != EFAULT && errno != ENOMEM && errno != ENOSPC)
     }
 
     // MARK: Growth
@@ -304,7 +321,9 @@ enum CountedFiles {
         own.xShmMap = { file, region, bytes, extends, address in
             guard CountedFiles.mayMap(file, region, bytes, extends) else { return SQLITE_FULL }
             let below = CountedFiles.inner(file)
-            return below.pointee.pMethods.pointee.xShmMap(below, region, bytes, extends, address)
+            let code = below.pointee.pMethods.pointee.xShmMap(below, region, bytes, extends, address)
+            guard code == SQLITE_OK, extends != 0, let mapped = address?.pointee else { return code }
+            return CountedFiles.isFilled(mapped, bytes) ? code : SQLITE_FULL
         }
     }
 }

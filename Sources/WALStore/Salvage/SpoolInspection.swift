@@ -172,7 +172,9 @@ public struct SpoolInspection: Sendable {
                 "The daemon carries over what is readable; one commit may only be what a power cut tore.")
         }
         do throws(SQLiteError) {
-            let connection = try Connection(path: spool, access: .readOnly, vfs: files.disk.vfs)
+            // One that was closed is read as it is: else an empty log and its index would lie beside it, as if it had not been.
+            let connection = try Connection(
+                path: spool, access: .readOnly, vfs: files.disk.vfs, isImmutable: !hasLog)
             defer { connection.close() }
             let text = try Statement("PRAGMA quick_check(1)", on: connection).first { $0.text(0) } ?? ""
             guard text == "ok" else {
