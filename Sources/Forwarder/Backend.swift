@@ -73,18 +73,23 @@ public struct BackendTraits: Sendable, Hashable {
     public var maximumRawBytes: Int
     /// Requests in flight per tenant where order allows; where it is kept, requests with different series.
     public var concurrency: Int
+    /// Requests, and bytes of their bodies as they are sent, to the backend in a second, of all tenants together; nil: as many
+    /// as go.
+    public var requestsPerSecond: Int?
+    public var bytesPerSecond: Int?
     /// It is sent increments of running totals: one request of a tenant at a time, settled before the next is encoded.
     public var takesIncrements: Bool
 
     public init(
         keepsOrder: Bool, maximumPoints: Int, maximumBodyBytes: Int, maximumRawBytes: Int = .max, concurrency: Int = 1,
-        takesIncrements: Bool = false
+        requestsPerSecond: Int? = nil, takesIncrements: Bool = false
     ) {
         self.keepsOrder = keepsOrder
         self.maximumPoints = maximumPoints
         self.maximumBodyBytes = maximumBodyBytes
         self.maximumRawBytes = maximumRawBytes
         self.concurrency = concurrency
+        self.requestsPerSecond = requestsPerSecond
         self.takesIncrements = takesIncrements
     }
 }

@@ -266,6 +266,10 @@ struct Delivery {
             return .stop(nil)
         }
         while true {
+            guard await keepPace(request) else {
+                bisect.putBack(part)
+                return .stop(nil)
+            }
             let (answer, startedAt) = await send(&part, request, chunk)
             let outcome = route.backend.outcome(of: answer, to: request)
             lane.state.withLock { $0.counters.answers[outcome.name, default: 0] += 1 }
@@ -287,6 +291,17 @@ struct Delivery {
                 return .stop(nil)
             }
         }
+    }
+
+    /// Waits, with its turn, where there is to be no more of requests or bytes in a second: whoever comes behind waits too.
+    ///
+    /// - Returns: false when nothing may be sent any more.
+    private func keepPace(_ request: EncodedRequest) async -> Bool {
+        let traits = route.backend.traits
+        guard traits.requestsPerSecond != nil || traits.bytesPerSecond != nil else { return true }
+        let wait = context.pace(for: route).take(bytes: request.body.count, traits, now: context.time.boot())
+        if wait > .zero { await lane.sleep(wait, generation: generation, context) }
+        return !isOver && !Task.isCancelled
     }
 
     /// - Returns: false when nothing may be sent any more.

@@ -46,6 +46,7 @@ final class DeliveryContext: Sendable {
     let counters = CounterTurns()
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let gates = Mutex<[String: TurnGate]>([:])
+    private let paces = Mutex<[String: BackendPace]>([:])
     private let keptBytes = Mutex(0)
     private let shardedPoints = Mutex(0)
 
@@ -76,8 +77,19 @@ final class DeliveryContext: Sendable {
         }
     }
 
+    /// The pace at one backend, for all tenants together.
+    func pace(for route: DeliveryRoute) -> BackendPace {
+        paces.withLock { paces in
+            if let pace = paces[route.name] { return pace }
+            let pace = BackendPace()
+            paces[route.name] = pace
+            return pace
+        }
+    }
+
     /// A reload's limits: gates that exist change, those of backends nobody names any more go.
     func setLimits(_ limits: [String: Int]) {
+        paces.withLock { paces in paces = paces.filter { limits[$0.key] != nil } }
         gates.withLock { gates in
             gates = gates.filter { limits[$0.key] != nil }
             for (name, gate) in gates.sorted(by: { $0.key < $1.key }) { gate.setLimit(limits[name] ?? 1) }

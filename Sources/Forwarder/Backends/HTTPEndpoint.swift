@@ -170,7 +170,8 @@ struct HTTPEndpoint: Sendable {
 }
 
 extension BackendTraits {
-    /// These, with what the config says: `max_points`, `max_body_size`, `concurrency` where order allows it.
+    /// These, with what the config says: `max_points`, `max_body_size`, `max_raw_size` where that is limited too,
+    /// `requests_per_second`, `bytes_per_second`, and `concurrency` where order allows it.
     func overridden(by settings: Settings) throws(SettingsError) -> BackendTraits {
         var traits = self
         traits.maximumPoints = try settings.int("max_points", default: maximumPoints, in: 1...1_000_000)
@@ -181,6 +182,17 @@ extension BackendTraits {
                     line: settings.line(of: "max_body_size"))
             }
             traits.maximumBodyBytes = size
+        }
+        if settings.has("requests_per_second") {
+            traits.requestsPerSecond = try settings.int("requests_per_second", default: 1, in: 1...1_000_000)
+        }
+        if let size = try settings.size("bytes_per_second") {
+            guard (1 << 10...1 << 40).contains(size) else {
+                throw SettingsError(
+                    "\(settings.name(of: "bytes_per_second")) must lie between 1KiB and 1TiB",
+                    line: settings.line(of: "bytes_per_second"))
+            }
+            traits.bytesPerSecond = size
         }
         if maximumRawBytes < .max, let size = try settings.size("max_raw_size") {
             guard (1 << 10...1 << 30).contains(size) else {

@@ -148,6 +148,10 @@ struct BackendContractTests {
         let traits = try BackendFixture.make(type, values).traits
         #expect(traits.maximumPoints == 12)
         #expect(traits.maximumBodyBytes == 1 << 20)
+        values["requests_per_second"] = "7"
+        values["bytes_per_second"] = "64KiB"
+        let paced = try BackendFixture.make(type, values).traits
+        #expect(paced.requestsPerSecond == 7 && paced.bytesPerSecond == 64 << 10)
         values["max_points"] = "0"
         #expect(throws: SettingsError.self) { try BackendFixture.make(type, values) }
     }

@@ -54,7 +54,9 @@ public struct NewRelic: Backend {
         errors = try Self.errors(settings, region)
         // A million bytes as they are sent. Nothing tells a copy: a request that is small doubles little.
         traits = try BackendTraits(
-            keepsOrder: true, maximumPoints: 2000, maximumBodyBytes: 1_000_000, takesIncrements: true
+            // 100,000 payloads a minute and account.
+            keepsOrder: true, maximumPoints: 2000, maximumBodyBytes: 1_000_000, requestsPerSecond: 1600,
+            takesIncrements: true
         ).overridden(by: settings)
     }
 
