@@ -5,6 +5,7 @@ import WALStore
 extension Delivery {
     /// The backend answered for good: whatever the lane waited for is over.
     func recover(isDelivery: Bool) async {
+        if isDelivery { context.proven(route.name) }
         let wasFailing = lane.state.withLock { state in
             if isDelivery { state.delivered(isOfBacklog: isOfBacklog) }
             return state.answered(isOfBacklog: isOfBacklog)

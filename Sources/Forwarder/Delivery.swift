@@ -374,15 +374,8 @@ struct Delivery {
             let isThere = settled.contains { $0.fate == .assumed }
             let settlement = part.settlement(settled, status: status, context)
                 .counting(request.counters, isTaken: isThere)
-            let isInDoubt = lane.state.withLock { state in
-                if !meansAlreadyThere { state.refused(points: settled.points(where: \.isDead)) }
-                return state.isInDoubt && !settled.isEmpty
-            }
-            guard isInDoubt else { return .goOn(settlement) }
-            await hold(
-                "nothing was taken yet, and \(LaneState.refusedInDoubt) points were refused one by one: are url and type right? "
-                    + "HTTP \(reason.status): \(reason.excerpt.prefix(256))")
-            return .stop(settlement)
+            if !meansAlreadyThere, await doubts(settled, reason) { return .stop(settlement) }
+            return .goOn(settlement)
         case .encodeAnew:
             // Where nothing was asked of it (points became too old to send), a backend that fails does so still.
             if case .response = answer { await recover(isDelivery: false) }
@@ -401,6 +394,26 @@ struct Delivery {
         lane.state.withLock { $0.refusedBodies() }
         bisect.putBack(part)
         return .stop(nil)
+    }
+
+    /// Holds the lane of a backend that refuses all and has never taken anything.
+    ///
+    /// - Returns: whether it is held.
+    private func doubts(_ settled: [Settlement.Part], _ reason: DeadLetterReason) async -> Bool {
+        let dead = settled.points(where: \.isDead)
+        guard dead > 0 else { return false }
+        let isProven = context.isProven(route.name)
+        let isHeld = lane.state.withLock { state in
+            if isProven { state.endDoubt(isAnother: false) }
+            state.refused(points: dead)
+            defer { if state.isToBeHeld { state.heldInDoubt() } }
+            return state.isToBeHeld
+        }
+        guard isHeld else { return false }
+        await hold(
+            "nothing was taken yet, and \(LaneState.refusedInDoubt) points and more were refused: are url and type right? "
+                + "\(reason.status): \(reason.excerpt.prefix(256))")
+        return true
     }
 
     private mutating func act(on items: [ItemOutcome], _ part: Bisect.Part, status: Int) async -> Next {
@@ -427,7 +440,19 @@ struct Delivery {
                     .warning, "the backend took a part of a request and does not say which; it is assumed delivered",
                     lane.metadata(["reason": reason])))
         }
-        await recover(isDelivery: !items.contains { $0.verdict == .again })
+        let isTaken =
+            routed.kept(part.runs.subtracting(named)).points > 0
+            || items.contains {
+                switch $0.verdict {
+                case .alreadyThere, .assumed: true
+                default: false
+                }
+            }
+        let isDelivery = isTaken && !items.contains { $0.verdict == .again }
+        if isTaken || !lane.state.withLock({ $0.isInDoubt }) { await recover(isDelivery: isDelivery) }
+        for case .dead(let reason) in items.map(\.verdict) where !isTaken {
+            return await doubts(parts, reason) ? .stop(settlement) : .goOn(settlement)
+        }
         return .goOn(settlement)
     }
 

@@ -47,6 +47,8 @@ final class DeliveryContext: Sendable {
     private let random: Mutex<any RandomNumberGenerator & Sendable>
     private let gates = Mutex<[String: TurnGate]>([:])
     private let paces = Mutex<[String: BackendPace]>([:])
+    /// Backends that have taken something since the process began, from whatever tenant.
+    private let provenBackends = Mutex<Set<String>>([])
     private let keptBytes = Mutex(0)
     private let shardedPoints = Mutex(0)
 
@@ -77,6 +79,9 @@ final class DeliveryContext: Sendable {
         }
     }
 
+    func proven(_ backend: String) { provenBackends.withLock { _ = $0.insert(backend) } }
+    func isProven(_ backend: String) -> Bool { provenBackends.withLock { $0.contains(backend) } }
+
     /// The pace at one backend, for all tenants together.
     func pace(for route: DeliveryRoute) -> BackendPace {
         paces.withLock { paces in
@@ -90,6 +95,8 @@ final class DeliveryContext: Sendable {
     /// A reload's limits: gates that exist change, those of backends nobody names any more go.
     func setLimits(_ limits: [String: Int]) {
         paces.withLock { paces in paces = paces.filter { limits[$0.key] != nil } }
+        // A url may be another one.
+        provenBackends.withLock { $0 = [] }
         gates.withLock { gates in
             gates = gates.filter { limits[$0.key] != nil }
             for (name, gate) in gates.sorted(by: { $0.key < $1.key }) { gate.setLimit(limits[name] ?? 1) }

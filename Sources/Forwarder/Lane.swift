@@ -64,6 +64,7 @@ final class Lane: Sendable {
             state.backlog.answered()
             state.learnedPoints = nil
             state.refusalHints = RefusalHints()
+            state.endDoubt(isAnother: true)
         }
         wake()
     }

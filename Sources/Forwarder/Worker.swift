@@ -66,6 +66,9 @@ struct Worker {
         lane.state.withLock {
             $0.isBehind = lease.points >= limit.points || lease.isOfBodies && plan.isFilled(by: lease)
         }
+        let unused = more - min(more, max(0, lease.points - plan.points))
+        context.giveUp(shardedPoints: unused)
+        more -= unused
         group.addTask { [more] in
             let delivery = Delivery(
                 lane: lane, context: context, route: plan.route, generation: plan.generation, gate: gate, lease: lease,

@@ -23,9 +23,14 @@ enum HTTPOutcome {
     /// Of what came back, or did not.
     ///
     /// - Parameter read: by the backend's own rules, with the wall clock for a Retry-After that is a date.
-    static func of(_ answer: Answer, _ read: (HTTPResponse, _ now: Int64) -> DeliveryOutcome) -> DeliveryOutcome {
+    static func of(
+        _ answer: Answer, saysRefusalsAsPages: Bool = false,
+        _ read: (HTTPResponse, _ now: Int64) -> DeliveryOutcome
+    ) -> DeliveryOutcome {
         switch answer {
-        case .response(let response): checked(response, read(response, TimeSource.system.wall()))
+        case .response(let response):
+            checked(
+                response, read(response, TimeSource.system.wall()), saysRefusalsAsPages: saysRefusalsAsPages)
         case .failure(let failure): .retry(after: nil, reason: failure.reason)
         case .said(let outcome): outcome
         }
@@ -33,26 +38,34 @@ enum HTTPOutcome {
 
     /// What an answer means, where it is one of a backend: a success or a refusal of points that is a web page is somebody
     /// else's, a proxy's or that of a network which asks for a login first.
-    static func checked(_ response: HTTPResponse, _ outcome: DeliveryOutcome) -> DeliveryOutcome {
+    ///
+    /// - Parameter saysRefusalsAsPages: as frameworks for an API of one's own do.
+    static func checked(
+        _ response: HTTPResponse, _ outcome: DeliveryOutcome, saysRefusalsAsPages: Bool = false
+    ) -> DeliveryOutcome {
         switch outcome {
         case .delivered where isWebPage(response), .partly where isWebPage(response):
             .retry(
                 after: nil,
                 reason: "HTTP \(response.status) with a web page: a proxy, or a login page of the network, answers "
                     + "in place of the backend\(said(response))")
-        case .refused where isWebPage(response):
+        case .refused where isWebPage(response) && !saysRefusalsAsPages:
             .hold(
                 reason: "HTTP \(response.status) with a web page, which is no answer of a backend: "
                     + "is the url right?\(said(response))")
         // VictoriaMetrics, which says 400.
-        case .refused where Excerpt.holds(response.body, ["unsupported path requested"]):
+        case .refused where response.status == 400 && isUnknownPath(response):
             .hold(reason: "HTTP \(response.status): nothing takes writes at this url\(said(response))")
         default: outcome
         }
     }
 
+    private static func isUnknownPath(_ response: HTTPResponse) -> Bool {
+        Excerpt.holds(Array(response.body.prefix(512)), ["unsupported path requested"])
+    }
+
+    /// By what it is: many frameworks call each answer one.
     private static func isWebPage(_ response: HTTPResponse) -> Bool {
-        if let type = response.headers["content-type"], type.lowercased().hasPrefix("text/html") { return true }
         let text = Excerpt.of(response.body, bytes: 64).lowercased()
         return text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
     }

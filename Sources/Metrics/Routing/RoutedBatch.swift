@@ -51,6 +51,7 @@ public struct RouteMemory: Sendable {
     private var known: [SeriesKey: Known] = [:]
     /// Of metrics that go on, as they are called then.
     private var names: Set<ExactText> = []
+    private var nameBytes = 0
     private var knownBytes = 0
     private var builder = LabelBuilder()
     private var key: [UInt8] = []
@@ -121,7 +122,7 @@ public struct RouteMemory: Sendable {
             case .same: .same
             case .changed(let isRenamed): .changed(builder.canonical, isRenamed: isRenamed)
             }
-        if knownBytes > maximumBytes { (known, names, knownBytes) = ([:], [], 0) }
+        if knownBytes > maximumBytes { (known, knownBytes) = ([:], 0) }
         known[key] = found
         knownBytes += RouteMemory.entryBytes
         switch found {
@@ -135,8 +136,10 @@ public struct RouteMemory: Sendable {
     }
 
     private mutating func addName(_ name: String) {
+        // Metrics are few beside series, unless somebody makes a name of each.
+        if nameBytes > maximumBytes { (names, nameBytes) = ([], 0) }
         if !rules.letsAllThrough, names.insert(ExactText(name)).inserted {
-            knownBytes += RouteMemory.entryBytes + name.utf8.count
+            nameBytes += RouteMemory.entryBytes + name.utf8.count
         }
     }
 

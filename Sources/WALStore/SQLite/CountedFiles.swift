@@ -319,11 +319,17 @@ enum CountedFiles {
             return code
         }
         own.xShmMap = { file, region, bytes, extends, address in
-            guard CountedFiles.mayMap(file, region, bytes, extends) else { return SQLITE_FULL }
+            guard CountedFiles.mayMap(file, region, bytes, extends) else {
+                address?.pointee = nil
+                return SQLITE_FULL
+            }
             let below = CountedFiles.inner(file)
             let code = below.pointee.pMethods.pointee.xShmMap(below, region, bytes, extends, address)
             guard code == SQLITE_OK, extends != 0, let mapped = address?.pointee else { return code }
-            return CountedFiles.isFilled(mapped, bytes) ? code : SQLITE_FULL
+            if CountedFiles.isFilled(mapped, bytes) { return code }
+            // SQLite keeps what it is given, whatever is returned, and would write there without asking again.
+            address?.pointee = nil
+            return SQLITE_FULL
         }
     }
 }

@@ -107,7 +107,7 @@ public struct OwnAPI: Backend {
         if case .response(let response) = answer, let rule = rules.first(where: { $0.matches(response) }) {
             return rule.outcome(of: response, now: TimeSource.system.wall())
         }
-        return HTTPOutcome.of(answer) { response, now in
+        return HTTPOutcome.of(answer, saysRefusalsAsPages: true) { response, now in
             // The first sending of the key is still under way, here as in our own ingest.
             // <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07#section-2.6>
             if response.status == 409, keyHeader != nil { return HTTPOutcome.retry(response, now: now) }
