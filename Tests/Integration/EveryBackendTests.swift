@@ -125,8 +125,9 @@ import Testing
                 refuses: true),
             End(
                 name: "indexing", what: "splunk_hec with ack, strict server",
+                // An acknowledgement is said once: where that answer is lost, the request is one without.
                 section:
-                    "type: splunk_hec, ack: true, ack_interval: 100ms, url: \"\(try proxy(indexing.url))\", token: \"file:\(hec)\"",
+                    "type: splunk_hec, ack: true, ack_interval: 100ms, ack_timeout: 10s, url: \"\(try proxy(indexing.url))\", token: \"file:\(hec)\"",
                 held: { indexing.samples.map { Int($0.value) } }, faults: { indexing.faults }, mergesCopies: false),
             End(
                 name: "own", what: "http, a server of the test's own",
