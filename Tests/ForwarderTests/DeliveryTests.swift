@@ -40,17 +40,16 @@ struct DeliveryTests {
     }
 
     @Test func `nothing is dropped while the port refuses`() async throws {
-        let server = try HTTPTestServer()
-        server.stop()
+        let port = try LoopbackPort.free()
         let fixture = LaneFixture()
-        fixture.start(LineBackend(url: server.url))
+        fixture.start(LineBackend(url: "http://127.0.0.1:\(port)"))
         fixture.source.append(100)
         while fixture.waits.elements.count < 20 { await Task.yield() }
         guard case .backingOff = fixture.status?.state else {
             Issue.record("the lane is \(String(describing: fixture.status?.state))")
             return
         }
-        let again = try HTTPTestServer(port: server.port)
+        let again = try HTTPTestServer(port: port)
         await fixture.source.drained()
         #expect(fixture.source.fates().allSatisfy { $0 == .delivered })
         await fixture.finish(again)

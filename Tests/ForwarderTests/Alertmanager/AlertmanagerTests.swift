@@ -54,10 +54,10 @@ struct AlertmanagerTests {
     }
 
     @Test func `after an outage what is wrong then is told, and nothing of what was`() async throws {
-        let server = try HTTPTestServer { _, _ in .reply(200) }
-        server.stop()
+        // One that no other test's server is given meanwhile.
+        let port = try LoopbackPort.free()
         let (opened, tried) = (Recorder<Void>(), Recorder<Void>())
-        let fixture = try AlertFixture(urls: [server.url]) { _ in
+        let fixture = try AlertFixture(urls: ["http://127.0.0.1:\(port)"]) { _ in
             tried.record(())
             await opened.first { _ in true }
         }
@@ -67,7 +67,7 @@ struct AlertmanagerTests {
             fixture.clock.advance(AlertFixture.interval)
             fixture.publish(name)
         }
-        let back = try HTTPTestServer(port: server.port) { _, _ in .reply(200) }
+        let back = try HTTPTestServer(port: port) { _, _ in .reply(200) }
         opened.record(())
         await back.received(1)
         #expect(try AlertFixture.names(back.requests[0], now: fixture.clock.now) == ["Third"])
