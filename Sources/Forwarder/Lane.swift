@@ -64,7 +64,7 @@ final class Lane: Sendable {
             state.backlog.answered()
             state.learnedPoints = nil
             state.refusalHints = RefusalHints()
-            state.endDoubt(isAnother: true)
+            state.doubt.beginAnew()
         }
         wake()
     }

@@ -50,10 +50,7 @@ struct LaneState: Sendable {
     /// Points a request may have at most, after the backend called one too large.
     var learnedPoints: Int?
     private var deliveriesSinceTooLarge = 0
-    /// Points that were refused, one by one, of a backend that has never taken anything; nil for one that has.
-    private var refusedFirst: Int?
-    /// With so many of them it is held.
-    private var doubtLimit = LaneState.refusedInDoubt
+    var doubt = LaneDoubt()
     /// When it was last told that there are dead letters, boot clock; and those that came since.
     private var dead: (toldAt: Int64?, points: Int) = (nil, 0)
     /// What the points that the backend refused had in common.
@@ -272,7 +269,7 @@ struct LaneState: Sendable {
     ///
     /// - Parameter isOfBacklog: beside which fresh points go out.
     mutating func delivered(isOfBacklog: Bool = false) {
-        refusedFirst = nil
+        doubt.end()
         if isOfBacklog {
             backlog.suspicion = nil
         } else {
@@ -339,26 +336,6 @@ struct LaneState: Sendable {
         retry = RetryState(
             mode: .held, attempts: retry.attempts + 1, nextAttemptAt: wall + delay.wholeNanoseconds, reason: reason)
         return !wasHeld
-    }
-
-    /// Whether so many points were refused before any was ever taken that the url or the type is likelier at fault than they.
-    var isInDoubt: Bool { refusedFirst ?? 0 >= LaneState.refusedInDoubt && !isReplay }
-    /// Whether it is to be held for that: each time it asks again it may lose a few more.
-    var isToBeHeld: Bool { isInDoubt && refusedFirst ?? 0 >= doubtLimit }
-    static let refusedInDoubt = 100
-    static let refusedAProbe = 10
-
-    mutating func refused(points: Int) { if let before = refusedFirst { refusedFirst = before + points } }
-
-    mutating func heldInDoubt() { doubtLimit = (refusedFirst ?? 0) + LaneState.refusedAProbe }
-
-    /// Nothing was ever taken, as far as the spool goes back.
-    mutating func isNew() { (refusedFirst, doubtLimit) = (0, LaneState.refusedInDoubt) }
-
-    /// Something was, by whatever tenant, or the backend is another one now.
-    mutating func endDoubt(isAnother: Bool) {
-        if refusedFirst == nil { return }
-        if isAnother { isNew() } else { refusedFirst = nil }
     }
 
     /// Counts points that became dead letters.

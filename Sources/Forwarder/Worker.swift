@@ -39,7 +39,7 @@ struct Worker {
         do throws(SpoolError) {
             let saved = try await lane.source.retryState(tenant: lane.tenant, backend: lane.backend)
             if try await !lane.source.hasDelivered(tenant: lane.tenant, backend: lane.backend) {
-                lane.state.withLock { $0.isNew() }
+                lane.state.withLock { $0.doubt.begin() }
             }
             lane.state.withLock { state in
                 state.restore(
