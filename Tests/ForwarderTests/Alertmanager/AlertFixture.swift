@@ -70,9 +70,11 @@ final class AlertFixture: Sendable {
         alertmanager.publish(AlertSnapshot(firing, madeAt: clock.now))
     }
 
-    func stop() async {
+    /// - Parameter servers: those that it told.
+    func stop(_ servers: [HTTPTestServer]) async {
         task.cancel()
         await task.value
+        for server in servers { server.stop() }
     }
 
     /// Names of the alerts of a request, those that are over with a minus sign.

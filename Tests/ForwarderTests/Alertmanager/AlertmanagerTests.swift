@@ -29,7 +29,7 @@ struct AlertmanagerTests {
                     == #"[{"labels":\#(labels),"annotations":{"summary":"It is so"},"startsAt":"2026-09-21T14:13:20.250Z","#
                     + #""endsAt":"2026-09-21T14:15:20.250Z"}]"#)
         }
-        await fixture.stop()
+        await fixture.stop(servers)
     }
 
     @Test func `what fires is said in each round, its end once, and then nothing`() async throws {
@@ -50,7 +50,7 @@ struct AlertmanagerTests {
             try server.requests.map { try AlertFixture.names($0, now: now) } == [
                 ["Late"], ["Late"], ["-Late"], ["Other"],
             ])
-        await fixture.stop()
+        await fixture.stop([server])
     }
 
     @Test func `after an outage what is wrong then is told, and nothing of what was`() async throws {
@@ -71,7 +71,7 @@ struct AlertmanagerTests {
         opened.record(())
         await back.received(1)
         #expect(try AlertFixture.names(back.requests[0], now: fixture.clock.now) == ["Third"])
-        await fixture.stop()
+        await fixture.stop([back])
         #expect(back.requests.count == 1)
     }
 
@@ -89,7 +89,7 @@ struct AlertmanagerTests {
         opened.record(())
         await server.received(2)
         #expect(try AlertFixture.names(server.requests[1], now: fixture.clock.now) == ["-Late"])
-        await fixture.stop()
+        await fixture.stop([server])
     }
 
     @Test(arguments: [500, 503, 429])
@@ -105,7 +105,7 @@ struct AlertmanagerTests {
         let wait = await fixture.waits.first { _ in true }
         #expect(wait >= .seconds(7) && wait < .seconds(8))
         #expect(server.requests[0].text == server.requests[1].text)
-        await fixture.stop()
+        await fixture.stop([server])
         #expect(fixture.events.elements.map(\.level) == [.warning, .info])
     }
 
@@ -120,7 +120,7 @@ struct AlertmanagerTests {
         fixture.publish(many)
         await server.received(2)
         #expect(try server.requests.map { try JSONValue.parse($0.body).array?.count } == [256, 44])
-        await fixture.stop()
+        await fixture.stop([server])
         #expect(server.requests.count == 2 && fixture.waits.elements.isEmpty)
         let status = fixture.alertmanager.status[0]
         #expect(status.failedAlerts == 256 && status.sentAlerts == 44)
@@ -138,7 +138,7 @@ struct AlertmanagerTests {
             while fixture.alertmanager.status[0].failedAlerts < round { await Task.yield() }
         }
         #expect(fixture.alertmanager.status[0].lastError.hasPrefix("HTTP \(status)"))
-        await fixture.stop()
+        await fixture.stop([server])
         #expect(server.requests.count == 2 && fixture.waits.elements.isEmpty)
         #expect(fixture.events.elements.count == 1, "it is said once")
     }
@@ -154,7 +154,7 @@ struct AlertmanagerTests {
         }
         #expect(hanging.requests.count <= 1)
         gate.open()
-        await fixture.stop()
+        await fixture.stop([hanging, well])
     }
 
     @Test func `a snapshot that is as old as alerts stand is told to nobody`() {

@@ -19,14 +19,20 @@ final class ExpositionShelf: Sendable {
 
     private let content = Mutex(Content())
 
-    var snapshot: Content { content.withLock { $0 } }
-
-    /// Without what has expired, where there may be need of its place.
-    func snapshot(_ rules: ExpositionRules, now: Int64) -> Content {
-        content.withLock { content in
-            content.sweep(rules, now)
+    /// Lends a copy to `body`, which keeps nobody from putting.
+    ///
+    /// - Parameter sweeping: without what has expired, where there may be need of its place; wall clock, nanoseconds.
+    func read<Result>(
+        sweeping: (rules: ExpositionRules, now: Int64)? = nil, _ body: (Content) -> Result
+    ) -> Result {
+        let copy = content.withLock { content in
+            if let sweeping { content.sweep(sweeping.rules, sweeping.now) }
             return content
         }
+        // Given up no earlier than under the lock. Counting references would be enough, but the thread sanitizer does not see
+        // that whoever writes into the storage was told of it.
+        defer { content.withLock { _ in withExtendedLifetime(copy) {} } }
+        return body(copy)
     }
 
     /// Takes the place of older values, and takes away those of series that have ended.

@@ -49,8 +49,7 @@ public struct PrometheusExposition: Backend {
         let (shelf, now) = (board.shelf(name, chunk.tenant), time.wall())
         encoders.withScratch { encoder in
             // Not under its lock: whoever scrapes would wait.
-            ExposedPoints.choose(
-                chunk, rules, now: now, encoder, shelf.snapshot(rules, now: now), &request)
+            shelf.read(sweeping: (rules, now)) { ExposedPoints.choose(chunk, rules, now: now, encoder, $0, &request) }
         }
         for point in request.exposed {
             for line in point.lines { ExpositionPage.append(line, point.time, .text, to: &request.body) }
@@ -80,7 +79,8 @@ public struct PrometheusExposition: Backend {
 
     /// What a scrape of `tenant`'s page gets now.
     public func page(of tenant: String, _ form: ExpositionPage.Form) -> ExpositionPage {
-        ExpositionPage(
-            board.shelf(name, tenant).snapshot, form, rules, now: time.wall(), hasTimes: hasTimes)
+        board.shelf(name, tenant).read {
+            ExpositionPage($0, form, rules, now: time.wall(), hasTimes: hasTimes)
+        }
     }
 }
