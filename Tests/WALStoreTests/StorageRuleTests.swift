@@ -185,6 +185,16 @@ struct StorageRuleTests {
         await spool.setCheckpointPages(max(1, await spool.pagesSinceCheckpoint / 8))
         await spool.checkpointIfDue(isIdle: false)
         #expect(await spool.pagesSinceCheckpoint == 0, "eight times as many do not wait")
+        await spool.setCheckpointPages(.max / 8)
+        for value in 10..<25 { _ = try await spool.append(Make.request(Make.batch(value..<value + 1))) }
+        await spool.setCheckpointPages(await spool.pagesSinceCheckpoint)
+        await spool.checkpointIfDue(isIdle: false)
+        #expect(await spool.pagesSinceCheckpoint > 0, "fifteen commits do not share it yet")
+        await spool.setCheckpointPages(.max / 8)
+        _ = try await spool.append(Make.request(Make.batch(25..<26)))
+        await spool.setCheckpointPages(await spool.pagesSinceCheckpoint)
+        await spool.checkpointIfDue(isIdle: false)
+        #expect(await spool.pagesSinceCheckpoint == 0, "sixteen do")
         await spool.close()
     }
 

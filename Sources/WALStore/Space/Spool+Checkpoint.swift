@@ -6,8 +6,8 @@ extension Spool {
     func checkpointIfDue(isIdle: Bool) {
         guard let connection = database?.connection else { return }
         let pages = connection.pagesWritten - upkeep.pagesAtCheckpoint
-        guard pages >= (isIdle ? upkeep.checkpointPages : upkeep.checkpointPages * 8) else { return }
-        upkeep.pagesAtCheckpoint = connection.pagesWritten
+        guard upkeep.isCheckpointDue(after: pages, isIdle: isIdle) else { return }
+        upkeep.checkpointed(at: connection.pagesWritten)
         if walBytes() >= upkeep.walCapBytes {
             // Commits wait behind this. A reader of ours is gone in less; one outside that stays is met at each try.
             emptyWAL(connection, patience: upkeep.isTruncateBlocked ? 5 : 20)
@@ -41,7 +41,7 @@ extension Spool {
         let keepsSpace = isDiskFull ?? environment.space?.pressure.isReserveReached ?? false
         limitLog(keepsSpace ? Spool.keptLogBytes : nil, connection)
         let isDone = checkpoint(connection, keepsSpace ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE)
-        if isDone { upkeep.pagesAtCheckpoint = connection.pagesWritten }
+        if isDone { upkeep.checkpointed(at: connection.pagesWritten) }
         upkeep.truncateRefusals = isDone ? 0 : upkeep.truncateRefusals + 1
         // Once may have been a reader of ours on a busy machine.
         if upkeep.truncateRefusals == 2 {

@@ -5,6 +5,7 @@ extension Spool {
     /// After each commit, on the writer, when the answers have gone out.
     func afterCommit(isIdle: Bool) {
         wakeRenamed()
+        upkeep.commitsSinceCheckpoint += 1
         checkpointIfDue(isIdle: isIdle)
         do throws(SpoolError) {
             if configuration.maximumBytes != nil || environment.space?.pressure.isAny == true { try keepBudget() }
