@@ -1,5 +1,5 @@
 /// Ids of one batch's series in another; `SeriesMap.unknown` while not looked up.
-package struct SeriesMap {
+package struct SeriesMap: Sendable {
     package static let unknown = UInt32.max
     package var ids: [UInt32]
     package init(count: Int) { ids = Array(repeating: SeriesMap.unknown, count: count) }

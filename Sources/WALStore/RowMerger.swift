@@ -3,20 +3,28 @@ import Metrics
 /// Rows, one after the other, that become one batch. Where blocks stand on the same bases a series is found by its number
 /// there: labels are copied and compared once, and not for each row.
 struct RowMerger {
-    private(set) var batch = Batch()
-    private var known: [Known] = []
+    private(set) var batch: Batch
+    private var known: [MergedSeries.Known]
     private var knownBytes = 0
-
-    private struct Known {
-        let base: BlockBase
-        /// From its numbers to ids in the batch.
-        var map: SeriesMap
-    }
 
     /// With more than this of bases all are forgotten.
     private static let mostBytes = 32 << 20
 
-    mutating func reserveCapacity(points: Int) { batch.points.reserveCapacity(points) }
+    /// - Parameters:
+    ///   - empty: gets the points.
+    ///   - series: ids that series have from before.
+    init(into empty: Batch = Batch(), _ series: MergedSeries = MergedSeries()) {
+        batch = empty
+        batch.series = series.table
+        known = series.known
+        for index in known.indices {
+            known[index].isUsed = false
+            knownBytes += known[index].base.allocatedBytes
+        }
+    }
+
+    /// For the next rows of the same spool, which stand on the bases of these or on newer ones.
+    var series: MergedSeries { MergedSeries(table: batch.series, known: known.filter(\.isUsed)) }
 
     /// Only to plain samples others can be added by number.
     var takesColumns: Bool { batch.points.isPlain }
@@ -69,10 +77,11 @@ struct RowMerger {
     /// Where the base is in `known`.
     private mutating func place(of base: BlockBase) -> Int {
         if let place = known.firstIndex(where: { $0.base.id == base.id && $0.base.checksum == base.checksum }) {
+            known[place].isUsed = true
             return place
         }
         knownBytes += base.allocatedBytes
-        known.append(Known(base: base, map: SeriesMap(count: base.series.count)))
+        known.append(MergedSeries.Known(base: base, map: SeriesMap(count: base.series.count)))
         return known.count - 1
     }
 }

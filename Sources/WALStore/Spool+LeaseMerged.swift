@@ -12,8 +12,10 @@ extension Spool {
                 // Wanted again: by another backend, or for the rest of its points.
                 isKept: isShared || piece.ordinals.count < piece.row.points)
         }
-        let merge = RowsToMerge(rows: rows, maximumBytes: LeaseLimit.mergedBytes)
-        let merged = await reader.merge(merge, keepingIn: environment.cache, cacheID)
+        let merge = RowsToMerge(
+            rows: rows, maximumBytes: LeaseLimit.mergedBytes, spool: cacheID, cache: environment.cache,
+            memory: environment.merges)
+        let merged = await reader.merge(merge)
         guard var record = leases[plan.id] else { throw SpoolError(.closing, "the spool closed during the lease") }
         if let failure = merged.failure {
             leases[plan.id] = nil
@@ -29,6 +31,7 @@ extension Spool {
             return nil
         }
         record.keepFirst(merged.pieces.count)
+        record.isMerged = true
         for (index, piece) in merged.pieces.enumerated() {
             record.pieces[index].origins = piece.origins
             record.pieces[index].shift = piece.shift
@@ -57,6 +60,10 @@ struct RowsToMerge: Sendable {
     var rows: [Row]
     /// With so much in the batch no further row is taken.
     var maximumBytes: Int
+    /// As whose blocks go into the cache, and series into the memory.
+    var spool: UInt64
+    var cache: BlockCache
+    var memory: MergeMemory
 }
 
 /// What became of `RowsToMerge`: the first rows of them, up to a bound or a failure.
@@ -78,10 +85,10 @@ struct MergedRows: Sendable {
 }
 
 extension SpoolReader {
-    func merge(_ merge: RowsToMerge, keepingIn cache: BlockCache, _ spool: UInt64) -> MergedRows {
+    func merge(_ merge: RowsToMerge) -> MergedRows {
         var merged = MergedRows()
-        var merger = RowMerger()
-        merger.reserveCapacity(points: merge.rows.reduce(0) { $0 + $1.ordinals.count })
+        let points = merge.rows.reduce(0) { $0 + $1.ordinals.count }
+        var merger = merge.memory.take(merge.spool, points: points)
         for row in merge.rows {
             if !merged.pieces.isEmpty, merger.batch.allocatedBytes >= merge.maximumBytes { break }
             let found: RowContent
@@ -95,12 +102,13 @@ extension SpoolReader {
                 break
             }
             if row.cached == nil, row.isKept, case .block(let block) = found {
-                cache.insert(block, spool, row.row.sequence)
+                merge.cache.insert(block, merge.spool, row.row.sequence)
             }
             let first = merger.add(found, row.ordinals).lowerBound
             merged.pieces.append(
                 MergedRows.Piece(origins: found.origins, shift: first - row.ordinals.lowerBound))
         }
+        merge.memory.give(merger.series, of: merge.spool)
         merged.batch = merger.batch
         return merged
     }

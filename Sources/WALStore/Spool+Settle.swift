@@ -50,6 +50,9 @@ extension Spool {
         for ending in coalesced(endings) { try carryOut(ending, settle, record, backend: index, database) }
         try advance(settle.settlement.counters, backendID: record.backendID, database)
         leases[settle.lease.id] = record.remaining.isEmpty ? nil : record
+        if record.isMerged, record.remaining.isEmpty, let piece = settle.lease.pieces.first {
+            environment.merges.give(columnsOf: piece.batch)
+        }
         return .success(())
     }
 

@@ -6,6 +6,7 @@ struct SpoolEnvironment: Sendable {
     var reader: any SpoolExecutor
     var cache: BlockCache
     var spare = SpareBatches()
+    var merges = MergeMemory()
     var baseAllowance = BaseAllowance()
     var baseRules = BaseRules()
     var time: TimeSource

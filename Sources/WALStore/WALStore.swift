@@ -14,6 +14,7 @@ public final class WALStore: Sendable {
     let readers: ExecutorPool
     let cache = BlockCache()
     let spare = SpareBatches()
+    let merges = MergeMemory()
     let baseAllowance = BaseAllowance()
     let baseRules: BaseRules
     let space: NodeSpace

@@ -44,34 +44,50 @@ struct RowMergerTests {
                 RandomBatch.make(points: 0, series: 40, plainOnly: true, using: &random), using: &random)
             var index = BaseIndex()
             for base in bases { _ = index.add(base) }
-            var (merger, expected) = (RowMerger(), Batch())
-            for _ in 0...random.next() % 6 {
-                let batch = RandomBatch.make(
-                    points: Int(random.next() % 100), series: 1 + Int(random.next() % 50),
-                    plainOnly: random.next() % 12 > 0, using: &random)
-                var found: [BaseIndex.Entry] = []
-                index.lookUp(batch.series, into: &found)
-                let names = batch.series.isPlain ? index.names(of: found)?.names : nil
-                let origins = OriginRun.fresh(7, points: batch.points.count)
-                let block = Block.encode(batch, origins: origins, names: names, workspace: workspace)
-                let first = Int(random.next() % UInt64(batch.points.count + 1))
-                let range = first..<first + Int(random.next() % UInt64(batch.points.count - first + 1))
-                let content = try content(block, bases, asColumns: merger.takesColumns)
-                if case .columns = content { columns += 1 }
-                #expect(content.origins == origins && content.points == batch.points.count)
-                #expect(merger.add(content, range) == expected.merge(batch, range), "seed \(random.seed)")
+            var (kept, spare) = (MergedSeries(), Batch())
+            for _ in 0..<3 {
+                let merger = try merge(into: spare, kept, bases, index, &columns, using: &random)
+                // As it goes on, with what is known from before.
+                if merger.batch.series.isPlain, merger.batch.series.hasPrometheusNames { kept = merger.series }
+                spare = merger.batch
+                spare.removeAll()
             }
-            let merged = merger.batch
-            #expect(merged.points.times == expected.points.times && merged.points.bits == expected.points.bits)
-            #expect(merged.points.kinds == expected.points.kinds, "seed \(random.seed)")
-            for ordinal in 0..<merged.points.count {
-                #expect(labels(merged, ordinal) == labels(expected, ordinal), "seed \(random.seed)")
-                let (id, other) = (merged.points.series[ordinal], expected.points.series[ordinal])
-                // The same series is one series.
-                #expect(merged.points.series.firstIndex(of: id) == expected.points.series.firstIndex(of: other))
-            }
-            #expect(!merged.series.hasPrometheusNames || expected.series.hasPrometheusNames)
         }
-        #expect(columns > 100)
+        #expect(columns > 300)
+    }
+
+    /// - Returns: a merger that has made what their labels make.
+    private func merge(
+        into empty: Batch, _ kept: MergedSeries, _ bases: [BlockBase], _ index: BaseIndex, _ columns: inout Int,
+        using random: inout SeededGenerator
+    ) throws -> RowMerger {
+        var (merger, expected) = (RowMerger(into: empty, kept), Batch())
+        for _ in 0...random.next() % 6 {
+            let batch = RandomBatch.make(
+                points: Int(random.next() % 100), series: 1 + Int(random.next() % 50),
+                plainOnly: random.next() % 12 > 0, using: &random)
+            var found: [BaseIndex.Entry] = []
+            index.lookUp(batch.series, into: &found)
+            let names = batch.series.isPlain ? index.names(of: found)?.names : nil
+            let origins = OriginRun.fresh(7, points: batch.points.count)
+            let block = Block.encode(batch, origins: origins, names: names, workspace: workspace)
+            let first = Int(random.next() % UInt64(batch.points.count + 1))
+            let range = first..<first + Int(random.next() % UInt64(batch.points.count - first + 1))
+            let content = try content(block, bases, asColumns: merger.takesColumns)
+            if case .columns = content { columns += 1 }
+            #expect(content.origins == origins && content.points == batch.points.count)
+            #expect(merger.add(content, range) == expected.merge(batch, range), "seed \(random.seed)")
+        }
+        let merged = merger.batch
+        #expect(merged.points.times == expected.points.times && merged.points.bits == expected.points.bits)
+        #expect(merged.points.kinds == expected.points.kinds, "seed \(random.seed)")
+        for ordinal in 0..<merged.points.count {
+            #expect(labels(merged, ordinal) == labels(expected, ordinal), "seed \(random.seed)")
+            let (id, other) = (merged.points.series[ordinal], expected.points.series[ordinal])
+            // The same series is one series.
+            #expect(merged.points.series.firstIndex(of: id) == expected.points.series.firstIndex(of: other))
+        }
+        #expect(!merged.series.hasPrometheusNames || expected.series.hasPrometheusNames)
+        return merger
     }
 }

@@ -34,6 +34,8 @@ struct LeaseRecord: Sendable {
     var name = ""
     /// What the backend's row said of overtaken positions before this lease added to it; nil while it has not.
     var overtakenBefore: Range<Int64>??
+    /// Its pieces share a batch that was made for it.
+    var isMerged = false
     /// A settle of it was in a commit of unknown outcome: what it asked for may be done already.
     var hasUnknownSettle = false
 

@@ -243,6 +243,7 @@ extension WALStore {
             reserveSequences: { first throws(SpoolError) in try mark.reserve(from: first) })
         environment.space = space
         environment.spare = spare
+        environment.merges = merges
         environment.baseAllowance = baseAllowance
         environment.baseRules = baseRules
         environment.commitMark = commitMark(of: tenant)

@@ -20,6 +20,7 @@ extension WALStore {
             await upkeep(tenant) { [self] in await maintainIfOpen(tenant) }
         }
         await repack()
+        merges.look()
         let closed = state.withLock { state in
             for tenant in state.due(boot: now, wall: time.wall()) { state.markStale(tenant) }
             return state.takeStale(WALStore.visitsARound)
