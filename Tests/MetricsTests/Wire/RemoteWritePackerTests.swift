@@ -132,4 +132,48 @@ import Testing
         #expect(try Self.both(old, [0..<old.points.count - 1], of: 0..<20, &packer) != nil)
         #expect(try Self.both(old, [], of: 0..<20, &packer) == nil)
     }
+
+    @Test func `parts of scrapes become the columns that points one by one make`() throws {
+        var inStrips = 0
+        for _ in 0..<200 {
+            var random = SeededGenerator.fresh()
+            var batch = Batch()
+            let count = Int(random.next() % 300) + 1
+            for scrape in 0..<Int(random.next() % 20) + 1 {
+                // Some of the series, in pieces, the pieces in any order, now and then a point of another time.
+                var cuts = (0..<random.next() % 4).map { _ in Int(random.next() % UInt64(count + 1)) } + [0, count]
+                cuts.sort()
+                for (from, to) in zip(cuts, cuts.dropFirst()).shuffled(using: &random) where random.next() % 5 > 0 {
+                    for id in from..<to {
+                        let own = Int64(random.next() % 400 == 0 ? 5_000_000 : 0)
+                        batch.points.appendFloat64(
+                            series: UInt32(id), time: 1_790_000_000_000_000_000 + Int64(scrape) * 1_000_000_000 + own,
+                            bits: Self.value(7, &random))
+                    }
+                }
+            }
+            // The series of one request, and what a lease has of them.
+            let first = Int(random.next() % UInt64(count))
+            let series = first..<min(count, first + 1 + Int(random.next() % 200))
+            var runs: [Range<Int>] = []
+            for (ordinal, id) in batch.points.series.enumerated() where series.contains(Int(id)) {
+                if let last = runs.last, last.upperBound == ordinal {
+                    runs[runs.count - 1] = last.lowerBound..<ordinal + 1
+                } else {
+                    runs.append(ordinal..<ordinal + 1)
+                }
+            }
+            var (columns, expected) = (SeriesColumns(), SeriesColumns())
+            expected.begin(runs, batch.points, series)
+            let areFilled = (
+                expected.fillByCounting(batch.points, runs, series), columns.fill(batch.points, runs, of: series)
+            )
+            #expect(areFilled == (true, true), "seed \(random.seed)")
+            if columns.isOfStrips { inStrips += 1 }
+            #expect(columns.ends == expected.ends && columns.sizes == expected.sizes, "seed \(random.seed)")
+            #expect(columns.bits == expected.bits && columns.times == expected.times, "seed \(random.seed)")
+            #expect(columns.count == expected.count && columns.seriesCount == expected.seriesCount)
+        }
+        #expect((40..<190).contains(inStrips))
+    }
 }

@@ -11,6 +11,9 @@ struct SeriesColumns: Sendable {
     private(set) var count = 0
     /// Series that have points.
     private(set) var seriesCount = 0
+    private var strips: [SeriesStrip] = []
+    /// How they were filled.
+    private(set) var isOfStrips = false
 
     /// - Parameters:
     ///   - points: float64 samples.
@@ -18,15 +21,110 @@ struct SeriesColumns: Sendable {
     ///   - series: the ids that those points have.
     /// - Returns: false when a time is not behind the epoch; the columns are then of no use.
     mutating func fill(_ points: PointColumns, _ runs: some Sequence<Range<Int>>, of series: Range<Int>) -> Bool {
-        // By counting: how many points each series has, where its points begin, and then each point in its place.
+        begin(runs, points, series)
+        isOfStrips = findStrips(points, runs, series)
+        if isOfStrips {
+            gather(points.bits)
+            return true
+        }
+        return fillByCounting(points, runs, series)
+    }
+
+    mutating func begin(_ runs: some Sequence<Range<Int>>, _ points: PointColumns, _ series: Range<Int>) {
         ends.removeAll(keepingCapacity: true)
         ends.append(contentsOf: repeatElement(0, count: series.count))
         sizes.removeAll(keepingCapacity: true)
         sizes.append(contentsOf: repeatElement(0, count: series.count))
-        count = 0
+        (count, seriesCount) = (0, 0)
         for run in runs {
             precondition(run.upperBound <= points.count, "a slice lies inside its batch")
             count += run.count
+        }
+        if bits.count < count {
+            bits = Array(repeating: 0, count: max(count, 2 * bits.count))
+            times = Array(repeating: 0, count: bits.count)
+        }
+    }
+
+    // MARK: Strips
+
+    /// - Returns: whether the points are few strips. Each of them is looked at for each group of series.
+    private mutating func findStrips(
+        _ points: PointColumns, _ runs: some Sequence<Range<Int>>, _ series: Range<Int>
+    ) -> Bool {
+        strips.removeAll(keepingCapacity: true)
+        let most = Int(Double(2 * count).squareRoot())
+        var form = SampleForm()
+        for run in runs {
+            var ordinal = run.lowerBound
+            while ordinal < run.upperBound {
+                guard strips.count < most, form.set(points.times[ordinal]) else { return false }
+                let length = SeriesStrip.length(points, ordinal..<run.upperBound)
+                let first = Int(points.series[ordinal]) - series.lowerBound
+                precondition(first >= 0 && first + length <= series.count, "the points are of these series")
+                strips.append(SeriesStrip(series: first..<first + length, ordinal: ordinal, form: form))
+                ordinal += length
+            }
+        }
+        return true
+    }
+
+    /// Series by series: all between two ends of strips have points in the same ones.
+    private mutating func gather(_ values: [UInt64]) {
+        var bounds = strips.flatMap { [$0.series.lowerBound, $0.series.upperBound] } + [0, ends.count]
+        bounds.sort()
+        var place = 0
+        var rows: [(shift: Int, time: UInt64)] = []
+        for (first, end) in zip(bounds, bounds.dropFirst()) where first < end {
+            rows.removeAll(keepingCapacity: true)
+            var size = 0
+            for strip in strips where strip.series.lowerBound <= first && end <= strip.series.upperBound {
+                rows.append((strip.ordinal - strip.series.lowerBound, strip.form.time))
+                size += strip.form.bytes
+            }
+            if !rows.isEmpty { seriesCount += end - first }
+            place = gather(values, first..<end, rows, size, at: place)
+        }
+    }
+
+    /// - Parameters:
+    ///   - rows: what a series' index is less than the ordinal of its point, and the time there.
+    ///   - size: of the samples of a series, when no value is 0.
+    /// - Returns: the place behind them.
+    private mutating func gather(
+        _ values: [UInt64], _ series: Range<Int>, _ rows: [(shift: Int, time: UInt64)], _ size: Int, at first: Int
+    ) -> Int {
+        var place = first
+        precondition(first + series.count * rows.count <= bits.count, "the points were counted")
+        values.withUnsafeBufferPointer { values in
+            bits.withUnsafeMutableBufferPointer { bits in
+                times.withUnsafeMutableBufferPointer { times in
+                    for index in series {
+                        var zeros = 0
+                        for row in rows {
+                            // Inside of its strip, which was walked.
+                            let value = values[row.shift &+ index]
+                            bits[place] = value
+                            times[place] = row.time
+                            zeros &+= value == 0 ? 1 : 0
+                            place &+= 1
+                        }
+                        ends[index] = place
+                        sizes[index] = size &- zeros &* SampleHead.zeroSaves
+                    }
+                }
+            }
+        }
+        return place
+    }
+
+    // MARK: Counting
+
+    /// How many points each series has, where its points begin, and then each point in its place. As `fill`.
+    mutating func fillByCounting(
+        _ points: PointColumns, _ runs: some Sequence<Range<Int>>, _ series: Range<Int>
+    ) -> Bool {
+        for run in runs {
             ends.withUnsafeMutableBufferPointer { ends in
                 points.series.withUnsafeBufferPointer { ids in
                     for ordinal in run {
@@ -37,12 +135,7 @@ struct SeriesColumns: Sendable {
                 }
             }
         }
-        if bits.count < count {
-            bits = Array(repeating: 0, count: max(count, 2 * bits.count))
-            times = Array(repeating: 0, count: bits.count)
-        }
         var start = 0
-        seriesCount = 0
         for index in ends.indices {
             seriesCount += ends[index] > 0 ? 1 : 0
             (ends[index], start) = (start, start + ends[index])
@@ -77,8 +170,40 @@ struct SeriesColumns: Sendable {
     }
 }
 
+/// Neighbours in a batch that are neighbours among the series too, all of one time: a part of a scrape.
+struct SeriesStrip: Sendable {
+    /// From the first that is filled on.
+    var series: Range<Int>
+    /// Of its first point.
+    var ordinal: Int
+    fileprivate var form: SampleForm
+
+    /// - Parameter ordinals: not empty.
+    /// - Returns: how many of the first of them are a strip.
+    static func length(_ points: PointColumns, _ ordinals: Range<Int>) -> Int {
+        points.series[ordinals].withUnsafeBufferPointer { ids in
+            points.times[ordinals].withUnsafeBufferPointer { times in
+                let (id, time) = (ids[0], times[0])
+                var length = 1
+                // A processor compares sixteen at a time where nothing depends on each.
+                while length + 16 <= ids.count {
+                    var (idsDiffer, timesDiffer): (UInt32, Int64) = (0, 0)
+                    for index in length..<length &+ 16 {
+                        idsDiffer |= ids[index] ^ (id &+ UInt32(truncatingIfNeeded: index))
+                        timesDiffer |= times[index] ^ time
+                    }
+                    if idsDiffer != 0 || timesDiffer != 0 { break }
+                    length += 16
+                }
+                while length < ids.count, ids[length] == id &+ UInt32(length), times[length] == time { length += 1 }
+                return length
+            }
+        }
+    }
+}
+
 /// What samples of one time have in common.
-private struct SampleForm {
+private struct SampleForm: Sendable {
     private var nanoseconds: Int64 = 0
     /// As in `SeriesColumns`; 0 before the first.
     private(set) var time: UInt64 = 0
@@ -98,45 +223,5 @@ private struct SampleForm {
         zeroBytes = SampleHead.length(isZero: true, timeLength: length)
         bytes = SampleHead.length(isZero: false, timeLength: length)
         return true
-    }
-}
-
-/// A varint of up to seven bytes as a number.
-enum PackedVarint {
-    /// - Parameter milliseconds: more than 0; of nanoseconds in 64 bits they have 44 bits at most.
-    static func of(_ milliseconds: Int64) -> UInt64 {
-        var rest = UInt64(milliseconds)
-        var packed: UInt64 = 0
-        var shift: UInt64 = 0
-        while rest >= 0x80 {
-            packed |= (rest & 0x7f | 0x80) << shift
-            rest >>= 7
-            shift += 8
-        }
-        return packed | rest << shift
-    }
-
-    /// The last byte of a varint of more than 0 is not 0.
-    @inline(__always)
-    static func length(_ packed: UInt64) -> Int { 8 - packed.leadingZeroBitCount / 8 }
-}
-
-/// The first three bytes of a sample: its key, its length, and the key of the value, or of the time where the value is 0
-/// and left out. Samples with the same head are as long as each other.
-enum SampleHead {
-    @inline(__always)
-    static func of(isZero: Bool, timeLength: Int) -> UInt64 {
-        isZero ? UInt64(1 + timeLength) << 8 | 0x10_00_12 : UInt64(10 + timeLength) << 8 | 0x09_00_12
-    }
-
-    /// Of the whole sample.
-    @inline(__always)
-    static func length(isZero: Bool, timeLength: Int) -> Int { isZero ? 3 + timeLength : 12 + timeLength }
-
-    static let bytes = 3
-    @inline(__always) static func length(_ head: UInt64) -> Int { Int(head >> 8 & 0xff) + 2 }
-    @inline(__always) static func isZero(_ head: UInt64) -> Bool { head >> 16 == 0x10 }
-    @inline(__always) static func timeLength(_ head: UInt64) -> Int {
-        Int(head >> 8 & 0xff) - (isZero(head) ? 1 : 10)
     }
 }
