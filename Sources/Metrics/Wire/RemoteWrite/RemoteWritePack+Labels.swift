@@ -1,31 +1,32 @@
 extension RemoteWritePack {
     /// - Parameters:
-    ///   - named: whose first labels are looked at, best of the same name; nil when there is none.
-    ///   - last: whose last labels are looked at.
+    ///   - named: index of the message whose first labels are looked at, best of the same name; -1 when there is none.
+    ///   - last: of that whose last labels are looked at; -1 when there is none.
     ///   - isWhole: all of the samples are copied.
     /// - Returns: whether the head of the first sample is written too.
     mutating func appendLabels(
-        of this: Message, like named: Message?, beside last: Message?, isWhole: Bool
+        of this: Message, like named: Int, beside last: Int, isWhole: Bool
     ) -> Bool {
-        guard let named, var end = last else {
+        guard named >= 0, last >= 0 else {
             writer.literal(this.head, this.headBytes)
             _ = appendRest(of: this, from: 0, to: this.labels.count)
             return false
         }
-        var shared = LabelBytes.sharedEnd(this.labels, end.labels)
-        if shared * 2 < this.labels.count {
-            let other = LabelBytes.sharedEnd(this.labels, named.labels)
+        var end = last
+        var shared = LabelBytes.sharedEnd(this.labels, messages[last].labels)
+        if shared * 2 < this.labels.count, named != last {
+            let other = LabelBytes.sharedEnd(this.labels, messages[named].labels)
             if other > shared { (shared, end) = (other, named) }
         }
-        let at = appendLabels(of: this, upTo: this.labels.count - shared, like: named)
+        let at = appendLabels(of: this, upTo: this.labels.count - shared, like: messages[named])
         shared = this.labels.count - at
         guard shared >= SnappyWriter.shortestCopy else {
             writer.literal(UnsafeRawBufferPointer(rebasing: this.labels.suffix(shared)))
             return false
         }
         // What lies behind them may be the same too.
-        let isBegun = !isWhole && head(this.points.lowerBound) == head(end.points.lowerBound)
-        writer.copy(this.samplesAt - end.samplesAt, isBegun ? shared + SampleHead.bytes : shared)
+        let isBegun = !isWhole && head(this.points.lowerBound) == head(messages[end].points.lowerBound)
+        writer.copy(this.samplesAt - messages[end].samplesAt, isBegun ? shared + SampleHead.bytes : shared)
         return isBegun
     }
 

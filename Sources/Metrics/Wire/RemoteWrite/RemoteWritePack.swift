@@ -6,7 +6,7 @@ struct RemoteWritePack: ~Copyable {
     /// Plain bytes so far.
     private var position = 0
     /// Those in the block so far.
-    private var messages: [Message] = []
+    private(set) var messages: [Message] = []
     private var sameName = RecentMessages()
     private var sameSamples = RecentMessages()
     /// Labels that no neighbour had, and where they are.
@@ -30,10 +30,13 @@ struct RemoteWritePack: ~Copyable {
     }
 
     /// - Parameters:
+    ///   - series: so many will be appended.
     ///   - bits, times: columns of `SeriesColumns`; must outlive this, like `room`.
     init(
-        _ bits: UnsafeBufferPointer<UInt64>, _ times: UnsafeBufferPointer<UInt64>, _ room: UnsafeMutableRawBufferPointer
+        _ series: Int, _ bits: UnsafeBufferPointer<UInt64>, _ times: UnsafeBufferPointer<UInt64>,
+        _ room: UnsafeMutableRawBufferPointer
     ) {
+        messages.reserveCapacity(series)
         writer = SnappyWriter(room)
         self.bits = bits
         self.times = times
@@ -60,20 +63,22 @@ struct RemoteWritePack: ~Copyable {
             labelsAt: position + 1 + lengthBytes, points: points)
         let index = messages.count
         let last = reachable(index - 1, this)
-        var named = reachable(sameName.replace(LabelBytes.firstMark(labels), index), this) ?? last
-        if let found = named, !LabelBytes.haveSameFirst(labels, found.labels) { named = last }
+        var named = reachable(sameName.replace(LabelBytes.firstMark(labels), index), this)
+        if named < 0 || !LabelBytes.haveSameFirst(labels, messages[named].labels) { named = last }
         var equal = reachable(sameSamples.replace(samplesMark(points), index), this)
-        if let found = equal, !haveSameSamples(points, found.points) { equal = nil }
-        let isBegun = appendLabels(of: this, like: named, beside: last, isWhole: equal != nil)
-        if let equal {
-            writer.copy(this.samplesAt - equal.samplesAt, sampleBytes)
-            this.evenBytes = equal.evenBytes
-        } else if let even = reachable(newest.even, this), isLike(even, points, sampleBytes) {
-            appendSamples(of: this, beside: even, isBegun: isBegun)
-            this.evenBytes = even.evenBytes
+        if equal >= 0, !haveSameSamples(points, messages[equal].points) { equal = -1 }
+        let isBegun = appendLabels(of: this, like: named, beside: last, isWhole: equal >= 0)
+        let even = equal < 0 ? reachable(newest.even, this) : -1
+        if equal >= 0 {
+            writer.copy(this.samplesAt - messages[equal].samplesAt, sampleBytes)
+            this.evenBytes = messages[equal].evenBytes
+        } else if even >= 0, isLike(messages[even], points, sampleBytes) {
+            appendSamples(of: this, beside: messages[even], isBegun: isBegun)
+            this.evenBytes = messages[even].evenBytes
         } else {
             let alike = reachable(isZero(points.lowerBound) ? newest.zero : newest.other, this)
-            let isEven = appendSamples(of: this, after: alike ?? last, isBegun: isBegun)
+            let other = alike >= 0 ? alike : last
+            let isEven = appendSamples(of: this, after: other >= 0 ? messages[other] : nil, isBegun: isBegun)
             if isEven, !isZero(points.lowerBound) { this.evenBytes = sampleBytes / points.count }
         }
         note(this)
@@ -89,9 +94,9 @@ struct RemoteWritePack: ~Copyable {
 
     private func isZero(_ index: Int) -> Bool { bits[index] == 0 }
 
-    /// - Returns: nil also when it lies too far back to be copied from.
-    private func reachable(_ index: Int, _ this: Message) -> Message? {
-        guard index >= 0, this.samplesAt - messages[index].labelsAt <= SnappyWriter.mostBack else { return nil }
-        return messages[index]
+    /// - Returns: its index; -1 also when it lies too far back to be copied from.
+    @inline(__always)
+    private func reachable(_ index: Int, _ this: Message) -> Int {
+        index >= 0 && this.samplesAt - messages[index].labelsAt <= SnappyWriter.mostBack ? index : -1
     }
 }

@@ -52,7 +52,7 @@ public struct RemoteWritePacker: Sendable {
         columns.bits.withUnsafeBufferPointer { bits in
             columns.times.withUnsafeBufferPointer { times in
                 table.labelBytes.withUnsafeBytes { bytes in
-                    var pack = RemoteWritePack(bits, times, room)
+                    var pack = RemoteWritePack(columns.seriesCount, bits, times, room)
                     var from = 0
                     for (index, end) in columns.ends.enumerated() {
                         if end > from {
