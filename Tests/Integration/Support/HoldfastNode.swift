@@ -45,9 +45,14 @@ final class HoldfastNode {
             toFile: configPath, atomically: true, encoding: .utf8)
     }
 
-    func start() async throws {
+    func start() async throws { try await startAnd(waitFor: "/-/ready") }
+
+    /// Of a node that is to refuse all requests.
+    func startUnready() async throws { try await startAnd(waitFor: "/-/healthy") }
+
+    private func startAnd(waitFor path: String) async throws {
         try process.start()
-        guard try await eventually(within: 30, every: 0.02, { await Web.isUp("\(url)/-/ready") || !process.isRunning }),
+        guard try await eventually(within: 30, every: 0.02, { await Web.isUp(url + path) || !process.isRunning }),
             process.isRunning
         else { throw TestFailure("holdfast does not get ready: \(process.lastWords)") }
     }
