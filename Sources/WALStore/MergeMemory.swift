@@ -26,6 +26,8 @@ final class MergeMemory: Sendable {
     /// So many spools, or lanes of one, drain at once.
     private static let kept = 2
     private static let keptSeriesBytes = 32 << 20
+    /// The table counts among what a lease may take: with more of it there would be little room for points.
+    private static let keptTableBytes = LeaseLimit.mergedBytes / 2
     private static let keptColumnsBytes = 8 << 20
     /// Looked at so often without a merge in between, it is given back.
     private static let patience = 10
@@ -66,6 +68,7 @@ final class MergeMemory: Sendable {
     func give(_ merged: MergedSeries, of spool: UInt64) {
         // Beyond labels a series says more in other tables of its batch. That names are good would not be found out again.
         guard merged.table.isPlain, merged.table.hasPrometheusNames,
+            merged.table.allocatedBytes <= MergeMemory.keptTableBytes,
             merged.allocatedBytes <= MergeMemory.keptSeriesBytes
         else { return }
         state.withLock { state in

@@ -56,6 +56,12 @@ struct MergeMemoryTests {
         #expect(known(points: 50) == 50)
     }
 
+    @Test func `a table that would leave a lease little room for points is not used`() throws {
+        let large = try merge([block(series: 0..<200_000)])
+        #expect(large.series.allocatedBytes > LeaseLimit.mergedBytes / 2)
+        #expect(known(points: 200_000) == 0)
+    }
+
     @Test func `names that a backend may not take are not passed on to rows without them`() throws {
         #expect(!merge([try block(series: 0..<10, hasPrometheusNames: false)]).series.hasPrometheusNames)
         #expect(merge([try block(series: 20..<40)]).series.hasPrometheusNames)
